@@ -1,0 +1,41 @@
+# One fine DAG: what to compute is planned by amdiff.plan from the configuration, and every
+# artifact lies at an address that says what it is. A job runs exactly when its output is missing.
+import shlex
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+from amdiff.config import ConfigError, parse_config
+from amdiff.plan import FIGURES
+from amdiff.project import freeze, prepare
+
+if "experiments" not in config:
+
+    configfile: "config.yaml"
+
+
+try:
+    PLAN = prepare(parse_config(config))
+except ConfigError as error:
+    raise WorkflowError(f"configuration: {error}") from None
+
+AMDIFF = f"{shlex.quote(sys.executable)} -m amdiff"
+FROZEN = freeze(PLAN.config)
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        ancient([experiment.stamp for experiment in PLAN.experiments]),
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/measures.smk"
+include: "workflow/rules/results.smk"

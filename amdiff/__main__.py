@@ -1,0 +1,5 @@
+"""``python -m amdiff``."""
+
+from amdiff.cli import main
+
+main()

@@ -1,0 +1,253 @@
+"""Artifacts: files addressed by what they are.
+
+An artifact is one computation's result: a folder whose name ends in
+
+    address = sha256(canonical JSON of {stage, version, params, parents' addresses})[:12]
+
+The address holds every value that can change the result and nothing else. ``spec.json``,
+written last, carries those values, the checksums of the other files, and the provenance, which
+is not hashed. Where ``spec.json`` stands the artifact is complete; rules depend on it alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+VERSIONS = {
+    "dataset": 1,
+    "train": 1,
+    "sample": 1,
+    "neighbors": 1,
+    "thresholds": 1,
+    "classify": 1,
+    "report": 1,
+}
+"""The meaning of each stage's results; raise a number when its meaning changes."""
+
+SPEC = "spec.json"
+
+
+class ArtifactError(RuntimeError):
+    """An artifact that is missing or damaged; the message says which and what to do."""
+
+
+def canonical_json(value: Any) -> str:
+    """The one JSON text of plain data: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a computation is: its stage, its parameters and the artifacts it reads."""
+
+    stage: str
+    dataset: str
+    """Name of the dataset: the folder, no part of the address."""
+    label: str
+    """Readable prefix of the folder, for people; nothing parses it."""
+    params: Mapping[str, Any]
+    """Plain JSON data: every value that decides the result."""
+    parents: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
+    """Artifacts read, by role."""
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What is hashed."""
+        return {
+            "stage": self.stage,
+            "version": VERSIONS[self.stage],
+            "params": self.params,
+            "parents": {role: [p.address for p in group] for role, group in self.parents.items()},
+        }
+
+    @cached_property
+    def address(self) -> str:
+        """Twelve hexadecimal digits of the SHA-256 of ``identity``."""
+        return hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()[:12]
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the artifact lies, relative to the project's root."""
+        name = f"{self.label}-{self.address}" if self.label else self.address
+        if self.stage == "dataset":
+            return Path("data/canonical") / self.dataset / name
+        return Path("artifacts") / self.dataset / self.stage / name
+
+    @property
+    def spec(self) -> Path:
+        """The file whose existence says that all is complete."""
+        return self.folder / SPEC
+
+    def parent(self, role: str) -> Artifact:
+        """The only parent with this role."""
+        (only,) = self.parents[role]
+        return only
+
+    def ancestors(self) -> Iterator[Artifact]:
+        """Every artifact this one is made of, each once, parents first."""
+        seen: set[str] = set()
+
+        def visit(artifact: Artifact) -> Iterator[Artifact]:
+            for group in artifact.parents.values():
+                for parent in group:
+                    if parent.address not in seen:
+                        yield from visit(parent)
+                        seen.add(parent.address)
+                        yield parent
+
+        yield from visit(self)
+
+
+# -- files ------------------------------------------------------------------------------------
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success sync it and rename it into place.
+
+    Whatever goes wrong, ``path`` is either untouched or whole, and no temporary file stays
+    (but after kill -9, where its name says that it is one).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain data as readable JSON, atomically."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file. Raises ``ArtifactError`` where it is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} is missing; run snakemake to make it, or dvc pull to fetch it") from None
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be read ({error}); delete its folder and run snakemake again") from None
+
+
+@contextlib.contextmanager
+def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold an exclusive kernel lock on ``path``; it is freed when the process ends, however it ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            waiting()
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+# -- the store --------------------------------------------------------------------------------
+
+
+class Store:
+    """Reads and writes artifacts below a project's root."""
+
+    def __init__(self, root: Path = Path()) -> None:
+        self.root = root
+        self._verified: set[Path] = set()
+
+    def scratch(self, artifact: Artifact) -> Path:
+        """Folder of an artifact's resumable state; deleted when the artifact is complete."""
+        return self.root / "scratch" / artifact.stage / artifact.address
+
+    def complete(self, artifact: Artifact) -> bool:
+        return (self.root / artifact.spec).exists()
+
+    @contextlib.contextmanager
+    def making(
+        self,
+        artifact: Artifact,
+        provenance: Callable[[], Mapping[str, Any]],
+        waiting: Callable[[], None] = lambda: None,
+    ) -> Iterator[Path | None]:
+        """Yield the folder to fill, or None where another process has made the artifact.
+
+        One process at a time makes an artifact. On success the checksums of what the folder
+        holds and the provenance go into ``spec.json``; on failure there is none.
+        """
+        with locked(self.root / "scratch" / "locks" / artifact.address, waiting):
+            if self.complete(artifact):
+                yield None
+                return
+            folder = self.root / artifact.folder
+            folder.mkdir(parents=True, exist_ok=True)
+            for leftover in folder.glob(".*.tmp"):
+                leftover.unlink()
+            yield folder
+            files = {p.relative_to(folder).as_posix(): sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+            record = {"address": artifact.address, **artifact.identity, "files": files, "provenance": provenance()}
+            write_json(folder / SPEC, record)
+            shutil.rmtree(self.scratch(artifact), ignore_errors=True)
+
+    def record(self, artifact: Artifact) -> dict[str, Any]:
+        """The content of ``spec.json``."""
+        return read_json(self.root / artifact.spec)
+
+    def file(self, artifact: Artifact, name: str) -> Path:
+        """Path of one of an artifact's files, its checksum verified. Raises ``ArtifactError``."""
+        path = self.root / artifact.folder / name
+        if path not in self._verified:
+            expected = self.record(artifact)["files"].get(name)
+            problem = check_file(path, expected)
+            if problem:
+                raise ArtifactError(f"{problem}; delete {self.root / artifact.folder} and run snakemake again")
+            self._verified.add(path)
+        return path
+
+
+def check_file(path: Path, expected: str | None) -> str | None:
+    """What is wrong with a file that should have the given SHA-256, or None."""
+    if expected is None:
+        return f"{path} is not listed in its {SPEC}"
+    if not path.is_file():
+        return f"{path} is missing"
+    if sha256_file(path) != expected:
+        return f"{path} is damaged: its SHA-256 is not the one that {SPEC} records"
+    return None
+
+
+def check_folder(spec: Path) -> list[str]:
+    """Every problem of the artifact whose ``spec.json`` is given; empty when it is whole."""
+    try:
+        record = read_json(spec)
+        files = dict(record["files"])
+        identity = {key: record[key] for key in ("stage", "version", "params", "parents")}
+        address = hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:12]
+    except (ArtifactError, KeyError, TypeError, ValueError) as error:
+        return [f"{spec} is damaged: {error}"]
+    problems = [problem for name, digest in files.items() if (problem := check_file(spec.parent / name, digest))]
+    if address != record.get("address"):
+        problems.append(f"{spec} is damaged: what it records does not give its address {record.get('address')}")
+    return problems

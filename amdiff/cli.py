@@ -1,0 +1,137 @@
+"""The command line: each stage of the workflow, and what people ask for.
+
+Thin: every command reads its arguments, calls one function, and turns an expected failure into
+one line on stderr. Exit status: 0 done, 1 failed, 2 a mistake in the usage or the configuration.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from amdiff.artifacts import ArtifactError
+from amdiff.config import ConfigError, json_schema
+from amdiff.stages import STAGES
+
+app = typer.Typer(
+    name="amdiff",
+    help="Memorized, spurious and generalized samples of diffusion models. The workflow runs by `snakemake`; "
+    "these commands are its steps, and ways to look at what it makes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ConfigFile = Annotated[Path, typer.Option("--configfile", help="Configuration file.")]
+DEFAULT = Path("config.yaml")
+
+
+@app.command()
+def plan(
+    configfile: ConfigFile = DEFAULT,
+    json: Annotated[bool, typer.Option("--json", help="Print plain data for programs.")] = False,
+) -> None:
+    """What would run: experiments, models, jobs, parameters, disk."""
+    from amdiff import commands
+
+    commands.show_plan(configfile, json)
+
+
+@app.command()
+def why(
+    path: Annotated[Path, typer.Argument(help="An artifact's folder or any file in it.")],
+    configfile: ConfigFile = DEFAULT,
+) -> None:
+    """What an artifact is made of, and why it would or would not be made again."""
+    from amdiff import commands
+
+    commands.why(path, configfile)
+
+
+@app.command()
+def verify(
+    path: Annotated[Path, typer.Argument(help="A folder to search; all artifacts by default.")] = Path(),
+) -> None:
+    """Check every checksum; exit status 1, naming it, where an artifact is not whole."""
+    from amdiff import commands
+
+    raise typer.Exit(commands.verify(path))
+
+
+@app.command()
+def prune(
+    configfiles: Annotated[list[Path] | None, typer.Option("--configfile", help="May be given several times.")] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove them; without this they are only listed.")] = False,
+) -> None:
+    """List artifacts that no configuration refers to: config.yaml and workflow/config/*.yaml by default."""
+    from amdiff import commands
+
+    commands.prune(configfiles, delete)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of configuration files, for editors."""
+    sys.stdout.write(json_schema())
+
+
+@app.command(hidden=True)
+def publish(experiment: str, configfile: ConfigFile = DEFAULT) -> None:
+    """Copy an experiment's report to results/ (a step of the workflow)."""
+    from amdiff.project import thaw
+    from amdiff.stages.publication import publish
+
+    publish(thaw(configfile).experiment(experiment))
+
+
+def _stage_command(name: str) -> None:
+    def command(
+        folder: Annotated[str, typer.Argument(help="The artifact's folder, as `amdiff plan --json` lists it.")],
+        configfile: ConfigFile = DEFAULT,
+    ) -> None:
+        from amdiff.project import thaw
+        from amdiff.stages import make
+
+        chosen = thaw(configfile)
+        artifact = chosen.artifact(folder)
+        if artifact.stage != name:
+            raise ConfigError(f"{folder} is made by `amdiff {artifact.stage}`, not by `amdiff {name}`")
+        make(artifact, chosen.config)
+
+    command.__doc__ = f"Make one artifact of stage '{name}' (a step of the workflow)."
+    app.command(name, hidden=True)(command)
+
+
+for _name in STAGES:
+    _stage_command(_name)
+
+
+def main() -> None:
+    """Run a command; expected failures end in one line and the right exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        app()
+    except ConfigError as error:
+        _fail(error, 2)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _fail(f"no space left on the device ({error.filename or 'while writing'}); free some and run again: "
+                  "nothing half-written is kept, nothing finished is lost", 1)  # fmt: skip
+        _fail(error, 1)
+    except (ArtifactError, ValueError, RuntimeError, MemoryError) as error:
+        _fail(error, 1)
+
+
+def _fail(error: Any, status: int) -> None:
+    if os.environ.get("AMDIFF_TRACEBACK"):
+        raise
+    text = " ".join(str(error).split()) or type(error).__name__
+    print(f"amdiff: {text}", file=sys.stderr)  # noqa: T201
+    sys.exit(status)

@@ -1,0 +1,69 @@
+"""What a person may ask for: frozen, validated specifications.
+
+A configuration names datasets and experiments; every class here is one block of
+``config.yaml``. Unknown keys are refused, numbers carry their range and unit. The constants
+are those of Pham et al. (arXiv 2505.21777) unless a description says otherwise.
+"""
+
+from .base import Spec
+from .datasets import (
+    ArraysDataset,
+    CircleDataset,
+    DatasetSpec,
+    DigitsDataset,
+    FashionMnistDataset,
+    FolderDataset,
+    ImageDataset,
+    PhotosDataset,
+)
+from .diffusion import (
+    DenoiserSpec,
+    DiffusionSpec,
+    ExactDenoiser,
+    MlpDenoiser,
+    SamplingSpec,
+    TrainingSpec,
+    UnetDenoiser,
+)
+from .experiment import Config, ExperimentSpec, RuntimeSpec
+from .measures import (
+    FixedThresholds,
+    HeldoutThresholds,
+    NeighborsSpec,
+    PanelsSpec,
+    ThresholdsSpec,
+    ValleyThresholds,
+)
+from .reading import ConfigError, json_schema, parse_config, read_config
+
+__all__ = [
+    "ArraysDataset",
+    "CircleDataset",
+    "Config",
+    "ConfigError",
+    "DatasetSpec",
+    "DenoiserSpec",
+    "DiffusionSpec",
+    "DigitsDataset",
+    "ExactDenoiser",
+    "ExperimentSpec",
+    "FashionMnistDataset",
+    "FixedThresholds",
+    "FolderDataset",
+    "HeldoutThresholds",
+    "ImageDataset",
+    "MlpDenoiser",
+    "NeighborsSpec",
+    "PanelsSpec",
+    "PhotosDataset",
+    "RuntimeSpec",
+    "SamplingSpec",
+    "Spec",
+    "ThresholdsSpec",
+    "TrainingSpec",
+    "UnetDenoiser",
+    "ValleyThresholds",
+    "json_schema",
+    "parse_config",
+    "read_config",
+]

@@ -1,0 +1,106 @@
+"""Datasets: where images come from, and what is done to them on the way to the canonical form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from .base import Local, Seed, Spec
+
+
+class ImageDataset(Spec):
+    """What every image dataset may do on its way to the canonical uint8 (N, C, H, W)."""
+
+    crop: int | Literal["square"] | None = None
+    """Centre crop before resizing: a side in pixels, or 'square' for the largest square."""
+    resize: Annotated[int, Field(ge=2, le=4096)] | None = None
+    """Side in pixels after resizing; with resample 'box' and an integer ratio this is average pooling."""
+    resample: Literal["box", "bilinear", "bicubic", "lanczos"] = "box"
+    """Resampling filter, antialiased (Pillow)."""
+    deduplicate: bool = True
+    """Keep only the first of byte-equal images, so that K counts distinct images."""
+
+    has_own_source: ClassVar[bool] = False
+
+    @field_validator("crop")
+    @classmethod
+    def _crop_is_positive(cls, value: int | str | None) -> int | str | None:
+        if isinstance(value, int) and value < 2:
+            raise ValueError("a crop is 'square' or a side of at least 2 pixels")
+        return value
+
+
+class DigitsDataset(ImageDataset):
+    """scikit-learn's handwritten digits: 1,797 images of 8x8, one channel."""
+
+    kind: Literal["digits"]
+
+
+class FashionMnistDataset(ImageDataset):
+    """FASHION-MNIST (Xiao et al. 2017): 60,000 training and 10,000 test images of 28x28."""
+
+    kind: Literal["fashion-mnist"]
+    folder: Annotated[Path | None, Local] = None
+    """Folder with the four *-ubyte.gz files; default: Debian's dataset-fashion-mnist, then a download."""
+
+
+class PhotosDataset(ImageDataset):
+    """Non-overlapping square tiles of scikit-learn's two photographs; colour."""
+
+    kind: Literal["photos"]
+    tile: Literal[16, 32] = 32
+    """Side of a tile in pixels."""
+
+
+class FolderDataset(ImageDataset):
+    """Your own images: every image file below a folder."""
+
+    kind: Literal["folder"]
+    path: Annotated[Path, Local]
+    """The folder; read recursively, in the order of the sorted relative paths."""
+    channels: Literal[1, 3] = 3
+    """Convert to gray (1) or RGB (3)."""
+
+    has_own_source: ClassVar[bool] = True
+
+
+class ArraysDataset(ImageDataset):
+    """Your own arrays: .npy, .npz or HDF5, (N, H, W), (N, C, H, W) or (N, H, W, C)."""
+
+    kind: Literal["arrays"]
+    path: Annotated[Path, Local]
+    """The file."""
+    key: str | None = None
+    """Name of the array inside an .npz or HDF5 file; may be left out when there is only one."""
+    layout: Literal["NHW", "NCHW", "NHWC"] = "NCHW"
+    """Meaning of the axes; (N, H, W) arrays need 'NHW'."""
+    range: tuple[float, float] | None = None
+    """The values that mean black and white; required unless the array is uint8 in 0..255."""
+
+    has_own_source: ClassVar[bool] = True
+
+    @field_validator("range")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not value[0] < value[1]:
+            raise ValueError("range is [black, white] with black < white")
+        return value
+
+
+class CircleDataset(Spec):
+    """Points on the unit circle, float32 (N, 2): the toy model of section 4.1."""
+
+    kind: Literal["circle"]
+    count: Annotated[int, Field(ge=2)] = 60_000
+    """Number of points in the pool."""
+    seed: Seed = 9
+
+    has_own_source: ClassVar[bool] = False
+
+
+DatasetSpec = Annotated[
+    DigitsDataset | FashionMnistDataset | PhotosDataset | FolderDataset | ArraysDataset | CircleDataset,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,148 @@
+"""Diffusion models: forward process, denoiser, training, sampling (section 4.1, appendix B)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Probability, Seed, Spec
+
+
+class DiffusionSpec(Spec):
+    """The VP forward process of DDPM (Ho et al. 2020): linear betas."""
+
+    steps: Annotated[int, Field(ge=2, le=100_000)] = 1000
+    """T, the number of noise levels."""
+    beta_start: Probability = 1e-4
+    beta_end: Probability = 0.02
+
+    @model_validator(mode="after")
+    def _increasing(self) -> DiffusionSpec:
+        if self.beta_start > self.beta_end:
+            raise ValueError("beta_start must not exceed beta_end")
+        return self
+
+
+class MlpDenoiser(Spec):
+    """Residual MLP with a sinusoidal time embedding; must be wider than an image has dimensions."""
+
+    kind: Literal["mlp"]
+    width: Annotated[int, Field(ge=1, le=65_536)] = 96
+    """Width of the residual stream, in units."""
+    blocks: Annotated[int, Field(ge=1, le=256)] = 2
+    """Number of residual blocks."""
+    time_features: Annotated[int, Field(ge=4, le=4096, multiple_of=2)] = 128
+    """Width of the sinusoidal time embedding."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class UnetDenoiser(Spec):
+    """DDPM's U-Net (Ho et al. 2020) through diffusers."""
+
+    kind: Literal["unet"]
+    width: Annotated[int, Field(ge=4, le=4096, multiple_of=4)] = 128
+    """Channels at the highest resolution."""
+    multipliers: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (1, 2, 2, 2)
+    """Channel multiplier of each resolution, from the highest."""
+    blocks: Annotated[int, Field(ge=1, le=16)] = 2
+    """Residual blocks a level."""
+    attention_at: tuple[Annotated[int, Field(ge=1)], ...] = (16,)
+    """Resolutions, in pixels, with self-attention (the middle block always has it)."""
+    norm_groups: Annotated[int, Field(ge=1)] = 32
+    """Groups of the group normalisation; must divide every level's channels."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+    @model_validator(mode="after")
+    def _groups_divide(self) -> UnetDenoiser:
+        if not self.multipliers:
+            raise ValueError("multipliers must name at least one resolution")
+        bad = [m for m in self.multipliers if (self.width * m) % self.norm_groups]
+        if bad:
+            raise ValueError(f"norm_groups {self.norm_groups} must divide width x multiplier ({self.width} x {bad[0]})")
+        return self
+
+    def misfit(self, shape: tuple[int, ...]) -> str | None:
+        """Why images of shape (C, H, W) do not fit the network, or None."""
+        if shape[1] != shape[2]:
+            return f"a U-Net needs square images, got {shape[1]}x{shape[2]}; use 'crop: square'"
+        halvings = len(self.multipliers) - 1
+        if shape[1] % 2**halvings:
+            return (
+                f"{len(self.multipliers)} resolutions halve the side {halvings} times, so it must be a multiple of "
+                f"{2**halvings}, got {shape[1]}; use fewer multipliers or another 'resize'"
+            )
+        return None
+
+
+class ExactDenoiser(Spec):
+    """No training: the closed-form score of a finite set of memories, or of a Gaussian."""
+
+    kind: Literal["exact"]
+    memories: Literal["train", "heldout", "gaussian"] = "train"
+    """The K training images; K held-out images; or a Gaussian fitted to the whole dataset."""
+
+
+DenoiserSpec = Annotated[MlpDenoiser | UnetDenoiser | ExactDenoiser, Field(discriminator="kind")]
+
+
+class TrainingSpec(Spec):
+    """Noise prediction by mean squared error (DDPM, eq. 14), with Adam and an EMA of the weights."""
+
+    iterations: Annotated[int, Field(ge=1)] = 500_000
+    """Optimizer steps."""
+    iterations_by_size: dict[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(default={})
+    """Exceptions: {K: steps}; each holds for training sets up to that K, the smallest fitting entry wins."""
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    """Images a step; at most K are used."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-4
+    warmup: Annotated[int, Field(ge=0)] = 0
+    """Steps over which the rate rises linearly to learning_rate."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """After the warm-up: constant, or a half cosine down to 0 at the last step."""
+    clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
+    """Largest norm of the gradient; null for no clipping."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
+    """Decay of the moving average of the weights, which is what samples."""
+    ema_warmup: bool = False
+    """Use min(ema_decay, (1 + i) / (10 + i)) at step i, for short trainings."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the network (bfloat16: autocast; weights stay float32)."""
+    seed: Seed = 0
+
+    def iterations_for(self, size: int) -> int:
+        """Number of optimizer steps of the model trained on ``size`` images."""
+        fitting = [k for k in self.iterations_by_size if size <= k]
+        return self.iterations_by_size[min(fitting)] if fitting else self.iterations
+
+
+class SamplingSpec(Spec):
+    """How the synthetic set S' is drawn, and how large it is."""
+
+    sampler: Literal["ddpm", "ddim"] = "ddpm"
+    """Ancestral DDPM (fixed-small variance) or DDIM."""
+    steps: Annotated[int, Field(ge=1)] | None = None
+    """Network evaluations a sample: a rounded linspace from T-1 to 0; null for all T."""
+    eta: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Noise of DDIM: 0 deterministic, 1 as DDPM. Ignored, hence refused, with 'ddpm' unless 0."""
+    clip: bool = True
+    """Clip the predicted x0 to [-1, 1] at each step."""
+    per_image: Annotated[int, Field(ge=1)] = 4
+    """m: |S'| = m K."""
+    minimum: Annotated[int, Field(ge=2)] = 2
+    """|S'| is at least this."""
+    shard_per_image: Annotated[int, Field(ge=1)] = 4
+    """Shards end at multiples of this x K, so that |S'| = 8K contains |S'| = 4K."""
+    shard_largest: Annotated[int, Field(ge=2)] = 65_536
+    """No shard holds more samples than this."""
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _eta_is_used(self) -> SamplingSpec:
+        if self.sampler == "ddpm" and self.eta != 0:
+            raise ValueError("eta belongs to sampler 'ddim'; ancestral 'ddpm' has no such choice")
+        return self
+
+    def count(self, size: int) -> int:
+        """|S'| for a training set of ``size`` images."""
+        return max(self.per_image * size, self.minimum)

@@ -1,0 +1,80 @@
+"""Measurements: neighbours, thresholds, galleries (appendix B.2 and B.3, fig. 1B)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .base import Probability, Seed, Spec
+
+
+class NeighborsSpec(Spec):
+    """Nearest neighbours of S' in S and in S' itself (appendix B.2)."""
+
+    metric: Literal["pixels"] = "pixels"
+    """pixels: Euclidean distance of images scaled to [-1, 1]."""
+    k: Annotated[int, Field(ge=2, le=1000)] = 5
+    """Neighbours kept for each sample."""
+    heldout_limit: Annotated[int, Field(ge=0)] = 2000
+    """At most this many held-out real images are compared, for thresholds and false-positive rates."""
+
+
+class ThresholdsBase(Spec):
+    confidence: Probability = 0.95
+    """Level of every interval."""
+    bootstrap: Annotated[int, Field(ge=10, le=100_000)] = 200
+    """Resamples behind the interval of a threshold."""
+    sensitivity: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 2.0)
+    """Factors by which both thresholds are varied in the sensitivity grid."""
+    seed: Seed = 0
+
+
+class FixedThresholds(ThresholdsBase):
+    """Thresholds given by hand, in the metric's units."""
+
+    method: Literal["fixed"]
+    delta_m: Annotated[float, Field(gt=0)]
+    """Memorized at or below this distance to the training set."""
+    delta_s: Annotated[float, Field(gt=0)]
+    """Spurious at or below this distance to another sample."""
+
+
+class HeldoutThresholds(ThresholdsBase):
+    """Closer than held-out real images come: an upper bound on duplication."""
+
+    method: Literal["heldout"]
+    quantile: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
+    """q: share of held-out images below the threshold."""
+    pooled: bool = False
+    """One threshold for the whole sweep, each K weighted equally, instead of one a K."""
+
+
+class ValleyThresholds(ThresholdsBase):
+    """The valley between the outermost modes of the density of log sqrt(d^2 + d0^2)."""
+
+    method: Literal["valley"]
+    softness: Annotated[float, Field(gt=0, le=1)] = 0.06
+    """d0 as a share of the median nearest distance among held-out images."""
+    bandwidth: Annotated[float, Field(gt=0, le=2)] = 0.12
+    """Standard deviation of the Gaussian kernel, in units of log distance."""
+    min_mode: Annotated[float, Field(gt=0, lt=0.5)] = 0.02
+    """A mode counts if it rises above its surroundings by this share of the highest one."""
+    pooled: bool = True
+    """One threshold for the whole sweep, each K weighted equally, instead of one a K."""
+    fallback_quantile: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
+    """q of 'heldout', which is used when there is one mode only."""
+
+
+ThresholdsSpec = Annotated[FixedThresholds | HeldoutThresholds | ValleyThresholds, Field(discriminator="method")]
+
+
+class PanelsSpec(Spec):
+    """Galleries: samples of each class with their neighbours (fig. 1B)."""
+
+    keep: Annotated[int, Field(ge=1)] = 512
+    """Samples of each class that are kept, in the order of the paper."""
+    columns: Annotated[int, Field(ge=1, le=32)] = 6
+    """Samples of each class that are drawn."""
+    neighbors: Annotated[int, Field(ge=1, le=16)] = 4
+    """Neighbours drawn for each sample, in S and in S'."""

@@ -1,0 +1,115 @@
+"""Reading a configuration, and saying in one line what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import ValidationError
+
+from .base import Spec
+from .experiment import Config
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run; the message names the key, the value and what is allowed."""
+
+
+def parse_config(data: Any) -> Config:
+    """Validate plain data. Raises ``ConfigError`` with one readable line per mistake."""
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"a configuration is a mapping with 'datasets' and 'experiments', got {type(data).__name__}")
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(e) for e in error.errors())) from None
+
+
+def read_config(path: Path) -> Config:
+    """Read and validate a YAML or JSON file. Raises ``ConfigError``."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error}") from None
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    try:
+        return parse_config(data)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def json_schema() -> str:
+    """JSON schema of a configuration, for editors (workflow/config/schema.json)."""
+    return json.dumps(Config.model_json_schema(), indent=1, sort_keys=True) + "\n"
+
+
+def _explain(error: Any) -> str:
+    """One mistake in one line: key, value, what is allowed."""
+    keys, parent = _locate(error["loc"])
+    key = ".".join(keys)
+    message = error["msg"].removeprefix("Value error, ")
+    match error["type"]:
+        case "extra_forbidden":
+            allowed = sorted(parent.model_fields) if parent else []
+            close = difflib.get_close_matches(keys[-1], allowed, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            return f"{key}: unknown key; {hint}allowed here: {', '.join(allowed)}"
+        case "missing":
+            return f"{key}: required, but missing"
+        case "union_tag_not_found":
+            return f"{key}: {error['ctx']['discriminator']} is required"
+        case "union_tag_invalid":
+            context = error["ctx"]
+            choice = context["discriminator"].strip("'")
+            return f"{key}.{choice}: got {context['tag']!r}; allowed: {context['expected_tags']}"
+        case "value_error":
+            return message if not key or message.startswith(key) else f"{key}: {message}"
+        case _:
+            return f"{key}: got {error['input']!r}; {message[:1].lower() + message[1:]}"
+
+
+def _locate(loc: tuple[Any, ...]) -> tuple[list[str], type[Spec] | None]:
+    """Keys as a person wrote them (no union tags), and the class that holds the last one."""
+    keys: list[str] = []
+    holder: type[Spec] | None = None
+    kind: Any = Config
+    for part in loc:
+        members = [m for m in _members(kind) if isinstance(m, type) and issubclass(m, Spec)]
+        tagged = [m for m in members if len(members) > 1 and part in _tags(m)]
+        if tagged:
+            kind = tagged[0]
+            continue
+        keys.append(str(part))
+        holder = members[0] if len(members) == 1 else None
+        if holder is not None:
+            field = holder.model_fields.get(str(part))
+            kind = field.annotation if field else None
+        else:
+            arguments = [a for m in _members(kind) for a in get_args(m) if a is not Ellipsis]
+            kind = arguments[-1] if arguments else None
+    return keys, holder
+
+
+def _members(kind: Any) -> list[Any]:
+    if get_origin(kind) is Annotated:
+        return _members(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return [m for a in get_args(kind) for m in _members(a)]
+    return [kind]
+
+
+def _tags(spec: type[Spec]) -> tuple[Any, ...]:
+    return tuple(
+        value
+        for name in ("kind", "method")
+        if name in spec.model_fields
+        for value in get_args(spec.model_fields[name].annotation)
+    )

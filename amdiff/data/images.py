@@ -1,0 +1,118 @@
+"""The canonical form of an image dataset: uint8 (N, C, H, W), and how anything becomes it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Int64, Shaped, UInt8
+from PIL import Image
+
+from amdiff.config import ImageDataset
+
+
+class DataError(ValueError):
+    """Images that cannot be used; the message says which, why and what to do."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with their split and, where the source has them, labels."""
+
+    images: UInt8[np.ndarray, "n c h w"]
+    source: str
+    """Where the images come from, for people."""
+    test_count: int = 0
+    """The last ``test_count`` images are the source's test split."""
+    labels: Int64[np.ndarray, " n"] | None = None
+    duplicates: int = 0
+    """Byte-equal images that were left out."""
+
+
+_RESAMPLE = {
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def transform(images: UInt8[np.ndarray, "n c h w"], spec: ImageDataset) -> UInt8[np.ndarray, "n c h2 w2"]:
+    """Centre crop and resize as the specification says. Raises ``DataError`` where a crop does not fit."""
+    height, width = images.shape[2:]
+    side = min(height, width) if spec.crop == "square" else spec.crop
+    if side is not None:
+        if side > min(height, width):
+            raise DataError(f"a crop of {side} pixels was asked for, but the images are {height}x{width}")
+        top, left = (height - side) // 2, (width - side) // 2
+        images = images[:, :, top : top + side, left : left + side]
+    if spec.resize is None or images.shape[2:] == (spec.resize, spec.resize):
+        return np.ascontiguousarray(images)
+    out = np.empty((*images.shape[:2], spec.resize, spec.resize), np.uint8)
+    for image, target in zip(images, out, strict=True):
+        for channel, plane in zip(image, target, strict=True):
+            plane[:] = Image.fromarray(channel).resize((spec.resize, spec.resize), _RESAMPLE[spec.resample])
+    return out
+
+
+def to_uint8(values: Shaped[np.ndarray, "..."], black_white: tuple[float, float] | None) -> UInt8[np.ndarray, "..."]:
+    """Map numbers to 0..255 linearly, rounding half to even.
+
+    ``black_white`` are the values that become 0 and 255; uint8 arrays may leave it out. Raises
+    ``DataError`` for NaN, infinities, values outside the range, or a missing range.
+    """
+    if not (np.issubdtype(values.dtype, np.number) or values.dtype == np.bool_):
+        raise DataError(f"images are numbers, got an array of {values.dtype}")
+    if np.iscomplexobj(values):
+        raise DataError("images are real numbers, got a complex array")
+    if black_white is None:
+        if values.dtype != np.uint8:
+            raise DataError(
+                f"the array is {values.dtype}: state the values that mean black and white, as in 'range: [0, 1]'"
+            )
+        return values
+    low, high = black_white
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise DataError(f"the array holds {int((~np.isfinite(values)).sum())} values that are NaN or infinite")
+    if values.size and (values.min() < low or values.max() > high):
+        raise DataError(f"values run from {values.min()} to {values.max()}, outside the stated range [{low}, {high}]")
+    return np.rint((values.astype(np.float64) - low) * (255 / (high - low))).astype(np.uint8)
+
+
+def to_nchw(array: Shaped[np.ndarray, "..."], layout: str) -> Shaped[np.ndarray, "n c h w"]:
+    """Bring an array with the given meaning of its axes to (N, C, H, W). Raises ``DataError``."""
+    if array.ndim != len(layout):
+        raise DataError(f"layout {layout} has {len(layout)} axes, got an array of shape {array.shape}")
+    if array.size == 0:
+        raise DataError(f"the array is empty: its shape is {array.shape}")
+    if layout == "NHW":
+        return array[:, None]
+    return array.transpose(0, 3, 1, 2) if layout == "NHWC" else array
+
+
+def digests(images: Iterable[Shaped[np.ndarray, "..."]]) -> list[bytes]:
+    """One 128-bit digest an image; equal digests mean byte-equal images."""
+    return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images]
+
+
+def deduplicate(data: ImageSet) -> ImageSet:
+    """Leave out every image that is byte-equal to an earlier one, and count them."""
+    first: dict[bytes, int] = {}
+    for index, digest in enumerate(digests(data.images)):
+        first.setdefault(digest, index)
+    keep = np.fromiter(first.values(), dtype=np.int64)
+    train_count = len(data.images) - data.test_count
+    return replace(
+        data,
+        images=data.images[keep],
+        labels=None if data.labels is None else data.labels[keep],
+        test_count=int((keep >= train_count).sum()),
+        duplicates=len(data.images) - len(keep),
+    )
+
+
+def count_duplicates(images: UInt8[np.ndarray, "n c h w"]) -> int:
+    """Number of images that are byte-equal to an earlier one."""
+    return len(images) - len(set(digests(images)))

@@ -1,0 +1,62 @@
+"""A residual MLP that predicts noise: small, and quick on a CPU."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from amdiff.config import MlpDenoiser
+
+
+def sinusoidal(t: Int[Tensor, " n"], features: int) -> Float[Tensor, "n features"]:
+    """Sine and cosine of t at ``features / 2`` frequencies from 1 to 1/10000 (Vaswani et al. 2017)."""
+    half = features // 2
+    frequencies = torch.exp(-math.log(10_000) * torch.arange(half, device=t.device) / (half - 1))
+    angles = t.to(torch.float32)[:, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+class Block(nn.Module):
+    """h + W2 silu(W1 norm(h) + V e), with e the embedded time."""
+
+    def __init__(self, width: int, time_features: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.first = nn.Linear(width, width)
+        self.time = nn.Linear(time_features, width)
+        self.dropout = nn.Dropout(dropout)
+        self.second = nn.Linear(width, width)
+
+    def forward(self, h: Tensor, e: Tensor) -> Tensor:
+        inner = nn.functional.silu(self.first(self.norm(h)) + self.time(e))
+        return h + self.second(self.dropout(inner))
+
+
+class Mlp(nn.Module):
+    """Noise prediction from flattened images."""
+
+    def __init__(self, spec: MlpDenoiser, shape: tuple[int, ...], steps: int, generator: torch.Generator) -> None:
+        super().__init__()
+        d = math.prod(shape)
+        features = spec.time_features
+        self.register_buffer("table", sinusoidal(torch.arange(steps), features), persistent=False)
+        self.embed = nn.Sequential(nn.Linear(features, features), nn.SiLU(), nn.Linear(features, features), nn.SiLU())
+        self.enter = nn.Linear(d, spec.width)
+        self.blocks = nn.ModuleList(Block(spec.width, features, spec.dropout) for _ in range(spec.blocks))
+        self.norm = nn.LayerNorm(spec.width)
+        self.leave = nn.Linear(spec.width, d)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                bound = module.in_features**-0.5
+                nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+
+    def forward(self, x: Float[Tensor, "n ..."], t: Int[Tensor, " n"]) -> Float[Tensor, "n ..."]:
+        e = self.embed(self.table[t])  # type: ignore[index]
+        h = self.enter(x.flatten(1))
+        for block in self.blocks:
+            h = block(h, e)
+        return self.leave(self.norm(h)).view(x.shape)

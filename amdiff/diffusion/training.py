@@ -1,0 +1,162 @@
+"""Training a noise-predicting network: DDPM's simple loss (Ho et al. 2020, eq. 14), Adam, EMA.
+
+A ``Trainer`` holds everything that the next step depends on, so that a run that was stopped
+anywhere and resumed from ``state`` gives the same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from amdiff.config import TrainingSpec
+
+from .sampling import from_uint8
+from .schedules import Schedule
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is no longer a number."""
+
+
+def learning_rate(spec: TrainingSpec, step: int, iterations: int) -> float:
+    """Rate at ``step`` (0-based): linear warm-up, then constant or a half cosine to 0."""
+    if step < spec.warmup:
+        return spec.learning_rate * (step + 1) / spec.warmup
+    if spec.schedule == "constant":
+        return spec.learning_rate
+    progress = (step - spec.warmup) / max(iterations - spec.warmup, 1)
+    return spec.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def ema_decay(spec: TrainingSpec, step: int) -> float:
+    """Decay of the moving average at ``step`` (0-based)."""
+    return min(spec.ema_decay, (1 + step) / (10 + step)) if spec.ema_warmup else spec.ema_decay
+
+
+class Trainer:
+    """Trains ``network`` on ``images``; ``ema`` is the average that samples."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        images: UInt8[Tensor, "k ..."],
+        spec: TrainingSpec,
+        schedule: Schedule,
+        *,
+        iterations: int,
+        log_every: int,
+        compile: bool = False,
+    ) -> None:
+        """``network`` and ``images`` are on the device that trains; metrics are kept every ``log_every`` steps."""
+        self.network, self.images, self.spec = network, images, spec
+        self.iterations, self.log_every = iterations, log_every
+        self.device = images.device
+        self.ema = copy.deepcopy(network).requires_grad_(False).eval()
+        fused = self.device.type in ("cpu", "cuda")
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=spec.learning_rate, fused=fused)
+        self.generator = torch.Generator(self.device).manual_seed(spec.seed)
+        self.step = 0
+        self.metrics: list[dict[str, float]] = []
+        self._loss_sum = torch.zeros((), device=self.device)
+        self._parameters = list(network.parameters())
+        self._averages = list(self.ema.parameters())
+        self._signal = torch.from_numpy(np.sqrt(schedule.alpha_bar)).float().to(self.device)
+        self._sigma = torch.from_numpy(schedule.sigma).float().to(self.device)
+        self._batch = min(spec.batch_size, len(images))
+        self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in network.modules())
+        self._forward = torch.compile(network) if compile else network
+        network.train()
+
+    def run(self, steps: int) -> None:
+        """Take up to ``steps`` steps, fewer at the end. Raises ``TrainingDiverged``."""
+        for _ in range(min(steps, self.iterations - self.step)):
+            self._take_step()
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.iterations
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on: tensors, numbers, strings, lists and dicts only."""
+        return {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "loss_sum": self._loss_sum,
+            "metrics": self.metrics,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from ``state``."""
+        self.network.load_state_dict(state["network"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"].cpu())
+        self._loss_sum = state["loss_sum"].to(self.device)
+        self.metrics, self.step = list(state["metrics"]), state["step"]
+
+    def _take_step(self) -> None:
+        rows = torch.randint(len(self.images), (self._batch,), generator=self.generator, device=self.device)
+        t = torch.randint(len(self._sigma), (self._batch,), generator=self.generator, device=self.device)
+        x0 = from_uint8(self.images[rows])
+        noise = torch.randn(x0.shape, generator=self.generator, device=self.device)
+        per_image = (self._batch, *[1] * (x0.ndim - 1))
+        x = self._signal[t].view(per_image) * x0 + self._sigma[t].view(per_image) * noise
+        with self._dropout_stream(), self._autocast():
+            loss = nn.functional.mse_loss(self._forward(x, t).float(), noise)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = None
+        if self.spec.clip_norm is not None:
+            norm = nn.utils.clip_grad_norm_(self._parameters, self.spec.clip_norm)
+        rate = learning_rate(self.spec, self.step, self.iterations)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        get_ema_multi_avg_fn(ema_decay(self.spec, self.step))(self._averages, self._parameters, None)
+        self._loss_sum += loss.detach()
+        self.step += 1
+        if self.step % self.log_every == 0 or self.finished:
+            self._record(rate, norm)
+
+    def _record(self, rate: float, norm: Tensor | None) -> None:
+        taken = (self.step - 1) % self.log_every + 1
+        loss = float(self._loss_sum) / taken
+        if not math.isfinite(loss):
+            raise TrainingDiverged(
+                f"the loss is {loss} at step {self.step}; lower training.learning_rate, or set training.clip_norm"
+            )
+        entry = {"step": self.step, "loss": loss, "learning_rate": rate}
+        if norm is not None:
+            entry["gradient_norm"] = float(norm)
+        self.metrics.append(entry)
+        self._loss_sum.zero_()
+
+    @contextlib.contextmanager
+    def _dropout_stream(self) -> Iterator[None]:
+        """Dropout draws from the global generator: lend it a stream that depends on (seed, step) only."""
+        if not self._has_dropout:
+            yield
+            return
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            key = np.random.SeedSequence([self.spec.seed, self.step]).generate_state(1, np.uint64)[0]
+            torch.manual_seed(int(key >> np.uint64(1)))
+            yield
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if self.spec.precision == "bfloat16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return contextlib.nullcontext()

@@ -1,0 +1,74 @@
+"""The U-Net of DDPM (Ho et al. 2020, appendix B), built from ``diffusers.UNet2DModel``.
+
+diffusers' defaults differ from DDPM in a few constants and in the initialisation; both are set here,
+so that parameter counts are exactly the paper's and the untrained network returns zero.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from amdiff.config import UnetDenoiser
+
+
+class Unet(nn.Module):
+    """Noise prediction by a convolutional U-Net."""
+
+    def __init__(self, spec: UnetDenoiser, shape: tuple[int, ...], generator: torch.Generator) -> None:
+        super().__init__()
+        from diffusers import UNet2DModel
+
+        channels, side = shape[0], shape[1]
+        depth = len(spec.multipliers)
+        sides = [side]
+        for _ in range(depth - 1):
+            sides.append(sides[-1] // 2)
+        attends = [s in spec.attention_at for s in sides]
+        self.net: nn.Module = UNet2DModel(
+            sample_size=side,
+            in_channels=channels,
+            out_channels=channels,
+            block_out_channels=tuple(spec.width * m for m in spec.multipliers),
+            layers_per_block=spec.blocks,
+            down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in attends),
+            up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)),
+            attention_head_dim=None,
+            norm_num_groups=spec.norm_groups,
+            norm_eps=1e-6,
+            downsample_padding=0,
+            flip_sin_to_cos=False,
+            freq_shift=1,
+            dropout=spec.dropout,
+        )
+        initialise(self, generator)
+
+    def forward(self, x: Float[Tensor, "n c h w"], t: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
+        return self.net(x, t, return_dict=False)[0]
+
+
+def initialise(net: nn.Module, generator: torch.Generator) -> None:
+    """DDPM's initialisation: variance scaling, fan_avg, uniform; biases 0.
+
+    Scale 1, but 0.1 for the attention's queries, keys and values and for 1x1 shortcuts, and 0 for
+    the last convolution of each residual branch, the attention's output and the final convolution.
+    """
+    for name, module in net.named_modules():
+        if not isinstance(module, (nn.Conv2d, nn.Linear)):
+            continue
+        last = name.rsplit(".", 1)[-1]
+        if last in ("conv2", "conv_out") or name.endswith("to_out.0"):
+            scale = 0.0
+        elif last in ("to_q", "to_k", "to_v", "conv_shortcut"):
+            scale = 0.1
+        else:
+            scale = 1.0
+        receptive = math.prod(module.weight.shape[2:])
+        fan_avg = (module.weight.shape[0] + module.weight.shape[1]) * receptive / 2
+        bound = math.sqrt(3 * scale / fan_avg)
+        nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

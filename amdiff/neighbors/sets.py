@@ -1,0 +1,79 @@
+"""Sets of images that are read in blocks, and their exact duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from amdiff.data.images import digests
+
+
+class ImageSource(Protocol):
+    """Images by number, read when needed."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, C, H, W)."""
+        ...
+
+    def rows(self, indices: Int64[np.ndarray, " n"]) -> UInt8[np.ndarray, "n c h w"]:
+        """The images with these numbers, in this order."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Images in memory."""
+
+    images: UInt8[np.ndarray, "n c h w"]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.images.shape
+
+    def rows(self, indices: Int64[np.ndarray, " n"]) -> UInt8[np.ndarray, "n c h w"]:
+        return self.images[indices]
+
+
+@dataclass(frozen=True)
+class DistinctSet:
+    """A set of images in which byte-equal ones are known: searches run over one of each."""
+
+    source: ImageSource
+    first: Int64[np.ndarray, " u"]
+    """Number of the first image of each group, increasing."""
+    group: Int64[np.ndarray, " n"]
+    """Group of each image."""
+    keys: dict[bytes, int]
+    """Group of each digest."""
+    members: list[Int64[np.ndarray, " m"]]
+    """Numbers of the images of each group, increasing."""
+
+    @classmethod
+    def of(cls, source: ImageSource, block: int = 4096) -> DistinctSet:
+        """Read the whole source once, ``block`` images at a time."""
+        keys: dict[bytes, int] = {}
+        group = np.empty(source.shape[0], np.int64)
+        first: list[int] = []
+        for start, images in _blocks(source, block):
+            for offset, digest in enumerate(digests(images)):
+                number = keys.setdefault(digest, len(keys))
+                if number == len(first):
+                    first.append(start + offset)
+                group[start + offset] = number
+        order = np.argsort(group, kind="stable")
+        members = np.split(order, np.cumsum(np.bincount(group, minlength=len(first)))[:-1]) if len(first) else []
+        return cls(source, np.array(first, np.int64), group, keys, members)
+
+    def __len__(self) -> int:
+        return len(self.group)
+
+
+def _blocks(source: ImageSource, block: int) -> Iterator[tuple[int, np.ndarray]]:
+    count = source.shape[0]
+    for start in range(0, count, block):
+        yield start, source.rows(np.arange(start, min(start + block, count)))

@@ -1,0 +1,75 @@
+"""Memorized, spurious, generalized (eq. 9-11): a partition of the synthetic set.
+
+- memorized: the distance to the training set is at most delta_m;
+- spurious: not memorized, and the distance to another sample is at most delta_s;
+- generalized: neither.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int8, Int64
+
+from .intervals import Estimate, jackknife, wilson
+
+CLASSES = ("memorized", "spurious", "generalized")
+MEMORIZED, SPURIOUS, GENERALIZED = range(3)
+
+
+def classify(
+    to_train: Float64[np.ndarray, " n"], to_samples: Float64[np.ndarray, " n"], delta_m: float, delta_s: float
+) -> Int8[np.ndarray, " n"]:
+    """Class of each sample from its nearest distances; 0 memorized, 1 spurious, 2 generalized.
+
+    Raises ``ValueError`` for distances that are NaN or negative, or thresholds that are not positive.
+    """
+    for name, values in (("to the training set", to_train), ("to other samples", to_samples)):
+        if np.isnan(values).any() or (values < 0).any():
+            raise ValueError(f"distances {name} must be non-negative numbers")
+    if not (delta_m > 0 and delta_s > 0):
+        raise ValueError(f"thresholds must be positive, got delta_m = {delta_m}, delta_s = {delta_s}")
+    classes = np.full(len(to_train), GENERALIZED, np.int8)
+    classes[to_samples <= delta_s] = SPURIOUS
+    classes[to_train <= delta_m] = MEMORIZED
+    return classes
+
+
+@dataclass(frozen=True)
+class Fractions:
+    """Shares of the three classes; their values sum to 1."""
+
+    memorized: Estimate
+    spurious: Estimate
+    generalized: Estimate
+
+    def __getitem__(self, name: str) -> Estimate:
+        return getattr(self, name)
+
+
+def fractions(
+    classes: Int8[np.ndarray, " n"],
+    neighbor_index: Int64[np.ndarray, "n k"],
+    neighbor_distance: Float64[np.ndarray, "n k"],
+    delta_s: float,
+    confidence: float = 0.95,
+) -> Fractions:
+    """Shares with intervals; ``neighbor_*`` is the table of S' in itself, k >= 2.
+
+    Wilson for memorized, leave-one-out jackknife for the others (see ``intervals``).
+    """
+    n = len(classes)
+    if n < 2 or neighbor_index.shape[1] < 2:
+        raise ValueError("fractions need at least two samples and two neighbours each")
+    counts = np.bincount(classes, minlength=3)
+    depends = (classes == SPURIOUS) & (neighbor_distance[:, 1] > delta_s)
+    lost = np.bincount(neighbor_index[depends, 0], minlength=n)
+    spurious = (counts[SPURIOUS] - (classes == SPURIOUS) - lost) / (n - 1)
+    generalized = (counts[GENERALIZED] - (classes == GENERALIZED) + lost) / (n - 1)
+    share = counts / n
+    return Fractions(
+        wilson(share[MEMORIZED], n, confidence),
+        jackknife(share[SPURIOUS], spurious, 2, confidence),
+        jackknife(share[GENERALIZED], generalized, 1, confidence),
+    )

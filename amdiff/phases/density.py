@@ -1,0 +1,88 @@
+"""The density of log distances, its modes and the valley between them.
+
+Copies sharpen as K falls, so plain log distances have several modes among the copies. The soft
+logarithm ``u = log sqrt(d^2 + d0^2)`` merges them: below d0 all distances look alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from diptest import diptest
+from jaxtyping import Float64
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import find_peaks
+
+STEP = 0.01
+"""Width of a bin, in units of log distance."""
+
+
+@dataclass(frozen=True)
+class SoftLog:
+    """The map between distances and soft log distances."""
+
+    d0: float
+
+    def __call__(self, distance: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+        return 0.5 * np.log(np.square(distance) + self.d0**2)
+
+    def inverse(self, u: Float64[np.ndarray, "..."] | float) -> Float64[np.ndarray, "..."]:
+        """Distance whose soft log is ``u``; 0 below log d0."""
+        return np.sqrt(np.maximum(np.exp(2 * np.asarray(u)) - self.d0**2, 0.0))
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of soft log distances on a common grid, one row for each K."""
+
+    grid: Float64[np.ndarray, " bins"]
+    """Centres of the bins."""
+    counts: Float64[np.ndarray, "sizes bins"]
+
+    @classmethod
+    def of(cls, values: Sequence[Float64[np.ndarray, " n"]], margin: float) -> Histogram:
+        """Bin soft log distances, with ``margin`` left free on both sides."""
+        low = min(v.min() for v in values) - margin
+        high = max(v.max() for v in values) + margin
+        edges = low + STEP * np.arange(int(np.ceil((high - low) / STEP)) + 1)
+        counts = np.stack([np.histogram(v, edges)[0] for v in values]).astype(float)
+        return cls((edges[:-1] + edges[1:]) / 2, counts)
+
+    def density(self, bandwidth: float) -> Float64[np.ndarray, " bins"]:
+        """Gaussian kernel density, each K weighted equally; integrates to 1."""
+        weights = (self.counts / self.counts.sum(axis=1, keepdims=True)).mean(axis=0)
+        return gaussian_filter1d(weights, bandwidth / STEP, mode="constant", truncate=5) / STEP
+
+    def resampled(self, rng: np.random.Generator) -> Histogram:
+        """A bootstrap sample: each K's distances drawn anew with replacement."""
+        drawn = [rng.multinomial(int(row.sum()), row / row.sum()) for row in self.counts]
+        return Histogram(self.grid, np.stack(drawn).astype(float))
+
+
+def modes(density: Float64[np.ndarray, " bins"], min_mode: float) -> list[int]:
+    """Bins of the density's modes: peaks that rise by ``min_mode`` of the highest above their surroundings."""
+    return find_peaks(density, prominence=min_mode * density.max())[0].tolist()
+
+
+def valley(density: Float64[np.ndarray, " bins"], min_mode: float) -> int | None:
+    """Bin of the lowest point between the outermost modes, or None where there is one mode only.
+
+    Where the lowest value is taken on a stretch, its middle.
+    """
+    peaks = modes(density, min_mode)
+    if len(peaks) < 2:
+        return None
+    between = density[peaks[0] : peaks[-1] + 1]
+    lowest = np.flatnonzero(between <= between.min() + 1e-9 * density.max())
+    return peaks[0] + int(lowest[len(lowest) // 2])
+
+
+def dip_p_value(values: Sequence[Float64[np.ndarray, " n"]], most: int = 20_000) -> float:
+    """p-value of Hartigan's dip test (1985) that the pooled values have one mode.
+
+    Each K contributes equally many values, about ``most`` in all.
+    """
+    share = max(1, min(min(len(v) for v in values), most // len(values)))
+    return float(diptest(np.concatenate([v[:share] for v in values]))[1])

@@ -1,0 +1,50 @@
+"""Confidence intervals for fractions of a synthetic set.
+
+Given the model, samples are independent, so the memorized fraction is binomial. A spurious sample
+is one that has another nearby, so removing a sample may change the class of the one whose only
+neighbour it was: the other two fractions get a leave-one-out jackknife. Its variance enters
+Wilson's interval as an effective number of samples, which keeps the interval inside [0, 1] and
+of positive length at 0 and 1.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.special import ndtri
+
+
+class Estimate(NamedTuple):
+    """A value with its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(share: float, count: float, confidence: float = 0.95) -> Estimate:
+    """Wilson's score interval (1927) for a share of ``count`` independent trials.
+
+    ``count`` may be fractional, an effective number. Raises ``ValueError`` unless it is positive.
+    """
+    if count <= 0:
+        raise ValueError(f"a share needs at least one trial, got {count}")
+    z = float(ndtri(0.5 + confidence / 2))
+    scale = 1 + z * z / count
+    centre = (share + z * z / (2 * count)) / scale
+    half = z / scale * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return Estimate(share, float(max(min(centre - half, share), 0.0)), float(min(max(centre + half, share), 1.0)))
+
+
+def jackknife(share: float, leave_one_out: Float64[np.ndarray, " n"], group: int, confidence: float = 0.95) -> Estimate:
+    """Interval from the shares found when each sample in turn is left out.
+
+    The effective number is ``share (1 - share) / variance``, at most n. Where no removal changes
+    the share it is ``n / group``, with ``group`` the smallest number of samples that come together.
+    """
+    n = len(leave_one_out)
+    variance = (n - 1) / n * float(np.square(leave_one_out - leave_one_out.mean()).sum())
+    count = n / group if variance == 0 or share in (0.0, 1.0) else min(share * (1 - share) / variance, n)
+    return wilson(share, count, confidence)

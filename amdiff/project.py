@@ -1,0 +1,127 @@
+"""A project folder: a configuration made ready to run.
+
+Before any job starts, sources of one's own are looked at (their digest is part of the dataset's
+address, so changed files mean a new artifact), and training-set sizes and image shapes are
+checked. What a run uses is then frozen in ``scratch/config/<digest>.json``, so that editing
+``config.yaml`` in its midst disturbs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import h5py
+
+from amdiff.artifacts import SPEC, ArtifactError, canonical_json, read_json, write_json
+from amdiff.config import (
+    ArraysDataset,
+    CircleDataset,
+    Config,
+    ConfigError,
+    FolderDataset,
+    UnetDenoiser,
+    parse_config,
+    read_config,
+)
+from amdiff.data.datasets import peek, source_digest
+from amdiff.data.images import DataError
+from amdiff.plan import Plan, build_plan, dataset_artifact
+
+
+def open_plan(configfile: Path, root: Path = Path()) -> Plan:
+    """The plan of a configuration file, checked against the data. Raises ``ConfigError``."""
+    return prepare(read_config(configfile), root)
+
+
+def prepare(config: Config, root: Path = Path()) -> Plan:
+    """Look at the sources, check what can be checked, and plan. Raises ``ConfigError``."""
+    used = dict.fromkeys(e.dataset for e in config.experiments.values())
+    config = config.model_copy(update={"sources": _sources(config, list(used), root)})
+    shapes = {name: _count_and_shape(config, name, root) for name in used}
+    for name, experiment in config.experiments.items():
+        count, shape = shapes[experiment.dataset]
+        largest = max(experiment.sizes)
+        if largest > count:
+            raise ConfigError(
+                f"experiments.{name}.sizes: K = {largest}, but dataset {experiment.dataset!r} has {count} "
+                f"training images; choose K up to {count}"
+            )
+        if isinstance(experiment.denoiser, UnetDenoiser) and (problem := experiment.denoiser.misfit(shape)):
+            raise ConfigError(f"experiments.{name}.denoiser: {problem}")
+    return build_plan(config)
+
+
+def freeze(config: Config, root: Path = Path()) -> Path:
+    """Write a prepared configuration to its place in scratch, and return the path relative to the root."""
+    content = json.loads(config.model_dump_json())
+    digest = hashlib.sha256(canonical_json(content).encode()).hexdigest()[:12]
+    path = Path("scratch/config") / f"{digest}.json"
+    if not (root / path).exists():
+        write_json(root / path, content)
+    return path
+
+
+def thaw(path: Path) -> Plan:
+    """The plan of a frozen configuration, or of a configuration file. Raises ``ConfigError``."""
+    if path.suffix == ".json" and path.parent.name == "config" and path.exists():
+        return build_plan(parse_config(read_json(path)))
+    return open_plan(path)
+
+
+def image_shape(plan: Plan, dataset: str, root: Path = Path()) -> tuple[int, ...]:
+    """Shape (C, H, W) of a dataset's images."""
+    return _count_and_shape(plan.config, dataset, root)[1]
+
+
+def _sources(config: Config, names: list[str], root: Path) -> dict[str, str]:
+    """Digest of each source of one's own: of its files or, where they are gone, of the canonical dataset."""
+    found = dict(config.sources)
+    cache = root / "scratch" / "sources.json"
+    known: dict[str, str] = json.loads(cache.read_text()) if cache.exists() else {}
+    before = len(known)
+    for name in names:
+        spec = config.datasets[name]
+        if not isinstance(spec, (FolderDataset, ArraysDataset)) or name in found:
+            continue
+        try:
+            found[name] = source_digest(spec, known)
+        except (DataError, OSError) as error:
+            recorded = _recorded_sources(name, spec.identity(), root)
+            if len(recorded) != 1:
+                raise ConfigError(f"datasets.{name}: {error}") from None
+            found[name] = recorded.pop()
+    if len(known) != before:
+        write_json(cache, known)
+    return found
+
+
+def _recorded_sources(name: str, identity: dict[str, object], root: Path) -> set[str]:
+    """Digests of the sources behind canonical datasets of that name and specification."""
+    found = set()
+    for spec in (root / "data/canonical" / name).glob(f"*/{SPEC}"):
+        try:
+            params = dict(read_json(spec)["params"])
+        except (ArtifactError, KeyError, TypeError):
+            continue
+        digest = params.pop("source", None)
+        if params == identity and isinstance(digest, str):
+            found.add(digest)
+    return found
+
+
+def _count_and_shape(config: Config, name: str, root: Path) -> tuple[int, tuple[int, ...]]:
+    """Training images and their shape: from the canonical file where it is there, else a look at the source."""
+    path = root / dataset_artifact(config, name).folder / "images.h5"
+    spec = config.datasets[name]
+    if path.exists() and not isinstance(spec, CircleDataset):
+        try:
+            with h5py.File(path, "r") as file:
+                return int((file["split"][:] == 0).sum()), tuple(file["images"].shape[1:])
+        except (OSError, KeyError):
+            pass  # damaged: `verify` and the stages that read it say so
+    try:
+        return peek(spec)
+    except (DataError, OSError) as error:
+        raise ConfigError(f"datasets.{name}: {error}") from None

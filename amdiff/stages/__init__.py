@@ -1,0 +1,47 @@
+"""One function per rule: read artifacts, compute, write one artifact.
+
+A rule of the workflow, a command of the program and a function here share one name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from amdiff.artifacts import Artifact, Store
+from amdiff.config import Config
+
+from .context import Context, Stage, say
+
+STAGES = {
+    "dataset": "models",
+    "train": "models",
+    "sample": "models",
+    "neighbors": "measures",
+    "thresholds": "measures",
+    "classify": "measures",
+    "report": "report",
+}
+"""The module of each stage: imported when needed, since some bring torch and others faiss."""
+
+
+def stage_function(name: str) -> Stage:
+    """The function that makes artifacts of a stage."""
+    return getattr(importlib.import_module(f"amdiff.stages.{STAGES[name]}"), name)
+
+
+def make(artifact: Artifact, config: Config, root: Path = Path()) -> bool:
+    """Make an artifact unless it is there; whether anything was done.
+
+    One process at a time makes an artifact; another waits, then finds it made.
+    """
+    context = Context(Store(root), config)
+
+    def waiting() -> None:
+        say(f"{artifact.folder}: another process is making this; waiting for it")
+
+    with context.store.making(artifact, context.provenance, waiting) as folder:
+        if folder is None:
+            return False
+        stage_function(artifact.stage)(context, artifact, folder)
+    return True

@@ -1,0 +1,90 @@
+"""Artifacts as the computing core wants them: arrays and image sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from amdiff.artifacts import Artifact, ArtifactError, Store, atomic_file
+from amdiff.neighbors.sets import ArraySource, ImageSource
+
+IMAGES, SAMPLES, NEIGHBORS = "images.h5", "samples.h5", "neighbors.h5"
+
+
+class H5Images:
+    """Images in one or several HDF5 files, end to end, read when needed."""
+
+    def __init__(self, paths: Sequence[Path], name: str) -> None:
+        try:
+            self._parts = [h5py.File(path, "r")[name] for path in paths]
+        except (OSError, KeyError) as error:
+            raise ArtifactError(f"{paths[0]} cannot be read as HDF5 images ({error})") from None
+        self._ends = np.cumsum([len(p) for p in self._parts])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (int(self._ends[-1]), *self._parts[0].shape[1:])
+
+    def rows(self, indices: Int64[np.ndarray, " n"]) -> UInt8[np.ndarray, "n c h w"]:
+        out = np.empty((len(indices), *self.shape[1:]), np.uint8)
+        part = np.searchsorted(self._ends, indices, side="right")
+        for number in np.unique(part):
+            here = np.flatnonzero(part == number)
+            local = indices[here] - (self._ends[number] - len(self._parts[number]))
+            low, high = int(local.min()), int(local.max()) + 1
+            if high - low <= 4 * len(local):  # one slab is quicker than many small reads
+                out[here] = self._parts[number][low:high][local - low]
+            else:
+                distinct, back = np.unique(local, return_inverse=True)
+                out[here] = self._parts[number][distinct][back]
+        return out
+
+
+def dataset_images(store: Store, dataset: Artifact) -> H5Images:
+    """All images of a canonical dataset, the training part first."""
+    return H5Images([store.file(dataset, IMAGES)], "images")
+
+
+def dataset_counts(store: Store, dataset: Artifact) -> tuple[int, int]:
+    """Numbers of training and of test images."""
+    with h5py.File(store.file(dataset, IMAGES), "r") as file:
+        test = int((file["split"][:] == 1).sum())
+        return len(file["split"]) - test, test
+
+
+def sample_images(store: Store, shards: Sequence[Artifact]) -> H5Images:
+    """A synthetic set: its shards end to end."""
+    return H5Images([store.file(shard, SAMPLES) for shard in shards], "images")
+
+
+def in_memory(source: ImageSource, indices: Int64[np.ndarray, " n"]) -> ArraySource:
+    """Some images of a source, read once."""
+    return ArraySource(source.rows(indices))
+
+
+def write_h5(path: Path, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> None:
+    """Write arrays (names may hold '/'), chunked along the first axis, atomically.
+
+    An attribute ``"name@key"`` belongs to the array ``name``, any other to the file.
+    """
+    with atomic_file(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, array in arrays.items():
+            rows = max(1, min(len(array), 2**20 // max(1, array[:1].nbytes)))
+            file.create_dataset(name, data=array, chunks=(rows, *array.shape[1:]))
+        for key, value in attributes.items():
+            owner, _, name = key.rpartition("@")
+            (file[owner] if owner else file).attrs[name] = value
+
+
+def read_h5(path: Path, *names: str) -> list[np.ndarray]:
+    """Whole arrays of an HDF5 file."""
+    try:
+        with h5py.File(path, "r") as file:
+            return [file[name][:] for name in names]
+    except (OSError, KeyError) as error:
+        raise ArtifactError(f"{path} cannot be read ({error}); delete its folder and run snakemake again") from None

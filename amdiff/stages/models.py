@@ -1,0 +1,250 @@
+"""Stages that make models and samples: dataset, train, sample."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from amdiff.artifacts import Artifact, ArtifactError, atomic_file
+from amdiff.config import (
+    ArraysDataset,
+    CircleDataset,
+    DiffusionSpec,
+    FolderDataset,
+    SamplingSpec,
+    TrainingSpec,
+)
+from amdiff.data.datasets import circle, load, source_digest
+from amdiff.data.images import DataError, digests
+from amdiff.data.subsets import heldout_subset, training_subset
+
+from .context import Context, say, threads
+from .files import IMAGES, SAMPLES, dataset_counts, dataset_images, write_h5
+
+WEIGHTS, METRICS = "weights.safetensors", "metrics.jsonl"
+
+
+def dataset(context: Context, artifact: Artifact, folder: Path) -> None:
+    """Read a source and write its canonical HDF5."""
+    spec = context.config.datasets[artifact.dataset]
+    if isinstance(spec, CircleDataset):
+        write_h5(folder / IMAGES, {"points": circle(spec)}, {"address": artifact.address, "source": "unit circle"})
+        return
+    if isinstance(spec, (FolderDataset, ArraysDataset)) and source_digest(spec, {}) != artifact.params["source"]:
+        raise DataError(f"{spec.path} has changed since this run started; run snakemake again")
+    data = load(spec)
+    count, test = len(data.images), data.test_count
+    split = np.zeros(count, np.uint8)
+    split[count - test :] = 1
+    arrays = {"images": data.images, "split": split}
+    if data.labels is not None:
+        arrays["labels"] = data.labels
+    total = b"".join(digests(data.images))
+    attributes = {
+        "address": artifact.address,
+        "source": data.source,
+        "digest": digests([np.frombuffer(total, np.uint8)])[0].hex(),
+        "duplicates": data.duplicates,
+        "images@range": "0 is -1 (black), 255 is 1 (white)",
+        "split@meaning": "0 train, 1 test",
+    }
+    write_h5(folder / IMAGES, arrays, attributes)
+    kind = "left out" if spec.deduplicate else "kept"
+    say(f"dataset {artifact.dataset}: {count - test:,} training and {test:,} test images of {data.images.shape[1:]}, "
+        f"{data.duplicates:,} byte-equal duplicates {kind}")  # fmt: skip
+    context.facts["images"] = {"train": count - test, "test": test, "duplicates": data.duplicates}
+
+
+# -- training ---------------------------------------------------------------------------------
+
+
+def training_images(context: Context, artifact: Artifact) -> np.ndarray:
+    """The K training images of an artifact that has ``size`` and ``subset_seed``."""
+    source = artifact.parent("dataset")
+    count, _ = dataset_counts(context.store, source)
+    rows = training_subset(count, artifact.params["size"], artifact.params["subset_seed"])
+    return dataset_images(context.store, source).rows(rows)
+
+
+def choose_device(wanted: str) -> Any:
+    """The torch device of the configuration. Raises ``RuntimeError`` where it is not there."""
+    import torch
+
+    torch.set_num_threads(threads())
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        wanted = next(name for name, ok in there.items() if ok)
+    if not there[wanted]:
+        raise RuntimeError(f"runtime.device is {wanted!r}, which this machine lacks; use 'auto' or 'cpu'")
+    return torch.device(wanted)
+
+
+def train(context: Context, artifact: Artifact, folder: Path) -> None:
+    """Train one model; its resumable state lies in scratch until it is done."""
+    import torch
+    from safetensors.torch import save_file
+
+    from amdiff.diffusion.denoisers import build_network
+    from amdiff.diffusion.schedules import Schedule
+    from amdiff.diffusion.training import Trainer
+
+    device = choose_device(context.runtime.device)
+    images = torch.from_numpy(training_images(context, artifact))
+    params = artifact.params
+    iterations = params["training"]["iterations"]
+    spec = TrainingSpec.model_validate(params["training"])
+    schedule = Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))
+    generator = torch.Generator().manual_seed(spec.seed)
+    network = build_network(denoiser_spec(params["denoiser"]), tuple(images.shape[1:]), len(schedule), generator)
+    trainer = Trainer(
+        network.to(device),
+        images.to(device),
+        spec,
+        schedule,
+        iterations=iterations,
+        log_every=max(1, iterations // 200),
+        compile=context.runtime.compile,
+    )
+    state_file = context.store.scratch(artifact) / "state.pt"
+    if state_file.exists():
+        trainer.restore(torch.load(state_file, map_location=device, weights_only=True))
+        say(f"train {artifact.dataset} {artifact.label}: resumes at step {trainer.step:,}")
+    progress = context.progress(artifact, iterations, "steps", trainer.step)
+    saved = time.monotonic()
+
+    def save_state() -> None:
+        with atomic_file(state_file) as temporary:
+            torch.save(trainer.state(), temporary)
+
+    try:
+        while not trainer.finished:
+            trainer.run(20)
+            progress.update(trainer.step, f"loss {trainer.metrics[-1]['loss']:.4f}" if trainer.metrics else "")
+            if time.monotonic() - saved > context.runtime.checkpoint_seconds:
+                save_state()
+                saved = time.monotonic()
+    except (KeyboardInterrupt, SystemExit):
+        save_state()
+        raise
+    weights = {name: value.detach().cpu().contiguous() for name, value in trainer.ema.state_dict().items()}
+    with atomic_file(folder / WEIGHTS) as temporary:
+        save_file(weights, temporary, {"address": artifact.address, "weights": "exponential moving average"})
+    with atomic_file(folder / METRICS) as temporary:
+        temporary.write_text("".join(json.dumps(m) + "\n" for m in trainer.metrics))
+    context.facts["device"] = str(device)
+
+
+def denoiser_spec(params: dict[str, Any]) -> Any:
+    """The denoiser's specification from the plain data of an artifact."""
+    from pydantic import TypeAdapter
+
+    from amdiff.config import DenoiserSpec
+
+    return TypeAdapter(DenoiserSpec).validate_python(params)
+
+
+def load_denoiser(context: Context, artifact: Artifact, shape: tuple[int, ...], device: Any) -> Any:
+    """The denoiser that a sample artifact (or an analysis) uses: trained weights, or a closed form."""
+    import torch
+    from safetensors.torch import load_file
+
+    from amdiff.diffusion.denoisers import build_network
+    from amdiff.diffusion.exact import FiniteSet, Gaussian
+    from amdiff.diffusion.sampling import from_uint8
+    from amdiff.diffusion.schedules import Schedule
+
+    params = artifact.params
+    schedule = Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))
+    spec = denoiser_spec(params["denoiser"])
+    if spec.kind == "exact":
+        images = from_uint8(torch.from_numpy(_memories(context, artifact, spec.memories))).to(device)
+        return Gaussian.fitted(images, schedule) if spec.memories == "gaussian" else FiniteSet(images, schedule)
+    path = context.store.file(artifact.parent("train"), WEIGHTS)
+    network = build_network(spec, shape, len(schedule), torch.Generator())
+    try:
+        network.load_state_dict(load_file(path))
+    except Exception as error:  # safetensors raises its own types
+        raise ArtifactError(f"{path} does not hold the weights of this network ({error})") from None
+    return network.to(device).eval().requires_grad_(False)
+
+
+def _memories(context: Context, artifact: Artifact, kind: str) -> np.ndarray:
+    if kind == "train":
+        return training_images(context, artifact)
+    source = artifact.parent("dataset")
+    count, test = dataset_counts(context.store, source)
+    images = dataset_images(context.store, source)
+    if kind == "gaussian":
+        return images.rows(np.arange(count))
+    size = artifact.params["size"]
+    rows = heldout_subset(count, test, size, artifact.params["subset_seed"], size)
+    if len(rows) < size:
+        raise ValueError(f"K = {size}: 'memories: heldout' needs {size} held-out images, there are {len(rows)}")
+    return images.rows(rows)
+
+
+# -- sampling ---------------------------------------------------------------------------------
+
+
+def sample(context: Context, artifact: Artifact, folder: Path) -> None:
+    """Draw one shard of a synthetic set; finished batches lie in scratch until it is done."""
+    import torch
+
+    from amdiff.diffusion.randomness import SampleNoise
+    from amdiff.diffusion.sampling import draw, sampler_steps, to_uint8
+    from amdiff.diffusion.schedules import Schedule
+
+    device = choose_device(context.runtime.device)
+    params = artifact.params
+    start, stop = params["start"], params["stop"]
+    spec = SamplingSpec.model_validate(params["sampling"])
+    schedule = Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))
+    (source,) = [a for a in artifact.ancestors() if a.stage == "dataset"]
+    shape = dataset_images(context.store, source).shape[1:]
+    denoiser = load_denoiser(context, artifact, shape, device)
+    if context.runtime.compile and isinstance(denoiser, torch.nn.Module):
+        denoiser = torch.compile(denoiser)
+    steps = sampler_steps(schedule, spec)
+    batches = _finished_batches(context.store.scratch(artifact), start)
+    done = batches[-1][0] if batches else start
+    progress = context.progress(artifact, stop - start, "samples", done - start)
+    while done < stop:
+        upto = min(done + context.runtime.sampling_batch, stop)
+
+        def report(step: int, done: int = done, upto: int = upto) -> None:
+            if step < len(steps):
+                progress.update(done - start + (upto - done) * step // len(steps))
+
+        noise = SampleNoise(spec.seed, range(done, upto))
+        drawn = to_uint8(draw(denoiser, steps, noise, shape, clip=spec.clip, device=device, callback=report))
+        batch = context.store.scratch(artifact) / f"{done}-{upto}.npy"
+        with atomic_file(batch) as temporary, temporary.open("wb") as stream:
+            np.save(stream, drawn.cpu().numpy(), allow_pickle=False)
+        batches.append((upto, batch))
+        done = upto
+        progress.update(done - start)
+    index = np.arange(start, stop)
+    key = np.stack([np.full(len(index), spec.seed), index], axis=1).astype(np.uint64)
+    images = np.concatenate([np.load(path, allow_pickle=False) for _, path in batches])
+    attributes = {
+        "address": artifact.address,
+        "images@range": "0 is -1 (black), 255 is 1 (white)",
+        "seed@meaning": "key (seed, index) of the sample's Philox stream",
+    }
+    write_h5(folder / SAMPLES, {"images": images, "index": index, "seed": key}, attributes)
+    context.facts["device"] = str(device)
+
+
+def _finished_batches(folder: Path, start: int) -> list[tuple[int, Path]]:
+    """Batches of an interrupted run that continue each other from ``start``: (stop, file)."""
+    by_start = {int(p.stem.split("-")[0]): p for p in folder.glob("[0-9]*-[0-9]*.npy")}
+    found: list[tuple[int, Path]] = []
+    while start in by_start:
+        path = by_start[start]
+        start = int(path.stem.split("-")[1])
+        found.append((start, path))
+    return found

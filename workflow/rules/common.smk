@@ -1,0 +1,35 @@
+# Wildcards and look-ups shared by the rules: an artifact's folder is <dataset>/<stage>/<name>.
+
+
+wildcard_constraints:
+    dataset=r"[^/]+",
+    name=r"[^/]+",
+
+
+def artifact(stage):
+    """Output of a stage's rule: the file that says its artifact is complete."""
+    return f"artifacts/{{dataset}}/{stage}/{{name}}/spec.json"
+
+
+def planned(stage, wildcards):
+    return PLAN.artifact(f"artifacts/{wildcards.dataset}/{stage}/{wildcards.name}")
+
+
+def parents(stage):
+    """Input function of a stage's rule: the artifacts that it reads."""
+
+    def look_up(wildcards):
+        groups = planned(stage, wildcards).parents.values()
+        return [parent.spec for group in groups for parent in group]
+
+    return look_up
+
+
+def wants_gpu(stage):
+    """Resource function: 1 where the stage runs a network that may lie on a GPU."""
+
+    def look_up(wildcards):
+        closed_form = planned(stage, wildcards).params["denoiser"]["kind"] == "exact"
+        return 0 if closed_form or PLAN.config.runtime.device == "cpu" else 1
+
+    return look_up
