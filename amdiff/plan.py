@@ -159,7 +159,7 @@ def _experiment(config: Config, name: str) -> ExperimentPlan:
         "report",
         spec.dataset,
         name,
-        {"experiment": name, "panels": spec.panels.identity(), "metric": spec.neighbors.metric},
+        {"experiment": name, "spec": spec.identity()},
         {
             "dataset": (dataset,),
             "train": tuple(m.train for m in models if m.train is not None),

@@ -20,7 +20,7 @@ def sinusoidal(t: Int[Tensor, " n"], features: int) -> Float[Tensor, "n features
 
 
 class Block(nn.Module):
-    """h + W2 silu(W1 norm(h) + V e), with e the embedded time."""
+    """h + W2 silu(W1 silu(norm(h)) + V e), with e the embedded time."""
 
     def __init__(self, width: int, time_features: int, dropout: float) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Block(nn.Module):
         self.second = nn.Linear(width, width)
 
     def forward(self, h: Tensor, e: Tensor) -> Tensor:
-        inner = nn.functional.silu(self.first(self.norm(h)) + self.time(e))
+        inner = nn.functional.silu(self.first(nn.functional.silu(self.norm(h))) + self.time(e))
         return h + self.second(self.dropout(inner))
 
 

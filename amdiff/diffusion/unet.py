@@ -7,6 +7,7 @@ so that parameter counts are exactly the paper's and the untrained network retur
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
@@ -28,7 +29,8 @@ class Unet(nn.Module):
         for _ in range(depth - 1):
             sides.append(sides[-1] // 2)
         attends = [s in spec.attention_at for s in sides]
-        self.net: nn.Module = UNet2DModel(
+        make: Callable[..., nn.Module] = UNet2DModel
+        self.net = make(
             sample_size=side,
             in_channels=channels,
             out_channels=channels,

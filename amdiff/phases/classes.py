@@ -36,6 +36,22 @@ def classify(
     return classes
 
 
+def ordered(
+    classes: Int8[np.ndarray, " n"],
+    to_train: Float64[np.ndarray, " n"],
+    to_samples: Float64[np.ndarray, " n"],
+    which: int,
+) -> Int64[np.ndarray, " m"]:
+    """Samples of one class in the paper's order (fig. 13-15): the clearest cases first.
+
+    Memorized by increasing distance to S, spurious by increasing and generalized by decreasing
+    distance to another sample; ties by number.
+    """
+    key = {MEMORIZED: to_train, SPURIOUS: to_samples, GENERALIZED: -to_samples}[which]
+    members = np.flatnonzero(classes == which)
+    return members[np.argsort(key[members], kind="stable")]
+
+
 @dataclass(frozen=True)
 class Fractions:
     """Shares of the three classes; their values sum to 1."""

@@ -1,0 +1,205 @@
+"""What people ask of a project: what would run, what an artifact is, whether all is whole, what is left over."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from amdiff.artifacts import SPEC, VERSIONS, Artifact, Store, check_folder, read_json
+from amdiff.config import ConfigError
+from amdiff.plan import ExperimentPlan, Plan
+from amdiff.project import image_shape, open_plan
+
+STORES = ("artifacts", "data/canonical")
+"""Folders that hold artifacts."""
+
+
+def _print(text: str = "") -> None:
+    sys.stdout.write(text + "\n")
+
+
+# -- plan -------------------------------------------------------------------------------------
+
+
+def show_plan(configfile: Path, as_json: bool, root: Path = Path()) -> None:
+    """Print what a configuration asks for, and how much of it is there."""
+    chosen = open_plan(configfile, root)
+    described = [_describe(chosen, experiment, root) for experiment in chosen.experiments]
+    artifacts = list(chosen.by_folder.values())
+    total = len(artifacts) + len(chosen.experiments)
+    if as_json:
+        _print(json.dumps({"experiments": described, "total_jobs": total}, indent=1))
+        return
+    store = Store(root)
+    missing = [a for a in artifacts if not store.complete(a)]
+    for entry, experiment in zip(described, chosen.experiments, strict=True):
+        _print(f"{entry['name']}: dataset {entry['dataset']}, {len(entry['models'])} models, {entry['jobs']} jobs, "
+               f"about {entry['disk_bytes'] / 2**20:,.0f} MiB")  # fmt: skip
+        _print(f"  {'K':>8} {'parameters':>12} {'iterations':>11} {'samples':>9}  address       model")
+        for model, entry_model in zip(experiment.models, entry["models"], strict=True):
+            state = "there" if store.complete(model.weights) else "to do"
+            _print(f"  {model.size:>8,} {entry_model['parameters']:>12,} {model.iterations:>11,} "
+                   f"{entry_model['samples']:>9,}  {entry_model['address']}  {state}")  # fmt: skip
+    _print(f"{total} jobs in all; {len(missing)} of {len(artifacts)} artifacts are still to be made"
+           + _by_stage(missing))  # fmt: skip
+
+
+def _by_stage(artifacts: list[Artifact]) -> str:
+    counts = Counter(a.stage for a in artifacts)
+    return ": " + ", ".join(f"{counts[s]} {s}" for s in VERSIONS if counts[s]) if counts else ""
+
+
+def _describe(chosen: Plan, experiment: ExperimentPlan, root: Path) -> dict[str, Any]:
+    from amdiff.diffusion.denoisers import count_parameters
+
+    spec = experiment.spec
+    shape = image_shape(chosen, spec.dataset, root)
+    parameters = count_parameters(spec.denoiser, shape, spec.diffusion.steps)
+    models = [
+        {
+            "K": model.size,
+            "parameters": parameters,
+            "iterations": model.iterations,
+            "samples": spec.sampling.count(model.size),
+            "address": model.weights.address,
+        }
+        for model in experiment.models
+    ]
+    samples = sum(spec.sampling.count(model.size) for model in experiment.models)
+    per_sample = math.prod(shape) + 24 + 2 * 2 * spec.neighbors.k * 16
+    disk = samples * per_sample + len(models) * 4 * parameters
+    return {
+        "name": experiment.name,
+        "dataset": spec.dataset,
+        "models": models,
+        "jobs": sum(1 for _ in experiment.artifacts()) + 1,
+        "disk_bytes": disk,
+    }
+
+
+# -- why --------------------------------------------------------------------------------------
+
+
+def why(path: Path, configfile: Path, root: Path = Path()) -> None:
+    """Say what an artifact is made of, and why it would or would not be made again."""
+    folder = _artifact_folder(path)
+    if not (folder / SPEC).exists():
+        chosen = open_plan(configfile, root)
+        chosen.artifact(folder.as_posix())
+        _print(f"{folder}: not made yet; snakemake would make it, since {configfile} asks for it")
+        return
+    record = read_json(folder / SPEC)
+    _print(f"{folder}")
+    _print(f"  stage {record['stage']}, version {record['version']}, address {record['address']}")
+    for key, value in sorted(record["params"].items()):
+        _print(f"  {key}: {json.dumps(value)}")
+    for role, addresses in record["parents"].items():
+        _print(f"  from {role}: {', '.join(addresses)}")
+    made = record["provenance"]
+    _print(f"  made {made['started']} on {made['host']} in {made['wall_seconds']:g} s, git {made['git']}")
+    _print(_rebuilt(folder, record, configfile, root))
+
+
+def _artifact_folder(path: Path) -> Path:
+    """The folder of the artifact that a path lies in."""
+    for folder in (path, *path.parents):
+        if (folder / SPEC).exists():
+            return folder
+    return path.parent if path.suffix else path
+
+
+def _rebuilt(folder: Path, record: dict[str, Any], configfile: Path, root: Path) -> str:
+    current = VERSIONS.get(record["stage"])
+    if current != record["version"]:
+        return (
+            f"would be made again: stage {record['stage']} is at version {current} now, this is {record['version']}; "
+            "`amdiff prune` lists it for removal"
+        )
+    problems = check_folder(folder / SPEC)
+    if problems:
+        return f"damaged: {problems[0]}; delete the folder and snakemake makes it again"
+    try:
+        chosen = open_plan(configfile, root)
+    except ConfigError as error:
+        return f"cannot tell whether it is still wanted: {error}"
+    wanted = {a.address: a for a in chosen.by_folder.values()}
+    if record["address"] in wanted:
+        return f"would not be made again: it is whole, and {configfile} asks for exactly this"
+    near = [
+        a
+        for a in wanted.values()
+        if a.stage == record["stage"] and a.params.get("size") == record["params"].get("size")
+    ]
+    differences = _differences(record, near[0]) if near else []
+    reason = f"; the nearest that is asked for differs in {', '.join(differences)}" if differences else ""
+    return f"would not be made again: {configfile} does not ask for it{reason}"
+
+
+def _differences(record: dict[str, Any], artifact: Artifact) -> list[str]:
+    """Dotted names of the parameters, and roles of the parents, in which two artifacts differ."""
+
+    def walk(a: Any, b: Any, key: str) -> list[str]:
+        if isinstance(a, dict) and isinstance(b, dict):
+            return [d for k in sorted({*a, *b}) for d in walk(a.get(k), b.get(k), f"{key}.{k}" if key else k)]
+        return [] if a == b else [f"{key} ({json.dumps(a)}, asked: {json.dumps(b)})"]
+
+    found = walk(record["params"], artifact.identity["params"], "")
+    parents = artifact.identity["parents"]
+    return found + [f"its {role}" for role in sorted(parents) if parents[role] != record["parents"].get(role)]
+
+
+# -- verify and prune -------------------------------------------------------------------------
+
+
+def verify(path: Path, root: Path = Path()) -> int:
+    """Check every artifact below ``path``; 0 when all are whole, else 1."""
+    if not path.exists():
+        raise ConfigError(f"{path} does not exist; give a folder with artifacts")
+    roots = [root / s for s in STORES] if path == Path() else [path]
+    specs = sorted(spec for r in roots for spec in ([r] if r.name == SPEC else r.rglob(SPEC)))
+    bad = 0
+    for spec in specs:
+        for problem in check_folder(spec):
+            bad += 1
+            _print(f"{problem}; delete {spec.parent} and run snakemake again")
+    partial = [] if path != Path() else list(_unfinished(root))
+    for folder in partial:
+        _print(f"{folder}: not finished (no {SPEC}); snakemake goes on with it or makes it anew")
+    _print(f"{len(specs)} artifacts checked, {bad} problems")
+    return 1 if bad else 0
+
+
+def _unfinished(root: Path) -> list[Path]:
+    """Folders of artifacts that have files but no ``spec.json``."""
+    folders = [f for pattern in ("artifacts/*/*/*", "data/canonical/*/*") for f in root.glob(pattern) if f.is_dir()]
+    return [f for f in sorted(folders) if not (f / SPEC).exists() and any(f.iterdir())]
+
+
+def prune(configfiles: list[Path] | None, delete: bool, root: Path = Path()) -> None:
+    """List, or remove, artifacts that no configuration refers to."""
+    files = configfiles or [
+        p for p in (root / "config.yaml", *sorted((root / "workflow/config").glob("*.yaml"))) if p.exists()
+    ]
+    wanted: set[str] = set()
+    for file in files:
+        wanted |= set(open_plan(file, root).by_folder)
+    specs = sorted(spec for s in STORES for spec in (root / s).rglob(SPEC))
+    left_over = [spec.parent for spec in specs if spec.parent.relative_to(root).as_posix() not in wanted]
+    total = 0
+    for folder in left_over:
+        size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+        total += size
+        _print(f"{'removed' if delete else 'unused'} {folder} ({size / 2**20:.1f} MiB)")
+        if delete:
+            (folder / SPEC).unlink()
+            shutil.rmtree(folder)
+    verb = "removed" if delete else "could be removed by --delete"
+    names = ", ".join(map(str, files))
+    _print(
+        f"{len(left_over)} of {len(specs)} artifacts, {total / 2**20:.1f} MiB, {verb}: none of them is asked for by {names}"
+    )

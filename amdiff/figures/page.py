@@ -1,0 +1,81 @@
+"""The report page: one HTML file with everything in it, which works from file:// and without a network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+CAPTIONS = Path(__file__).with_name("captions")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as the page shows it."""
+
+    name: str
+    title: str
+    data: bytes
+    """PNG or SVG file."""
+    kind: str
+    """'png' or 'svg+xml'."""
+
+    @property
+    def uri(self) -> str:
+        return f"data:image/{self.kind};base64,{base64.b64encode(self.data).decode()}"
+
+    @property
+    def caption(self) -> str:
+        return caption(self.name)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as the page shows it, with its CSV to download."""
+
+    name: str
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    csv: str
+    note: str = ""
+
+    @property
+    def uri(self) -> str:
+        return f"data:text/csv;base64,{base64.b64encode(self.csv.encode()).decode()}"
+
+
+def caption(name: str) -> str:
+    """What a figure means, in two sentences."""
+    return (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8").strip()
+
+
+def render(
+    *,
+    title: str,
+    address: str,
+    headline: Sequence[str],
+    warnings: Sequence[str],
+    groups: Mapping[str, Sequence[Picture]],
+    tables: Sequence[Table],
+    configuration: str,
+    provenance: Sequence[tuple[str, str]],
+) -> str:
+    """The page; every string is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("page.html.j2").render(
+        title=title,
+        address=address,
+        headline=headline,
+        warnings=warnings,
+        groups=groups,
+        tables=tables,
+        configuration=configuration,
+        provenance=provenance,
+    )

@@ -1,0 +1,166 @@
+"""What a report says in words and tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from amdiff.phases.classes import CLASSES
+
+from .page import Table
+
+TITLES = {
+    "fractions": "The three phases",
+    "distances": "Nearest distances and thresholds",
+    "sensitivity": "Sensitivity to the thresholds",
+    "panel_memorized": "Memorized samples",
+    "panel_spurious": "Spurious samples",
+    "panel_generalized": "Generalized samples",
+    "borderline": "Samples at the thresholds",
+    "attractors": "Spurious attractors",
+    "training": "Training",
+}
+
+Summary = dict[str, Any]
+
+
+def headline(summaries: Sequence[Summary]) -> list[str]:
+    """The findings of a sweep, one sentence each, with intervals."""
+    first, last = summaries[0], summaries[-1]
+    level = f"{100 * first['confidence']:g} %"
+    lines = [
+        f"K = {s['size']:,}: " + ", ".join(f"{name} {_share(s, name)}" for name in CLASSES) + "."
+        for s in ([first, last] if len(summaries) > 1 else [first])
+    ]
+    lines[0] = lines[0][:-1] + f" (brackets: {level} intervals)."
+    if len(summaries) > 2:
+        peak = max(summaries[1:-1], key=lambda s: s["fractions"]["spurious"]["value"])
+        low = peak["fractions"]["spurious"]["low"]
+        above = all(low > s["fractions"]["spurious"]["high"] for s in (first, last))
+        verdict = "above both ends of the sweep" if above else "but its interval meets one at an end of the sweep"
+        lines.append(f"The spurious share peaks at K = {peak['size']:,} with {_share(peak, 'spurious')}, {verdict}.")
+        split = peak["spurious_split"]
+        lines.append(
+            f"There, {split['proper']:.1%} of the samples lie in spurious attractors that hold no memorized sample, "
+            f"and {split['halo']:.1%} around memories."
+        )
+    visits = max(
+        ((a["size"], s) for s in summaries for a in s["attractors"]["table"] if a["kind"] == "spurious"),
+        key=lambda pair: pair[0],
+        default=None,
+    )
+    if visits:
+        count = visits[1]["attractors"]["spurious"]
+        lines.append(
+            f"At K = {visits[1]['size']:,} there {'is 1 spurious attractor' if count == 1 else f'are {count:,} spurious attractors'}; "
+            f"the most visited came back {visits[0]:,} times in {visits[1]['n_samples']:,} samples."
+        )
+    return lines
+
+
+def _share(summary: Summary, name: str) -> str:
+    f = summary["fractions"][name]
+    return f"{f['value']:.1%} [{f['low']:.1%}, {f['high']:.1%}]"
+
+
+def warnings(thresholds: Sequence[dict[str, Any]], images: dict[str, int]) -> list[str]:
+    """What a reader must know before trusting the numbers."""
+    lines = []
+    for delta, name in (("delta_m", "δ_m"), ("delta_s", "δ_s")):
+        notes: dict[str, list[int]] = {}
+        for t in thresholds:
+            if t[delta]["note"] and t[delta]["method"] != "fixed":
+                notes.setdefault(f"{name}: {t[delta]['note']}", []).append(t["size"])
+        for note, sizes in notes.items():
+            lines.append(note + ("." if len(sizes) == len(thresholds) else f" (K = {', '.join(map(str, sizes))})."))
+    if any(t["false_positives"]["n"] == 0 for t in thresholds):
+        sizes = [t["size"] for t in thresholds if t["false_positives"]["n"] == 0]
+        lines.append(f"No held-out images at K = {', '.join(map(str, sizes))}: false-positive rates are unknown there.")
+    if images.get("duplicates"):
+        lines.append(f"The source holds {images['duplicates']:,} images that are byte-equal to another one.")
+    return lines
+
+
+def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], ranked: Sequence[Any]) -> list[Table]:
+    """Fractions, thresholds, attractors, and the ranked samples of each class."""
+    triples = [f"{name}{suffix}" for name in CLASSES for suffix in ("", "_low", "_high")]
+    fractions = [
+        [
+            s["size"],
+            *(s["fractions"][name][key] for name in CLASSES for key in ("value", "low", "high")),
+            s["delta_m"],
+            s["delta_s"],
+            s["size"],
+            s["n_samples"],
+            s["spurious_split"]["proper"],
+            s["spurious_split"]["halo"],
+        ]
+        for s in summaries
+    ]
+    found = [
+        [
+            t["size"],
+            *(v for d in ("delta_m", "delta_s") for v in (t[d]["value"], t[d]["low"], t[d]["high"], t[d]["method"])),
+            t["false_positives"]["n"],
+            *(
+                (t["false_positives"][n] or {}).get(k)
+                for n in ("memorized", "spurious")
+                for k in ("value", "low", "high")
+            ),
+        ]
+        for t in thresholds
+    ]
+    keys = ("attractor", "kind", "size", "memorized", "spurious", "representative", "train_neighbor", "train_distance")
+    attractors = [[s["size"], *(a[key] for key in keys)] for s in summaries for a in s["attractors"]["table"]]
+    counts = [
+        [s["size"], s["attractors"]["memories"], s["attractors"]["spurious"], s["attractors"]["memorized_images"]]
+        for s in summaries
+    ]
+    rates = [f"false_{n}{suffix}" for n in ("memorized", "spurious") for suffix in ("", "_low", "_high")]
+    columns = ["K", *(f"{d}{x}" for d in ("delta_m", "delta_s") for x in ("", "_low", "_high", "_method"))]
+    return [
+        _table(
+            "fractions", "Fractions",
+            ["K", *triples, "delta_m", "delta_s", "n_train", "n_synthetic", "spurious_proper", "spurious_halo"], fractions,
+            note="Wilson intervals for memorized, leave-one-out jackknife for the others. spurious_proper: in attractors "
+            "without memorized samples; spurious_halo: around memories.",
+        ),
+        _table(
+            "thresholds", "Thresholds and false positives", [*columns, "n_heldout", *rates], found,
+            note="Bootstrap intervals; shares of held-out real images that would be called memorized or spurious.",
+        ),
+        _table(
+            "attractor_counts", "Attractors", ["K", "memories", "spurious_attractors", "memorized_images"], counts,
+            note="Components with at least two samples: those that hold a memorized sample, and those that hold none; "
+            "and training images that some sample copies.",
+        ),
+        _table("attractors", "The most visited attractors", ["K", *keys], attractors, shown=12),
+        _table("panels", "Ranked samples", ["K", "class", "rank", "index"], ranked, shown=0),
+    ]  # fmt: skip
+
+
+def _table(
+    name: str,
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    note: str = "",
+    shown: int | None = None,
+) -> Table:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(["" if v is None else v for v in row] for row in rows)
+    short = list(rows)
+    if shown is not None:
+        short = sorted(rows, key=lambda row: -row[3] if isinstance(row[3], int) else 0)[:shown]
+        note = f"{note} The {len(short)} largest of {len(rows)}; all are in the file.".strip()
+    return Table(name, title, columns, [[_cell(v) for v in row] for row in short], text.getvalue(), note)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,97 @@
+"""Samples as pictures: each class with its neighbours (fig. 1B, 13-15), and attractors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from .style import PAGE, STYLE
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One sample with what is to be seen beside it."""
+
+    image: UInt8[np.ndarray, "c h w"]
+    above: UInt8[np.ndarray, "a c h w"]
+    """First row of neighbours."""
+    above_distance: Sequence[float]
+    below: UInt8[np.ndarray, "b c h w"]
+    """Second row of neighbours."""
+    below_distance: Sequence[float]
+
+
+def panel(strips: Sequence[Strip], color: str, title: str, columns: int = 2) -> Figure:
+    """Samples, each beside its neighbours in S (top row) and in S' (bottom row), with their distances."""
+    if not strips:
+        return _empty(title)
+    width = max(max(len(s.above), len(s.below)) for s in strips)
+    rows = -(-len(strips) // columns)
+    block = 2.3 + width + 0.5  # a sample is two units high and wide, neighbours one each
+    figure, axes = _canvas(columns * block, rows * 2.85 + 0.7, title)
+    for number, strip in enumerate(strips):
+        x, y = (number % columns) * block, (number // columns) * 2.85 + 0.7
+        _draw(axes, strip.image, x, y + 0.2, 2.0)
+        axes.add_patch(Rectangle((x, y + 0.2), 2.0, 2.0, fill=False, edgecolor=color, linewidth=1.5))
+        for offset, images, distances in (
+            (0.0, strip.above, strip.above_distance),
+            (1.35, strip.below, strip.below_distance),
+        ):
+            for j, (image, distance) in enumerate(zip(images, distances, strict=True)):
+                _draw(axes, image, x + 2.25 + j, y + offset, 0.94)
+                axes.text(x + 2.72 + j, y + offset + 1.13, f"{distance:.2f}", ha="center", va="center", fontsize=5)
+        if number % columns == 0:
+            for offset, name in ((0.47, "S"), (1.82, "S′")):
+                axes.text(x + 2.2 + width, y + offset, name, ha="left", va="center", fontsize=7, style="italic")
+    return figure
+
+
+def attractor_panel(
+    groups: Sequence[tuple[str, UInt8[np.ndarray, "m c h w"], UInt8[np.ndarray, "c h w"], float]], title: str
+) -> Figure:
+    """Visits to each attractor, one a row, and behind them the nearest training image.
+
+    ``groups`` holds (label, visits, nearest training image, its distance).
+    """
+    if not groups:
+        return _empty(title)
+    width = max(len(visits) for _, visits, _, _ in groups)
+    figure, axes = _canvas(width + 4.6, len(groups) * 1.12 + 1.1, title)
+    axes.text(width + 2.9, 0.85, "nearest in S", ha="center", va="center", fontsize=6)
+    for row, (label, visits, nearest, distance) in enumerate(groups):
+        y = row * 1.12 + 1.1
+        axes.text(-0.1, y + 0.5, label, ha="right", va="center", fontsize=6)
+        for j, image in enumerate(visits):
+            _draw(axes, image, j, y, 0.94)
+        _draw(axes, nearest, width + 2.4, y, 0.94)
+        axes.text(width + 3.5, y + 0.5, f"{distance:.2f}", ha="left", va="center", fontsize=6)
+    axes.set_xlim(-2.2, width + 4.6)
+    return figure
+
+
+def _canvas(width: float, height: float, title: str) -> tuple[Figure, plt.Axes]:
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(figsize=(PAGE, max(PAGE * height / width, 0.8)))
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    axes.text(0, 0.3, title, fontsize=8, va="center", ha="left")
+    return figure, axes
+
+
+def _empty(title: str) -> Figure:
+    figure, axes = _canvas(10, 1.2, title)
+    axes.text(0, 0.9, "none", fontsize=8, va="center", ha="left", style="italic")
+    return figure
+
+
+def _draw(axes: plt.Axes, image: np.ndarray, x: float, y: float, size: float) -> None:
+    picture = image.transpose(1, 2, 0) if len(image) == 3 else np.repeat(image[0][:, :, None], 3, axis=2)
+    axes.imshow(picture, extent=(x, x + size, y + size, y), interpolation="nearest", zorder=0)

@@ -1,0 +1,65 @@
+"""One style for all figures, and how they are saved: vector and PNG, byte-identical when drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+STYLE = Path(__file__).with_name("amdiff.mplstyle")
+COLUMN, PAGE = 3.3, 6.9
+"""Widths in inches."""
+
+# Okabe and Ito's colours, distinct for every kind of colour vision
+COLORS = {"memorized": "#D55E00", "spurious": "#009E73", "generalized": "#0072B2"}
+OLIVE, GRAY = "#8C8C00", "#7F7F7F"
+"""Distances to the training set, and within the synthetic set, as in the paper's fig. 3."""
+FORMATS = ("svg", "png", "pdf")
+
+
+def save(figure: Figure, folder: Path, name: str, writer: Callable[[Path], Any]) -> None:
+    """Write ``name`` in every format through ``writer``, a context manager of temporary paths; then close."""
+    metadata: dict[str, dict[str, Any]] = {
+        "svg": {"Date": None},
+        "pdf": {"CreationDate": None},
+        "png": {"Software": None},
+    }
+    for suffix in FORMATS:
+        with writer(folder / f"{name}.{suffix}") as temporary, plt.style.context(STYLE):
+            figure.savefig(temporary, format=suffix, metadata=metadata[suffix])
+    plt.close(figure)
+
+
+def styled(rows: int = 1, columns: int = 1, *, width: float = COLUMN, height: float = 2.4, **options: Any) -> Any:
+    """A figure and its axes (always a 2-d array) in the style."""
+    with plt.style.context(STYLE):
+        return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
+
+
+def size_axis(axes: Axes, sizes: list[int]) -> None:
+    """A logarithmic axis of training-set sizes, labelled at sizes that were run."""
+    axes.set_xscale("log")
+    shown: list[int] = []
+    for size in sizes:  # leave out labels that would touch
+        if not shown or size / shown[-1] > (max(sizes) / min(sizes)) ** 0.09:
+            shown.append(size)
+    axes.xaxis.set_major_locator(FixedLocator(shown))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels([f"{size:,}" for size in shown])
+    axes.set_xlabel("training-set size $K$")
+
+
+def chosen_sizes(sizes: list[int], most: int) -> list[int]:
+    """At most ``most`` of the sizes, evenly over their order, with both ends."""
+    if len(sizes) <= most:
+        return sizes
+    return [sizes[round(i * (len(sizes) - 1) / (most - 1))] for i in range(most)]
