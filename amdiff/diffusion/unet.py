@@ -7,7 +7,7 @@ so that parameter counts are exactly the paper's and the untrained network retur
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -29,8 +29,8 @@ class Unet(nn.Module):
         for _ in range(depth - 1):
             sides.append(sides[-1] // 2)
         attends = [s in spec.attention_at for s in sides]
-        make: Callable[..., nn.Module] = UNet2DModel
-        self.net = make(
+        factory: Any = UNet2DModel  # typed as a plain class there
+        self.net: nn.Module = factory(
             sample_size=side,
             in_channels=channels,
             out_channels=channels,

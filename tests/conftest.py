@@ -1,0 +1,44 @@
+"""Shared fixtures: small configurations, and a project folder to run in."""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+REPO = Path(__file__).parent.parent
+torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SMALL: dict[str, Any] = {
+    "datasets": {"digits": {"kind": "digits"}},
+    "experiments": {
+        "tiny": {
+            "dataset": "digits",
+            "sizes": [4, 16],
+            "denoiser": {"kind": "mlp", "width": 70, "blocks": 1, "time_features": 16},
+            "training": {"iterations": 60, "batch_size": 16, "learning_rate": 0.005},
+            "sampling": {"steps": 8, "minimum": 24},
+            "neighbors": {"heldout_limit": 100},
+            "thresholds": {"method": "heldout", "pooled": True, "bootstrap": 20},
+            "panels": {"columns": 2},
+        }
+    },
+    "runtime": {"device": "cpu", "progress_seconds": 60},
+}
+
+
+@pytest.fixture
+def small() -> dict[str, Any]:
+    """A configuration that runs whole in seconds; change it at will."""
+    return copy.deepcopy(SMALL)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

@@ -1,0 +1,98 @@
+"""Addresses: what changes them, what must not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from amdiff.config import ConfigError, SamplingSpec, parse_config
+from amdiff.plan import Plan, build_plan, shard_ranges
+
+
+def plan_of(config: dict[str, Any]) -> Plan:
+    return build_plan(parse_config(config))
+
+
+def changed_stages(before: dict[str, Any], after: dict[str, Any]) -> dict[str, int]:
+    """Number of artifacts of each stage that the second configuration adds."""
+    old = set(plan_of(before).by_folder)
+    added = [a for folder, a in plan_of(after).by_folder.items() if folder not in old]
+    return {stage: sum(a.stage == stage for a in added) for stage in {a.stage for a in added}}
+
+
+def variant(small: dict[str, Any], **blocks: dict[str, Any]) -> dict[str, Any]:
+    tiny = small["experiments"]["tiny"]
+    merged = {k: {**tiny.get(k, {}), **v} if isinstance(v, dict) else v for k, v in blocks.items()}
+    return {**small, "experiments": {"tiny": {**tiny, **merged}}}
+
+
+def test_changing_a_threshold_remakes_what_depends_on_it_only(small: dict[str, Any]) -> None:
+    after = variant(small, thresholds={"quantile": 0.01})
+    assert changed_stages(small, after) == {"thresholds": 1, "classify": 2, "report": 1}
+
+
+def test_changing_the_learning_rate_remakes_all_but_the_data(small: dict[str, Any]) -> None:
+    after = variant(small, training={"learning_rate": 0.001})
+    expected = {"train": 2, "sample": 2, "neighbors": 2, "thresholds": 1, "classify": 2, "report": 1}
+    assert changed_stages(small, after) == expected
+
+
+def test_adding_a_size_with_thresholds_for_each_k_adds_that_size_only(small: dict[str, Any]) -> None:
+    before = variant(small, thresholds={"pooled": False})
+    after = variant(before, sizes=[4, 8, 16])
+    expected = {"train": 1, "sample": 1, "neighbors": 1, "thresholds": 1, "classify": 1, "report": 1}
+    assert changed_stages(before, after) == expected
+
+
+def test_adding_a_size_with_pooled_thresholds_keeps_models_and_samples(small: dict[str, Any]) -> None:
+    after = variant(small, sizes=[4, 8, 16])
+    assert changed_stages(small, after) == {"train": 1, "sample": 1, "neighbors": 1, "thresholds": 1, "classify": 3, "report": 1}
+
+
+def test_runtime_changes_no_address(small: dict[str, Any]) -> None:
+    after = {**small, "runtime": {"device": "auto", "sampling_batch": 3, "neighbor_memory_mb": 16}}
+    assert plan_of(small).by_folder.keys() == plan_of(after).by_folder.keys()
+
+
+def test_experiments_that_share_a_step_share_its_artifact(small: dict[str, Any]) -> None:
+    tiny = small["experiments"]["tiny"]
+    small["experiments"]["more"] = {**tiny, "sampling": {**tiny["sampling"], "per_image": 8}}
+    tiny_plan, more_plan = plan_of(small).experiments
+    for a, b in zip(tiny_plan.models, more_plan.models, strict=True):
+        assert a.train.address == b.train.address
+        assert {s.address for s in a.shards} <= {s.address for s in b.shards}
+
+
+def test_a_batch_larger_than_the_training_set_is_that_of_the_training_set(small: dict[str, Any]) -> None:
+    after = variant(small, training={"batch_size": 64})
+    assert changed_stages(small, after) == {"report": 1}
+
+
+@given(size=st.integers(1, 300), per_image=st.integers(1, 9), largest=st.integers(2, 500), minimum=st.integers(2, 700))
+def test_shards_partition_the_samples_and_nest(size: int, per_image: int, largest: int, minimum: int) -> None:
+    few = SamplingSpec(per_image=per_image, shard_largest=largest, minimum=minimum)
+    ranges = shard_ranges(few.count(size), size, few)
+    assert [i for a, b in ranges for i in range(a, b)] == list(range(few.count(size)))
+    assert max(b - a for a, b in ranges) <= largest
+    if per_image % few.shard_per_image == 0:
+        assert set(ranges) <= set(shard_ranges(2 * few.count(size), size, few)) or few.count(size) == minimum
+
+
+def test_a_source_of_ones_own_needs_its_digest() -> None:
+    config = {
+        "datasets": {"mine": {"kind": "folder", "path": "x"}},
+        "experiments": {"e": {"dataset": "mine", "sizes": [2], "denoiser": {"kind": "exact"}}},
+    }
+    with pytest.raises(ConfigError, match=r"datasets\.mine"):
+        plan_of(config)
+    first, second = (plan_of({**config, "sources": {"mine": digest}}) for digest in ("aa", "bb"))
+    assert not set(first.by_folder) & set(second.by_folder)
+
+
+def test_planning_needs_no_torch() -> None:
+    code = "import sys, amdiff.plan, amdiff.project, amdiff.cli; sys.exit('torch' in sys.modules or 'faiss' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
