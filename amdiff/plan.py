@@ -181,9 +181,9 @@ def _measured(
     train = None
     if not isinstance(spec.denoiser, ExactDenoiser):
         training = spec.training.identity()
-        del training["iterations_by_size"]
+        del training["iterations_by_size"], training["cap_batch"]
         training["iterations"] = spec.training.iterations_for(size)
-        training["batch_size"] = min(spec.training.batch_size, size)
+        training["batch_size"] = spec.training.batch_for(size)
         train = Artifact("train", spec.dataset, _label(size), {**model, "training": training}, {"dataset": (dataset,)})
     sampling = spec.sampling.identity()
     for key in ("per_image", "minimum", "shard_per_image", "shard_largest"):

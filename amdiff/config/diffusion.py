@@ -94,7 +94,9 @@ class TrainingSpec(Spec):
     iterations_by_size: dict[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(default={})
     """Exceptions: {K: steps}; each holds for training sets up to that K, the smallest fitting entry wins."""
     batch_size: Annotated[int, Field(ge=1)] = 128
-    """Images a step; at most K are used."""
+    """Images a step, drawn with replacement, each with a noise level of its own."""
+    cap_batch: bool = True
+    """At most K images a step, as in the paper; false draws batch_size also where K is smaller."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-4
     warmup: Annotated[int, Field(ge=0)] = 0
     """Steps over which the rate rises linearly to learning_rate."""
@@ -109,6 +111,10 @@ class TrainingSpec(Spec):
     precision: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of the network (bfloat16: autocast; weights stay float32)."""
     seed: Seed = 0
+
+    def batch_for(self, size: int) -> int:
+        """Images a step of the model trained on ``size`` images."""
+        return min(self.batch_size, size) if self.cap_batch else self.batch_size
 
     def iterations_for(self, size: int) -> int:
         """Number of optimizer steps of the model trained on ``size`` images."""

@@ -72,7 +72,7 @@ class Trainer:
         self._averages = list(self.ema.parameters())
         self._signal = torch.from_numpy(np.sqrt(schedule.alpha_bar)).float().to(self.device)
         self._sigma = torch.from_numpy(schedule.sigma).float().to(self.device)
-        self._batch = min(spec.batch_size, len(images))
+        self._batch = spec.batch_for(len(images))
         self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in network.modules())
         self._forward = torch.compile(network) if compile else network
         network.train()

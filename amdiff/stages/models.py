@@ -96,7 +96,7 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     images = torch.from_numpy(training_images(context, artifact))
     params = artifact.params
     iterations = params["training"]["iterations"]
-    spec = TrainingSpec.model_validate(params["training"])
+    spec = TrainingSpec.model_validate({**params["training"], "cap_batch": False})
     schedule = Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))
     generator = torch.Generator().manual_seed(spec.seed)
     network = build_network(denoiser_spec(params["denoiser"]), tuple(images.shape[1:]), len(schedule), generator)

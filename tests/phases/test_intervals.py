@@ -1,0 +1,71 @@
+"""Intervals: known values, and coverage of planted truths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from statistics import NormalDist
+
+from amdiff.phases.classes import classify, fractions
+from amdiff.phases.intervals import jackknife, wilson
+
+
+def test_wilson_is_the_root_of_the_score_equation() -> None:
+    z = NormalDist().inv_cdf(0.975)
+    estimate = wilson(0.3, 50)
+    for bound in estimate[1:]:
+        assert abs(0.3 - bound) == pytest.approx(z * (bound * (1 - bound) / 50) ** 0.5)
+    assert wilson(0.0, 50).low == 0
+    assert wilson(0.0, 50).high == pytest.approx(z * z / (50 + z * z))
+    assert wilson(1.0, 50).high == 1
+    with pytest.raises(ValueError, match="at least one trial"):
+        wilson(0.5, 0)
+
+
+def test_a_jackknife_of_independent_samples_is_wilson() -> None:
+    flags = np.arange(200) < 60
+    leave_one_out = (60 - flags) / 199
+    assert jackknife(0.3, leave_one_out, 1) == pytest.approx(wilson(0.3, 200), rel=0.01)
+
+
+def planted_set(rng: np.random.Generator, n: int, states: int, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """n samples of a model: with probability ``share`` one of ``states`` spurious states, else a novel image.
+
+    Returns distances to S and the table of S' in itself (two neighbours).
+    """
+    state = np.where(rng.random(n) < share, rng.integers(0, states, n), -1)
+    index, distance = np.zeros((n, 2), np.int64), np.full((n, 2), 9.0)
+    for i in range(n):
+        others = np.flatnonzero((state == state[i]) & (np.arange(n) != i)) if state[i] >= 0 else np.empty(0, int)
+        index[i, : len(others[:2])] = others[:2]
+        distance[i, : len(others[:2])] = 0.1
+    return np.full(n, 9.0), index, distance
+
+
+def test_intervals_cover_the_expected_fractions() -> None:
+    """Coverage over repetitions with the truth known: the expectation of each fraction at this n."""
+    n, states, share, trials = 240, 150, 0.6, 400
+    p = share / states
+    truth = share * (1 - (1 - p) ** (n - 1))  # a visitor is spurious if another came to its state
+    rng = np.random.default_rng(5)
+    covered, widths = [], []
+    for _ in range(trials):
+        to_train, index, distance = planted_set(rng, n, states, share)
+        classes = classify(to_train, distance[:, 0], 0.5, 0.5)
+        found = fractions(classes, index, distance, 0.5)
+        covered.append(
+            [found.spurious.low <= truth <= found.spurious.high, found.generalized.low <= 1 - truth <= found.generalized.high]
+        )
+        widths.append(found.spurious.high - found.spurious.low)
+    assert np.mean(covered, axis=0).min() >= 0.92
+    # and not wider than needed: the spread of the estimates themselves asks for about this
+    assert np.mean(widths) < 0.24
+
+
+def test_fractions_sum_to_one_and_lie_in_their_intervals(rng: np.random.Generator) -> None:
+    _, index, distance = planted_set(rng, 100, 20, 0.5)
+    to_train = np.where(rng.random(100) < 0.3, 0.1, 9.0)
+    found = fractions(classify(to_train, distance[:, 0], 0.5, 0.5), index, distance, 0.5)
+    assert found.memorized.value + found.spurious.value + found.generalized.value == pytest.approx(1, abs=1e-15)
+    for name in ("memorized", "spurious", "generalized"):
+        assert 0 <= found[name].low <= found[name].value <= found[name].high <= 1

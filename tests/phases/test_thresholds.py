@@ -1,0 +1,151 @@
+"""Thresholds on planted distances: where the valley is, what is said when there is none, what held-out images cost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from amdiff.config import FixedThresholds, HeldoutThresholds, ValleyThresholds
+from amdiff.phases.density import Histogram, SoftLog, modes, valley
+from amdiff.phases.thresholds import Distances, as_json, false_positives, find_thresholds, sensitivity
+
+VALLEY = ValleyThresholds(method="valley", bootstrap=50)
+
+
+def lognormal(rng: np.random.Generator, centre: float, spread: float, n: int) -> np.ndarray:
+    return centre * np.exp(spread * rng.standard_normal(n))
+
+
+def bimodal(rng: np.random.Generator, copies: int, rest: int, size: int = 10) -> Distances:
+    """Copies around 0.03, the rest around 2, held-out images around 2 as real images are."""
+    to_train = np.concatenate([lognormal(rng, 0.03, 0.5, copies), lognormal(rng, 2.0, 0.2, rest)])
+    return Distances(size, to_train, to_train.copy(), lognormal(rng, 2.1, 0.2, 600), lognormal(rng, 2.0, 0.2, 600))
+
+
+def test_the_soft_logarithm_is_inverted() -> None:
+    scale = SoftLog(0.12)
+    d = np.array([0.0, 0.01, 0.5, 3.0])
+    assert np.allclose(scale.inverse(scale(d)), d, atol=1e-8)
+    assert scale.inverse(np.log(0.12) - 1) == 0
+    assert scale(np.array(100.0)) == pytest.approx(np.log(100), abs=1e-5)
+
+
+def test_the_valley_of_a_known_mixture() -> None:
+    grid = np.linspace(-4, 4, 801)
+    density = 0.5 * np.exp(-0.5 * ((grid + 2) / 0.5) ** 2) + 0.5 * np.exp(-0.5 * ((grid - 2) / 0.5) ** 2)
+    assert [round(grid[m], 6) for m in modes(density, 0.02)] == [-2, 2]
+    found = valley(density, 0.02)
+    assert found is not None
+    assert grid[found] == pytest.approx(0, abs=0.011)
+    assert valley(np.exp(-0.5 * grid**2), 0.02) is None
+
+
+def test_an_empty_stretch_is_cut_in_its_middle() -> None:
+    density = np.zeros(101)
+    density[10] = density[90] = 1
+    assert valley(density, 0.02) == 50
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.9])
+def test_two_modes_are_separated(rng: np.random.Generator, share: float) -> None:
+    d = bimodal(rng, int(2000 * share), int(2000 * (1 - share)))
+    (pair,) = find_thresholds([d], VALLEY)
+    for threshold in (pair.delta_m, pair.delta_s):
+        assert threshold.method == "valley"
+        assert 0.12 < threshold.value < 1.3
+        assert threshold.low <= threshold.value <= threshold.high
+        assert len(threshold.modes) >= 2
+        assert threshold.dip_p_value is not None
+        assert threshold.dip_p_value < 0.05
+        assert ((d.to_train <= threshold.value).mean()) == pytest.approx(share, abs=0.01)
+    assert pair.d0 == pytest.approx(0.06 * np.median(d.heldout_within))
+
+
+def test_one_mode_is_said_and_falls_back(rng: np.random.Generator) -> None:
+    d = bimodal(rng, 0, 2000)
+    (pair,) = find_thresholds([d], VALLEY)
+    assert (pair.delta_m.method, pair.delta_s.method) == ("heldout", "heldout")
+    assert "one mode only" in pair.delta_m.note
+
+
+def test_pooling_gives_one_threshold_and_weighs_each_size_equally(rng: np.random.Generator) -> None:
+    few, many = bimodal(rng, 400, 0, 10), bimodal(rng, 0, 8000, 1000)
+    pairs = find_thresholds([few, many], VALLEY)
+    assert pairs[0] == pairs[1]
+    assert pairs[0].delta_m.method == "valley"
+    apart = find_thresholds([few, many], ValleyThresholds(method="valley", pooled=False, bootstrap=20))
+    assert [p.delta_m.method for p in apart] == ["heldout", "heldout"]
+    histogram = Histogram.of([np.zeros(10), np.full(1000, 1.0)], margin=1)
+    density = histogram.density(0.05)
+    assert density[: len(density) // 2].sum() == pytest.approx(density[len(density) // 2 :].sum())
+    assert density.sum() * 0.01 == pytest.approx(1)
+
+
+def test_exact_copies_do_not_hide_the_valley(rng: np.random.Generator) -> None:
+    """Copies of several sharpnesses, some exact: several modes in log distance, one in soft log distance."""
+    sweep = []
+    for size, sharpness in ((10, 1e-4), (20, 0.01), (40, 0.06)):
+        copies = np.concatenate([np.zeros(200), lognormal(rng, sharpness, 0.3, 400)])
+        values = np.concatenate([copies, lognormal(rng, 2.0, 0.25, 400)])
+        sweep.append(Distances(size, values, values, lognormal(rng, 2, 0.2, 400), lognormal(rng, 2, 0.2, 400)))
+    pair = find_thresholds(sweep, VALLEY)[0]
+    assert 0.15 < pair.delta_m.value < 1.2
+
+
+def test_fixed_thresholds_are_taken_as_given(rng: np.random.Generator) -> None:
+    spec = FixedThresholds(method="fixed", delta_m=0.03, delta_s=0.02)
+    for pair in find_thresholds([bimodal(rng, 5, 5)] * 2, spec):
+        assert (pair.delta_m.value, pair.delta_s.value) == (0.03, 0.02)
+
+
+def test_heldout_thresholds_have_their_false_positive_rate() -> None:
+    """Over repetitions: the share flagged on the half that did not calibrate is q on average."""
+    rng = np.random.default_rng(3)
+    spec = HeldoutThresholds(method="heldout", quantile=0.05, bootstrap=10)
+    rates = []
+    for _ in range(100):
+        d = bimodal(rng, 0, 301)
+        (pair,) = find_thresholds([d], spec)
+        rates.append((d.heldout_to_train[300:] <= pair.delta_m.value).mean())
+    assert np.mean(rates) == pytest.approx(0.05, abs=0.008)
+
+
+def test_the_level_of_delta_s_is_scaled_to_the_synthetic_set(rng: np.random.Generator) -> None:
+    spec = HeldoutThresholds(method="heldout", quantile=0.1, bootstrap=10)
+    d = bimodal(rng, 0, 2000)
+    (pair,) = find_thresholds([d], spec)
+    calibration = d.heldout_within[:300]
+    assert pair.delta_s.value == pytest.approx(np.quantile(calibration, 0.1 * 299 / 1999))
+    assert pair.delta_m.value == pytest.approx(np.quantile(d.heldout_to_train[:300], 0.1))
+
+
+@pytest.mark.parametrize("method", ["heldout", "valley"])
+def test_too_few_held_out_images(rng: np.random.Generator, method: str) -> None:
+    d = bimodal(rng, 50, 50)
+    d = Distances(d.size, d.to_train, d.to_samples, d.heldout_to_train[:5], d.heldout_within[:5])
+    spec = HeldoutThresholds(method="heldout") if method == "heldout" else VALLEY
+    with pytest.raises(ValueError, match=r"held-out images.*'fixed'"):
+        find_thresholds([d], spec)
+
+
+def test_sensitivity_at_factor_one_is_the_classification(rng: np.random.Generator) -> None:
+    d = bimodal(rng, 300, 700)
+    (pair,) = find_thresholds([d], FixedThresholds(method="fixed", delta_m=0.02, delta_s=0.3))
+    grid = sensitivity(d, pair, (0.5, 1.0, 2.0))
+    assert grid["memorized"][1][1] == (d.to_train <= 0.02).mean()
+    assert grid["spurious"][1][1] == ((d.to_train > 0.02) & (d.to_samples <= 0.3)).mean()
+    assert np.all(np.diff(np.array(grid["memorized"])[:, 0]) >= 0)
+
+
+def test_false_positives_are_reported_for_every_method(rng: np.random.Generator) -> None:
+    d = bimodal(rng, 300, 700)
+    spec = FixedThresholds(method="fixed", delta_m=1.7, delta_s=1.0)
+    (pair,) = find_thresholds([d], spec)
+    found = false_positives(d, pair, 0.95)
+    assert found["n"] == 600
+    assert found["memorized"]["value"] == (d.heldout_to_train <= 1.7).mean()
+    assert found["memorized"]["low"] < found["memorized"]["value"] < found["memorized"]["high"]
+    entry = as_json(d, pair, spec)
+    assert entry["delta_m"]["method"] == "fixed"
+    nothing = Distances(d.size, d.to_train, d.to_samples, np.empty(0), np.empty(0))
+    assert false_positives(nothing, pair, 0.95) == {"n": 0, "memorized": None, "spurious": None}
