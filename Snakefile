@@ -32,7 +32,9 @@ localrules:
 
 rule all:
     input:
-        ancient([experiment.stamp for experiment in PLAN.experiments]),
+        ancient(
+            [path for experiment in PLAN.experiments for path in experiment.published]
+        ),
 
 
 include: "workflow/rules/common.smk"

@@ -200,6 +200,4 @@ def prune(configfiles: list[Path] | None, delete: bool, root: Path = Path()) -> 
             shutil.rmtree(folder)
     verb = "removed" if delete else "could be removed by --delete"
     names = ", ".join(map(str, files))
-    _print(
-        f"{len(left_over)} of {len(specs)} artifacts, {total / 2**20:.1f} MiB, {verb}: none of them is asked for by {names}"
-    )
+    _print(f"{len(left_over)} of {len(specs)} artifacts, {total / 2**20:.1f} MiB, {verb}: none is asked for by {names}")

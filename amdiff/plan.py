@@ -32,6 +32,17 @@ FIGURES = {
 """Figures of every report, with the group they belong to."""
 
 
+TABLES = (
+    "fractions.csv",
+    "thresholds.csv",
+    "attractor_counts.csv",
+    "attractors.csv",
+    "panels.csv",
+    "samples.parquet",
+)
+"""Tables of every report."""
+
+
 @dataclass(frozen=True)
 class ModelPlan:
     """Everything about one training-set size."""
@@ -70,6 +81,13 @@ class ExperimentPlan:
     def stamp(self) -> Path:
         """Says which report the results folder holds; other stamps are removed on publication."""
         return self.results / f".address-{self.report.address}"
+
+    @property
+    def published(self) -> list[Path]:
+        """The stamp and the files that people look at: where one is missing, all are published again."""
+        names = ["report.html", *(f"figures/{f}.{suffix}" for f in FIGURES for suffix in ("svg", "png", "pdf"))]
+        names += [f"tables/{t}" for t in TABLES]
+        return [self.stamp, *(self.results / name for name in names)]
 
     def artifacts(self) -> Iterator[Artifact]:
         """Every artifact of the experiment, each once, parents first."""

@@ -11,6 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from amdiff.config import parse_config
+from amdiff.plan import Plan
+from amdiff.project import prepare
+from amdiff.stages import make
+from amdiff.stages.publication import publish
+
 REPO = Path(__file__).parent.parent
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -42,3 +48,13 @@ def small() -> dict[str, Any]:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+def run_project(config: dict[str, Any], root: Path) -> Plan:
+    """Make every artifact of a configuration below ``root``, stage by stage, and publish the results."""
+    plan = prepare(parse_config(config), root)
+    for artifact in plan.by_folder.values():
+        make(artifact, plan.config, root)
+    for experiment in plan.experiments:
+        publish(experiment, root)
+    return plan

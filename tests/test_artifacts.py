@@ -60,11 +60,16 @@ def test_a_made_artifact_is_complete_and_whole(tmp_path: Path, artifact: Artifac
 
 def test_a_failure_leaves_no_spec_and_no_half_file(tmp_path: Path, artifact: Artifact) -> None:
     store = Store(tmp_path)
-    with pytest.raises(OSError, match="full"), store.making(artifact, dict) as folder:
-        assert folder is not None
-        with atomic_file(folder / "w.txt") as temporary:
-            temporary.write_text("half")
-            raise OSError("disk full")
+
+    def fail_half_way() -> None:
+        with store.making(artifact, dict) as folder:
+            assert folder is not None
+            with atomic_file(folder / "w.txt") as temporary:
+                temporary.write_text("half")
+                raise OSError("disk full")
+
+    with pytest.raises(OSError, match="full"):
+        fail_half_way()
     assert not store.complete(artifact)
     assert list((tmp_path / artifact.folder).iterdir()) == []
 

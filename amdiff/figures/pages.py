@@ -24,6 +24,7 @@ TITLES = {
 }
 
 Summary = dict[str, Any]
+ENDS = ("value", "low", "high")
 
 
 def headline(summaries: Sequence[Summary]) -> list[str]:
@@ -53,9 +54,10 @@ def headline(summaries: Sequence[Summary]) -> list[str]:
     )
     if visits:
         count = visits[1]["attractors"]["spurious"]
+        there = "is 1 spurious attractor" if count == 1 else f"are {count:,} spurious attractors"
         lines.append(
-            f"At K = {visits[1]['size']:,} there {'is 1 spurious attractor' if count == 1 else f'are {count:,} spurious attractors'}; "
-            f"the most visited came back {visits[0]:,} times in {visits[1]['n_samples']:,} samples."
+            f"At K = {visits[1]['size']:,} there {there}; the most visited came back {visits[0]:,} times in "
+            f"{visits[1]['n_samples']:,} samples."
         )
     return lines
 
@@ -89,7 +91,7 @@ def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], r
     fractions = [
         [
             s["size"],
-            *(s["fractions"][name][key] for name in CLASSES for key in ("value", "low", "high")),
+            *(s["fractions"][name][key] for name in CLASSES for key in ENDS),
             s["delta_m"],
             s["delta_s"],
             s["size"],
@@ -124,8 +126,8 @@ def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], r
         _table(
             "fractions", "Fractions",
             ["K", *triples, "delta_m", "delta_s", "n_train", "n_synthetic", "spurious_proper", "spurious_halo"], fractions,
-            note="Wilson intervals for memorized, leave-one-out jackknife for the others. spurious_proper: in attractors "
-            "without memorized samples; spurious_halo: around memories.",
+            note="Wilson intervals for memorized, leave-one-out jackknife for the others. spurious_proper: in "
+            "attractors without memorized samples; spurious_halo: around memories.",
         ),
         _table(
             "thresholds", "Thresholds and false positives", [*columns, "n_heldout", *rates], found,

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .style import PAGE, STYLE
+from .style import PAGE
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def panel(strips: Sequence[Strip], color: str, title: str, columns: int = 2) -> 
         return _empty(title)
     width = max(max(len(s.above), len(s.below)) for s in strips)
     rows = -(-len(strips) // columns)
-    block = 2.3 + width + 0.5  # a sample is two units high and wide, neighbours one each
+    block = 2.5 + width + 0.4  # a sample is two units high and wide, neighbours one each
     figure, axes = _canvas(columns * block, rows * 2.85 + 0.7, title)
     for number, strip in enumerate(strips):
         x, y = (number % columns) * block, (number // columns) * 2.85 + 0.7
@@ -44,11 +44,10 @@ def panel(strips: Sequence[Strip], color: str, title: str, columns: int = 2) -> 
             (1.35, strip.below, strip.below_distance),
         ):
             for j, (image, distance) in enumerate(zip(images, distances, strict=True)):
-                _draw(axes, image, x + 2.25 + j, y + offset, 0.94)
-                axes.text(x + 2.72 + j, y + offset + 1.13, f"{distance:.2f}", ha="center", va="center", fontsize=5)
-        if number % columns == 0:
-            for offset, name in ((0.47, "S"), (1.82, "S′")):
-                axes.text(x + 2.2 + width, y + offset, name, ha="left", va="center", fontsize=7, style="italic")
+                _draw(axes, image, x + 2.5 + j, y + offset, 0.94)
+                axes.text(x + 2.97 + j, y + offset + 1.13, f"{distance:.2f}", ha="center", va="center", fontsize=5)
+        for offset, name in ((0.47, "S"), (1.82, "S′")):
+            axes.text(x + 2.26, y + offset, name, ha="center", va="center", fontsize=6, style="italic")
     return figure
 
 
@@ -76,8 +75,7 @@ def attractor_panel(
 
 
 def _canvas(width: float, height: float, title: str) -> tuple[Figure, plt.Axes]:
-    with plt.style.context(STYLE):
-        figure, axes = plt.subplots(figsize=(PAGE, max(PAGE * height / width, 0.8)))
+    figure, axes = plt.subplots(figsize=(PAGE, max(PAGE * height / width, 0.8)))
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     axes.set_aspect("equal")

@@ -14,21 +14,21 @@ from amdiff.phases.classes import CLASSES
 from amdiff.phases.density import Histogram, SoftLog
 from amdiff.phases.thresholds import Distances
 
-from .style import COLORS, GRAY, OLIVE, PAGE, chosen_sizes, size_axis, styled
+from .style import COLORS, GRAY, OLIVE, PAGE, chosen_sizes, size_axis, subplots
 
 Summary = dict[str, Any]
 
 
 def fractions(summaries: Sequence[Summary]) -> Figure:
     """Shares of the three classes against K, with their confidence bands."""
-    figure, ((axes,),) = styled()
+    figure, ((axes,),) = subplots()
     sizes = [s["size"] for s in summaries]
     for name in CLASSES:
         value, low, high = (
             np.array([s["fractions"][name][key] for s in summaries]) for key in ("value", "low", "high")
         )
         axes.fill_between(sizes, low, high, color=COLORS[name], alpha=0.22, linewidth=0)
-        axes.plot(sizes, value, "o-", color=COLORS[name], label=name)
+        axes.plot(sizes, value, "o-", color=COLORS[name], label=name, clip_on=False, zorder=3)
     proper = [s["spurious_split"]["proper"] for s in summaries]
     axes.plot(sizes, proper, ":", color=COLORS["spurious"], linewidth=1, label="spurious, off memories")
     size_axis(axes, sizes)
@@ -48,7 +48,7 @@ def distances(
     scale = SoftLog(d0)
     sizes = chosen_sizes([d.size for d in sweep], 6)
     rows = [(d, t) for d, t in zip(sweep, thresholds, strict=True) if d.size in sizes]
-    figure, grid = styled(len(rows) + 1, 2, width=PAGE, height=1.2 + 0.72 * (len(rows) + 1), sharex=True)
+    figure, grid = subplots(len(rows) + 1, 2, width=PAGE, height=1.2 + 0.72 * (len(rows) + 1), sharex=True)
     columns = (
         ("to_train", "delta_m", OLIVE, "to the training set"),
         ("to_samples", "delta_s", GRAY, "to another sample"),
@@ -101,22 +101,27 @@ def _finite(values: np.ndarray) -> np.ndarray:
 
 def sensitivity(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]]) -> Figure:
     """How the curves move when the thresholds are varied, and the spurious peak on the whole grid."""
-    figure, ((left, middle, right),) = styled(1, 3, width=PAGE, height=2.3)
+    figure, ((left, middle, right),) = subplots(1, 3, width=PAGE, height=2.3)
     sizes = [s["size"] for s in summaries]
     factors = thresholds[0]["sensitivity"]["factors"]
     memorized = np.array([t["sensitivity"]["memorized"] for t in thresholds])
     spurious = np.array([t["sensitivity"]["spurious"] for t in thresholds])
     centre = int(np.argmin(np.abs(np.log(factors))))
-    shades = np.linspace(0.25, 1.0, len(factors))
+    shades = np.linspace(0.3, 0.9, len(factors))
     for i, factor in enumerate(factors):
-        style = {"alpha": shades[i], "linewidth": 2.0 if i == centre else 1.0, "label": f"x {factor:g}"}
+        middle_one = i == centre
+        style = {
+            "alpha": 1.0 if middle_one else shades[i],
+            "linewidth": 2.2 if middle_one else 0.9,
+            "label": f"x {factor:g}",
+        }
         left.plot(sizes, memorized[:, i, centre], color=COLORS["memorized"], **style)
         middle.plot(sizes, spurious[:, centre, i], color=COLORS["spurious"], **style)
     left.set(ylabel="memorized", ylim=(-0.02, 1.02), title=r"$\delta_m$ varied")
     middle.set(ylabel="spurious", title=r"$\delta_s$ varied")
     middle.set_ylim(bottom=0)
     for axes in (left, middle):
-        size_axis(axes, chosen_sizes(sizes, 5))
+        size_axis(axes, sizes, gap=0.18)
         axes.legend(handlelength=1.0, labelspacing=0.2)
     peak = spurious.max(axis=0)
     image = right.imshow(peak, origin="lower", cmap="viridis", aspect="auto", vmin=0)
@@ -133,7 +138,7 @@ def training(curves: Mapping[int, Sequence[dict[str, float]]]) -> Figure:
     """Training loss of every model; empty where models are closed forms."""
     import matplotlib.pyplot as plt
 
-    figure, ((axes,),) = styled()
+    figure, ((axes,),) = subplots()
     if not curves:
         axes.text(0.5, 0.5, "closed-form denoiser: nothing was trained", ha="center", va="center")
         axes.set_axis_off()

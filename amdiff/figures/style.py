@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ OLIVE, GRAY = "#8C8C00", "#7F7F7F"
 FORMATS = ("svg", "png", "pdf")
 
 
+def style() -> AbstractContextManager[None]:
+    """The style, for as long as figures are drawn and saved; matplotlib's own settings come back after."""
+    return plt.style.context(STYLE)
+
+
 def save(figure: Figure, folder: Path, name: str, writer: Callable[[Path], Any]) -> None:
     """Write ``name`` in every format through ``writer``, a context manager of temporary paths; then close."""
     metadata: dict[str, dict[str, Any]] = {
@@ -34,23 +40,25 @@ def save(figure: Figure, folder: Path, name: str, writer: Callable[[Path], Any])
         "png": {"Software": None},
     }
     for suffix in FORMATS:
-        with writer(folder / f"{name}.{suffix}") as temporary, plt.style.context(STYLE):
+        with writer(folder / f"{name}.{suffix}") as temporary:
             figure.savefig(temporary, format=suffix, metadata=metadata[suffix])
     plt.close(figure)
 
 
-def styled(rows: int = 1, columns: int = 1, *, width: float = COLUMN, height: float = 2.4, **options: Any) -> Any:
-    """A figure and its axes (always a 2-d array) in the style."""
-    with plt.style.context(STYLE):
-        return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
+def subplots(rows: int = 1, columns: int = 1, *, width: float = COLUMN, height: float = 2.4, **options: Any) -> Any:
+    """A figure and its axes, always a 2-d array; sizes in inches."""
+    return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
 
 
-def size_axis(axes: Axes, sizes: list[int]) -> None:
-    """A logarithmic axis of training-set sizes, labelled at sizes that were run."""
+def size_axis(axes: Axes, sizes: list[int], gap: float = 0.09) -> None:
+    """A logarithmic axis of training-set sizes, labelled at sizes that were run.
+
+    Labels closer than ``gap`` of the axis to the one before are left out.
+    """
     axes.set_xscale("log")
     shown: list[int] = []
     for size in sizes:  # leave out labels that would touch
-        if not shown or size / shown[-1] > (max(sizes) / min(sizes)) ** 0.09:
+        if not shown or size / shown[-1] > (max(sizes) / min(sizes)) ** gap:
             shown.append(size)
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -132,7 +132,7 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
         raise
     weights = {name: value.detach().cpu().contiguous() for name, value in trainer.ema.state_dict().items()}
     with atomic_file(folder / WEIGHTS) as temporary:
-        save_file(weights, temporary, {"address": artifact.address, "weights": "exponential moving average"})
+        save_file(weights, temporary, {"address": artifact.address})  # more than one key would come in random order
     with atomic_file(folder / METRICS) as temporary:
         temporary.write_text("".join(json.dumps(m) + "\n" for m in trainer.metrics))
     context.facts["device"] = str(device)

@@ -16,7 +16,7 @@ from amdiff.artifacts import Artifact, atomic_file, read_json
 from amdiff.config import ExperimentSpec, ValleyThresholds
 from amdiff.figures import pages, panels, phases
 from amdiff.figures.page import Picture, render
-from amdiff.figures.style import save
+from amdiff.figures.style import save, style
 from amdiff.neighbors.embeddings import EMBEDDINGS
 from amdiff.phases.classes import CLASSES
 from amdiff.phases.thresholds import Distances
@@ -48,8 +48,9 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
         for size, a in classified.items()
     }
 
-    for name, figure in _figures(spec, summaries, thresholds, sweep, curves, galleries):
-        save(figure, folder / "figures", name, atomic_file)
+    with style():
+        for name, figure in _figures(spec, summaries, thresholds, sweep, curves, galleries):
+            save(figure, folder / "figures", name, atomic_file)
     tables = pages.tables(summaries, thresholds, galleries_listing(galleries, spec.panels.keep))
     for table in tables:
         with atomic_file(folder / "tables" / f"{table.name}.csv") as temporary:

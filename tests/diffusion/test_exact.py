@@ -51,7 +51,9 @@ def test_far_points_and_image_sizes_do_not_overflow() -> None:
 @pytest.mark.parametrize("t", [0, 100, 999])
 def test_a_gaussians_score_is_the_gradient_of_its_log_density(t: int) -> None:
     generator = torch.Generator().manual_seed(2)
-    data = torch.randn(50, 4, generator=generator, dtype=torch.float64) @ torch.randn(4, 4, generator=generator, dtype=torch.float64)
+    data = torch.randn(50, 4, generator=generator, dtype=torch.float64) @ torch.randn(
+        4, 4, generator=generator, dtype=torch.float64
+    )
     x = torch.randn(3, 4, generator=generator, dtype=torch.float64).requires_grad_()
     ab = float(SCHEDULE.alpha_bar[t])
     covariance = ab * torch.cov(data.T) + (1 - ab) * torch.eye(4, dtype=torch.float64)

@@ -45,7 +45,9 @@ def test_batch_size_and_order_change_images_by_rounding_only(sampler: str) -> No
     network = build_network(MlpDenoiser(kind="mlp", width=24), (1, 4, 4), 1000, torch.Generator().manual_seed(0)).eval()
     steps = sampler_steps(SCHEDULE, SamplingSpec(sampler=sampler, steps=20))
     whole = draw(network, steps, SampleNoise(1, range(9)), (1, 4, 4))
-    parts = torch.cat([draw(network, steps, SampleNoise(1, part), (1, 4, 4)) for part in (range(4), range(4, 5), range(5, 9))])
+    parts = torch.cat(
+        [draw(network, steps, SampleNoise(1, part), (1, 4, 4)) for part in (range(4), range(4, 5), range(5, 9))]
+    )
     assert (whole - parts).abs().max() < 1e-5
     again = draw(network, steps, SampleNoise(1, range(9)), (1, 4, 4))
     assert torch.equal(whole, again)
@@ -53,7 +55,12 @@ def test_batch_size_and_order_change_images_by_rounding_only(sampler: str) -> No
 
 def test_samples_of_a_finite_set_are_its_memories_in_equal_shares() -> None:
     memories = from_uint8(torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 1, 4, 4), dtype=np.uint8)))
-    x = draw(FiniteSet(memories, SCHEDULE), sampler_steps(SCHEDULE, SamplingSpec(steps=100)), SampleNoise(0, range(800)), (1, 4, 4))
+    x = draw(
+        FiniteSet(memories, SCHEDULE),
+        sampler_steps(SCHEDULE, SamplingSpec(steps=100)),
+        SampleNoise(0, range(800)),
+        (1, 4, 4),
+    )
     squares = (x[:, None] - memories).flatten(2).square().sum(2)
     assert squares.min(dim=1).values.max() < 1e-4
     counts = np.bincount(squares.argmin(dim=1).numpy(), minlength=4)
@@ -66,7 +73,13 @@ def test_samples_of_a_gaussian_have_its_moments() -> None:
     data = 0.3 * torch.randn(4000, 3, generator=generator, dtype=torch.float64) @ torch.tensor(
         [[1.0, 0.8, 0.0], [0.0, 0.5, 0.3], [0.0, 0.0, 0.7]], dtype=torch.float64
     ) + torch.tensor([0.2, -0.1, 0.4])
-    x = draw(Gaussian.fitted(data, SCHEDULE), sampler_steps(SCHEDULE, SamplingSpec()), SampleNoise(0, range(3000)), (3,), clip=False)
+    x = draw(
+        Gaussian.fitted(data, SCHEDULE),
+        sampler_steps(SCHEDULE, SamplingSpec()),
+        SampleNoise(0, range(3000)),
+        (3,),
+        clip=False,
+    )
     assert torch.allclose(x.double().mean(0), data.mean(0), atol=0.03)
     assert torch.allclose(torch.cov(x.double().T), torch.cov(data.T), atol=0.012)
 
@@ -83,4 +96,7 @@ def test_uint8_round_trip() -> None:
     assert from_uint8(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1, 1]
 
 
-FROZEN = [[0.05991100147366524, 0.015560000203549862, -1.164438009262085], [-1.4314630031585693, 1.6707170009613037, -0.4027239978313446]]
+FROZEN = [
+    [0.05991100147366524, 0.015560000203549862, -1.164438009262085],
+    [-1.4314630031585693, 1.6707170009613037, -0.4027239978313446],
+]

@@ -51,7 +51,9 @@ def test_ddpm_steps_are_those_of_diffusers(clip: bool) -> None:
         # with a generator of zeros the peer's step is its mean
         mean = peer.step(eps, step.time, x, generator=None).pred_original_sample
         assert torch.allclose(
-            (step.x0_from_x * x - step.x0_from_eps * eps).clamp(*((-1, 1) if clip else (None, 10.0**9))), mean, rtol=1e-4
+            (step.x0_from_x * x - step.x0_from_eps * eps).clamp(*((-1, 1) if clip else (None, 10.0**9))),
+            mean,
+            rtol=1e-4,
         )
         variance = peer._get_variance(step.time)
         assert step.noise**2 == pytest.approx(float(variance) if step.time else 0.0, rel=1e-3, abs=1e-12)

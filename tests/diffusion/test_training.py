@@ -101,7 +101,7 @@ def test_a_diverged_run_says_so() -> None:
     t = trainer(clip_norm=None)
     with torch.no_grad():
         next(iter(t.network.parameters())).fill_(torch.nan)
-    with pytest.raises(TrainingDiverged, match="loss is nan at step 10; lower training.learning_rate"):
+    with pytest.raises(TrainingDiverged, match=r"loss is nan at step 10; lower training\.learning_rate"):
         t.run(10)
 
 
@@ -115,14 +115,18 @@ def test_bfloat16_trains_float32_weights() -> None:
 def test_the_loss_approaches_that_of_the_exact_denoiser() -> None:
     """On five images a trained network must come near the best possible noise prediction."""
     spec = MlpDenoiser(kind="mlp", width=64, blocks=2, time_features=32)
-    t = trainer(spec, 3000, batch_size=128, cap_batch=False, learning_rate=5e-3, warmup=100, ema_decay=0.99, clip_norm=1.0)
+    t = trainer(
+        spec, 3000, batch_size=128, cap_batch=False, learning_rate=5e-3, warmup=100, ema_decay=0.99, clip_norm=1.0
+    )
     t.run(3000)
     generator = torch.Generator().manual_seed(9)
     rows = torch.randint(5, (4000,), generator=generator)
     times = torch.randint(100, 1000, (4000,), generator=generator)
     noise = torch.randn(4000, 1, 4, 4, generator=generator)
     x0 = from_uint8(t.images)[rows]
-    signal, sigma = (torch.from_numpy(a).float()[times].view(-1, 1, 1, 1) for a in (SCHEDULE.alpha_bar**0.5, SCHEDULE.sigma))
+    signal, sigma = (
+        torch.from_numpy(a).float()[times].view(-1, 1, 1, 1) for a in (SCHEDULE.alpha_bar**0.5, SCHEDULE.sigma)
+    )
     x = signal * x0 + sigma * noise
     with torch.no_grad():
         learned = (t.ema(x, times) - noise).square().mean()

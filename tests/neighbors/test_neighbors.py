@@ -91,7 +91,7 @@ def test_near_duplicates_are_told_apart_where_float32_norms_cannot() -> None:
         images[i, 0, i % 32, i % 7] = 254 - i % 3
     s = distinct(images)
     found = nearest_neighbors(s, s, PIXELS, 5)
-    index, distance = brute_force(images, images, 5, True)
+    _, distance = brute_force(images, images, 5, True)
     assert np.allclose(found.distance, distance, rtol=1e-12)
     assert not np.isnan(found.distance).any()
     assert (found.distance > 0).all()

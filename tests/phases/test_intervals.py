@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
-from statistics import NormalDist
 
 from amdiff.phases.classes import classify, fractions
 from amdiff.phases.intervals import jackknife, wilson
@@ -28,7 +29,9 @@ def test_a_jackknife_of_independent_samples_is_wilson() -> None:
     assert jackknife(0.3, leave_one_out, 1) == pytest.approx(wilson(0.3, 200), rel=0.01)
 
 
-def planted_set(rng: np.random.Generator, n: int, states: int, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def planted_set(
+    rng: np.random.Generator, n: int, states: int, share: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """n samples of a model: with probability ``share`` one of ``states`` spurious states, else a novel image.
 
     Returns distances to S and the table of S' in itself (two neighbours).
@@ -54,7 +57,10 @@ def test_intervals_cover_the_expected_fractions() -> None:
         classes = classify(to_train, distance[:, 0], 0.5, 0.5)
         found = fractions(classes, index, distance, 0.5)
         covered.append(
-            [found.spurious.low <= truth <= found.spurious.high, found.generalized.low <= 1 - truth <= found.generalized.high]
+            [
+                found.spurious.low <= truth <= found.spurious.high,
+                found.generalized.low <= 1 - truth <= found.generalized.high,
+            ]
         )
         widths.append(found.spurious.high - found.spurious.low)
     assert np.mean(covered, axis=0).min() >= 0.92

@@ -26,24 +26,26 @@ for experiment in PLAN.experiments:
         input:
             ancient(experiment.report.spec),
         output:
-            stamp=experiment.stamp,
-            page=report(experiment.results / "report.html", category=experiment.name, caption="../report/page.rst"),
-            figures=[
-                report(
-                    experiment.results / "figures" / f"{figure}.svg",
-                    category=experiment.name,
-                    subcategory=group,
-                    caption=f"../../amdiff/figures/captions/{figure}.rst",
+            [
+                (
+                    report(
+                        path,
+                        category=experiment.name,
+                        subcategory=FIGURES[path.stem],
+                        caption=f"../../amdiff/figures/captions/{path.stem}.rst",
+                    )
+                    if path.suffix == ".svg"
+                    else path
                 )
-                for figure, group in FIGURES.items()
+                for path in experiment.published
             ],
         log:
             f"logs/publish/{experiment.name}.log",
-        params:
-            experiment=experiment.name,
         threads: 1
         resources:
             mem_mb=500,
             runtime=10,
+        params:
+            experiment=experiment.name,
         shell:
             "{AMDIFF} publish {params.experiment} --configfile {FROZEN} 2>&1 | tee {log}"

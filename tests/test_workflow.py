@@ -1,0 +1,228 @@
+"""The workflow as people run it: snakemake in a project folder, from nothing, on real digits."""
+
+from __future__ import annotations
+
+import copy
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amdiff.plan import FIGURES
+from amdiff.stages import STAGES, stage_function
+from tests.conftest import REPO, SMALL
+from tests.workflow_tools import Project, kill_tree, wait_for
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which the small configuration has run whole; copy it before changing it."""
+    project = Project(tmp_path_factory.mktemp("finished"), SMALL)
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished project."""
+    shutil.copytree(finished.root, tmp_path / "p", symlinks=True)
+    copied = Project.__new__(Project)
+    copied.root = tmp_path / "p"
+    return copied
+
+
+def changed(config: dict[str, Any], block: str, **values: Any) -> dict[str, Any]:
+    out = copy.deepcopy(config)
+    out["experiments"]["tiny"][block].update(values)
+    return out
+
+
+def test_the_interfaces_that_stay(finished: Project) -> None:
+    results = finished.root / "results/tiny"
+    names = {p.relative_to(results).as_posix() for p in results.rglob("*") if p.is_file()}
+    expected = {f"figures/{f}.{suffix}" for f in FIGURES for suffix in ("png", "svg", "pdf")}
+    tables = {
+        "fractions.csv",
+        "thresholds.csv",
+        "attractors.csv",
+        "attractor_counts.csv",
+        "panels.csv",
+        "samples.parquet",
+    }
+    expected |= {f"tables/{t}" for t in tables} | {"report.html"}
+    assert {n for n in names if not n.startswith(".address-")} == expected
+    assert sum(n.startswith(".address-") for n in names) == 1
+
+
+def test_every_job_tells_its_progress_and_keeps_a_log(finished: Project) -> None:
+    logs = {p.parent.name: p.read_text() for p in finished.root.glob("logs/digits/train/*.log")}
+    assert re.search(r"train digits K\d+: 60/60 steps, loss [\d.]+, .* steps/s, done in", logs["train"])
+    assert {p.parent.name for p in finished.root.glob("logs/digits/*/*.log")} == set(STAGES)
+
+
+def test_nothing_is_done_twice_whatever_the_times(project: Project) -> None:
+    assert project.planned() == {}
+    project.scramble_times()
+    shutil.rmtree(project.root / ".snakemake")
+    shutil.rmtree(project.root / "scratch")
+    assert project.planned() == {}
+    for intermediate in ("train", "sample", "neighbors"):
+        shutil.rmtree(project.root / "artifacts/digits" / intermediate)
+    assert project.planned() == {}
+
+
+def test_a_change_reruns_what_depends_on_it_and_nothing_else(project: Project) -> None:
+    thresholds = changed(SMALL, "thresholds", quantile=0.02)
+    project.configure(thresholds)
+    assert project.planned() == {"all": 1, "tiny": 1, "thresholds": 1, "classify": 2, "report": 1}
+    project.configure(changed(SMALL, "training", learning_rate=0.004))
+    expected = {
+        "all": 1,
+        "tiny": 1,
+        "train": 2,
+        "sample": 2,
+        "neighbors": 2,
+        "thresholds": 1,
+        "classify": 2,
+        "report": 1,
+    }
+    assert project.planned() == expected
+    more = copy.deepcopy(SMALL)
+    more["experiments"]["tiny"]["sizes"] = [4, 8, 16]
+    project.configure(more)
+    once = dict.fromkeys(("all", "tiny", "train", "sample", "neighbors", "thresholds", "report"), 1)
+    assert project.planned() == {**once, "classify": 3}
+    project.configure({**SMALL, "runtime": {"device": "auto", "sampling_batch": 5}})
+    assert project.planned() == {}
+
+
+def test_what_people_look_at_is_never_stale(project: Project) -> None:
+    page = project.root / "results/tiny/report.html"
+    first = page.read_text()
+    project.configure(changed(SMALL, "thresholds", quantile=0.02))
+    project.snakemake()
+    second = page.read_text()
+    assert "quantile: 0.02" in second
+    assert project.planned() == {}
+    project.configure(SMALL)
+    assert project.planned() == {"all": 1, "tiny": 1}
+    project.snakemake()
+    assert page.read_text() == first
+    assert len(list((project.root / "results/tiny").glob(".address-*"))) == 1
+
+
+def test_a_lost_result_comes_back(project: Project) -> None:
+    (project.root / "results/tiny/figures/fractions.svg").unlink()
+    assert project.planned() == {"all": 1, "tiny": 1}
+    project.snakemake("tiny")
+    assert (project.root / "results/tiny/figures/fractions.svg").exists()
+
+
+def test_a_damaged_artifact_is_named_and_made_again(project: Project) -> None:
+    weights = next((project.root / "artifacts/digits/train").glob("K00004-*/weights.safetensors"))
+    before = project.checksums()
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    shutil.rmtree(next((project.root / "artifacts/digits/sample").glob("K00004-*")))
+    shutil.rmtree(project.root / "artifacts/digits/neighbors")
+    project.configure(changed(SMALL, "thresholds", quantile=0.03))
+    output = project.snakemake(check=False)
+    assert f"amdiff: {weights.relative_to(project.root)} is damaged" in output
+    assert "Traceback" not in output
+    assert project.run("python", "-m", "amdiff", "verify", check=False).returncode == 1
+    shutil.rmtree(weights.parent)
+    project.snakemake()
+    after = project.checksums()
+    assert after[weights.relative_to(project.root).as_posix()] == before[weights.relative_to(project.root).as_posix()]
+    assert project.run("python", "-m", "amdiff", "verify").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ({"sizes": [4, 5000]}, "K = 5000, but dataset 'digits' has 1797 training images"),
+        ({"sizes": [0]}, "experiments.tiny.sizes.0: got 0"),
+        ({"sizs": [4]}, "experiments.tiny.sizs: unknown key; did you mean 'sizes'?"),
+        ({"denoiser": {"kind": "unet", "multipliers": [1, 1, 1, 1, 1]}}, "must be a multiple of 16, got 8"),
+    ],
+)
+def test_a_bad_configuration_starts_no_job(tmp_path: Path, edit: dict[str, Any], message: str) -> None:
+    config = copy.deepcopy(SMALL)
+    config["experiments"]["tiny"].update(edit)
+    project = Project(tmp_path, config)
+    output = project.snakemake(check=False)
+    assert message in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "artifacts").exists()
+    assert not (tmp_path / "data/canonical").exists()
+
+
+def test_a_missing_dataset_starts_no_job(tmp_path: Path) -> None:
+    config = copy.deepcopy(SMALL)
+    config["datasets"]["digits"] = {"kind": "folder", "path": "no/such/folder"}
+    output = Project(tmp_path, config).snakemake(check=False)
+    assert "datasets.digits: no/such/folder is not a folder" in output
+    assert "Traceback" not in output
+
+
+def test_killed_in_training_and_in_sampling_then_finished(finished: Project, tmp_path: Path) -> None:
+    """kill -9 of the whole tree, twice; the same command then gives the same bytes."""
+    config = copy.deepcopy(SMALL)
+    config["experiments"]["tiny"]["training"]["iterations"] = 1500
+    config["experiments"]["tiny"]["sampling"] = {"steps": 150, "minimum": 400}
+    config["runtime"] |= {"checkpoint_seconds": 0.2, "sampling_batch": 20}
+    undisturbed, disturbed = Project(tmp_path / "a", config), Project(tmp_path / "b", config)
+    undisturbed.snakemake()
+
+    run = disturbed.start()
+    wait_for(lambda: list(disturbed.root.glob("scratch/train/*/state.pt")))
+    kill_tree(run)
+    assert not list(disturbed.root.glob("artifacts/digits/train/*/spec.json"))
+    run = disturbed.start()
+    wait_for(lambda: list(disturbed.root.glob("scratch/sample/*/20-40.npy")))
+    kill_tree(run)
+    assert list(disturbed.root.glob("artifacts/digits/train/*/spec.json"))
+    output = disturbed.snakemake()
+    assert "LockException" not in output
+    logs = [p.read_text() for p in disturbed.root.glob("logs/digits/train/*.log")]
+    assert any("resumes at step" in text for text in logs)
+    assert disturbed.checksums() == undisturbed.checksums()
+    assert not list(disturbed.root.glob("scratch/*/*/*.npy"))
+    assert not list(disturbed.root.glob("scratch/train/*"))
+
+
+def test_cores_and_batches_change_images_by_rounding_only(finished: Project, tmp_path: Path) -> None:
+    import h5py
+    import numpy as np
+
+    other = Project(tmp_path, {**SMALL, "runtime": {**SMALL["runtime"], "sampling_batch": 5}})
+    other.snakemake("--cores", "1", "--until", "sample")
+    for path in finished.root.glob("artifacts/digits/sample/*/samples.h5"):
+        twin = other.root / path.relative_to(finished.root)
+        with h5py.File(path) as a, h5py.File(twin) as b:
+            assert np.array_equal(a["seed"][:], b["seed"][:])
+            difference = np.abs(a["images"][:].astype(int) - b["images"][:])
+            assert difference.max() <= 1  # a rounding at the border between two levels
+            assert (difference > 0).mean() < 0.01
+
+
+def test_snakemakes_own_report(project: Project) -> None:
+    project.snakemake("--report", "report.zip")
+    assert (project.root / "report.zip").stat().st_size > 10_000
+
+
+def test_rules_commands_and_functions_share_their_names() -> None:
+    text = "".join(p.read_text() for p in (REPO / "workflow/rules").glob("*.smk"))
+    rules = set(re.findall(r"^rule (\w+):", text, re.MULTILINE))
+    assert rules == set(STAGES)
+    for name in STAGES:
+        assert stage_function(name).__name__ == name
+        assert re.search(rf"{{AMDIFF}} {name} ", text)
+
+
+def test_two_runs_at_once_make_each_artifact_once(tmp_path: Path, finished: Project) -> None:
+    project = Project(tmp_path, SMALL)
+    first, second = project.start(), project.start()
+    assert (first.wait(), second.wait()) == (0, 0)
+    assert project.checksums() == finished.checksums()

@@ -1,0 +1,122 @@
+"""A copy of the project to run the workflow in, as a user would have it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.conftest import REPO
+
+BIN = Path(sys.executable).parent
+DATA_SUFFIXES = {".h5", ".safetensors", ".jsonl", ".parquet", ".csv", ".svg", ".png", ".pdf", ".html"}
+
+
+class Project:
+    """A project folder: the repository's files, a configuration of its own, and no results yet."""
+
+    def __init__(self, root: Path, config: dict[str, Any] | None = None) -> None:
+        self.root = root
+        files = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=REPO,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for name in files.stdout.split():
+            source = REPO / name
+            if source.is_file() and not name.startswith(("tests/", "docs/")):
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, root / name)
+        if config is not None:
+            self.configure(config)
+
+    def configure(self, config: dict[str, Any]) -> None:
+        (self.root / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        kept = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "AMDIFF_TRACEBACK")}
+        return {**kept, "PATH": path, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def snakemake(self, *arguments: str, check: bool = True) -> str:
+        done = self.run(str(BIN / "snakemake"), "--cores", "2", *arguments, check=check)
+        return done.stdout + done.stderr
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start snakemake in a process group of its own."""
+        return subprocess.Popen(
+            [str(BIN / "snakemake"), "--cores", "2", *arguments],
+            cwd=self.root, env=self.environment, text=True, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Jobs that a dry run would start, by rule; empty when there is nothing to be done."""
+        text = self.snakemake("--dry-run", "--quiet", "reason", *arguments)
+        if "Nothing to be done" in text:
+            return {}
+        lines = text.split("Job stats:")[1].split("total")[0].splitlines()[3:]
+        return {line.split()[0]: int(line.split()[1]) for line in lines if len(line.split()) == 2}
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of every data file that people or later stages read."""
+        return {
+            p.relative_to(self.root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+            for top in ("artifacts", "data/canonical", "results")
+            for p in sorted((self.root / top).rglob("*"))
+            if p.is_file() and p.suffix in DATA_SUFFIXES
+        }
+
+    def scramble_times(self) -> None:
+        """Give every file another time, in no order, as a pull or a clone does."""
+        for number, path in enumerate(
+            sorted(self.root.rglob("*"), key=lambda p: hashlib.md5(str(p).encode()).digest())
+        ):
+            if path.is_file() and ".git" not in path.parts:
+                os.utime(path, (1_600_000_000 + 7 * number, 1_600_000_000 + 7 * number))
+
+
+def kill_tree(process: subprocess.Popen[str]) -> None:
+    """kill -9 of a process and all its descendants, wherever their groups are."""
+    listing = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    children: dict[int, list[int]] = {}
+    for line in listing.splitlines():
+        pid, parent = map(int, line.split())
+        children.setdefault(parent, []).append(pid)
+    waiting, family = [process.pid], []
+    while waiting:
+        pid = waiting.pop()
+        family.append(pid)
+        waiting += children.get(pid, [])
+    for pid in family:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    process.wait()
+
+
+def wait_for(condition: Any, seconds: float = 120) -> None:
+    """Wait until ``condition()`` holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("waited in vain")
+        time.sleep(0.02)
