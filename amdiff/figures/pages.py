@@ -125,7 +125,8 @@ def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], r
     return [
         _table(
             "fractions", "Fractions",
-            ["K", *triples, "delta_m", "delta_s", "n_train", "n_synthetic", "spurious_proper", "spurious_halo"], fractions,
+            ["K", *triples, "delta_m", "delta_s", "n_train", "n_synthetic", "spurious_proper", "spurious_halo"],
+            fractions,
             note="Wilson intervals for memorized, leave-one-out jackknife for the others. spurious_proper: in "
             "attractors without memorized samples; spurious_halo: around memories.",
         ),
