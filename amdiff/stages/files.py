@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from amdiff.artifacts import Artifact, ArtifactError, Store, atomic_file
+from amdiff.artifacts import Artifact, ArtifactError, Store, write_bytes
 from amdiff.neighbors.sets import ArraySource, ImageSource
 
 IMAGES, SAMPLES, NEIGHBORS = "images.h5", "samples.h5", "neighbors.h5"
@@ -70,15 +70,18 @@ def in_memory(source: ImageSource, indices: Int64[np.ndarray, " n"]) -> ArraySou
 def write_h5(path: Path, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> None:
     """Write arrays (names may hold '/'), chunked along the first axis, atomically.
 
-    An attribute ``"name@key"`` belongs to the array ``name``, any other to the file.
+    An attribute ``"name@key"`` belongs to the array ``name``, any other to the file. The file is made
+    in memory: HDF5 does not survive a full disk.
     """
-    with atomic_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with h5py.File("memory", "w", driver="core", backing_store=False) as file:
         for name, array in arrays.items():
             rows = max(1, min(len(array), 2**20 // max(1, array[:1].nbytes)))
             file.create_dataset(name, data=array, chunks=(rows, *array.shape[1:]))
         for key, value in attributes.items():
             owner, _, name = key.rpartition("@")
             (file[owner] if owner else file).attrs[name] = value
+        file.flush()
+        write_bytes(path, file.id.get_file_image())
 
 
 def read_h5(path: Path, *names: str) -> list[np.ndarray]:

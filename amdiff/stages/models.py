@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from amdiff.artifacts import Artifact, ArtifactError, atomic_file
+from amdiff.artifacts import Artifact, ArtifactError, write_bytes
 from amdiff.config import (
     ArraysDataset,
     CircleDataset,
@@ -86,7 +87,7 @@ def choose_device(wanted: str) -> Any:
 def train(context: Context, artifact: Artifact, folder: Path) -> None:
     """Train one model; its resumable state lies in scratch until it is done."""
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     from amdiff.diffusion.denoisers import build_network
     from amdiff.diffusion.schedules import Schedule
@@ -117,8 +118,9 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     saved = time.monotonic()
 
     def save_state() -> None:
-        with atomic_file(state_file) as temporary:
-            torch.save(trainer.state(), temporary)
+        state = io.BytesIO()
+        torch.save(trainer.state(), state)
+        write_bytes(state_file, state.getbuffer())
 
     try:
         while not trainer.finished:
@@ -131,10 +133,9 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
         save_state()
         raise
     weights = {name: value.detach().cpu().contiguous() for name, value in trainer.ema.state_dict().items()}
-    with atomic_file(folder / WEIGHTS) as temporary:
-        save_file(weights, temporary, {"address": artifact.address})  # more than one key would come in random order
-    with atomic_file(folder / METRICS) as temporary:
-        temporary.write_text("".join(json.dumps(m) + "\n" for m in trainer.metrics))
+    # more than one key of metadata would come in random order
+    write_bytes(folder / WEIGHTS, save(weights, {"address": artifact.address}))
+    write_bytes(folder / METRICS, "".join(json.dumps(m) + "\n" for m in trainer.metrics).encode())
     context.facts["device"] = str(device)
 
 
@@ -222,8 +223,9 @@ def sample(context: Context, artifact: Artifact, folder: Path) -> None:
         noise = SampleNoise(spec.seed, range(done, upto))
         drawn = to_uint8(draw(denoiser, steps, noise, shape, clip=spec.clip, device=device, callback=report))
         batch = context.store.scratch(artifact) / f"{done}-{upto}.npy"
-        with atomic_file(batch) as temporary, temporary.open("wb") as stream:
-            np.save(stream, drawn.cpu().numpy(), allow_pickle=False)
+        content = io.BytesIO()
+        np.save(content, drawn.cpu().numpy(), allow_pickle=False)
+        write_bytes(batch, content.getbuffer())
         batches.append((upto, batch))
         done = upto
         progress.update(done - start)

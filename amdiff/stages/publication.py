@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from amdiff.artifacts import Store, atomic_file
+from amdiff.artifacts import Store, atomic_file, write_bytes
 from amdiff.plan import ExperimentPlan
 
 from .context import say
@@ -31,6 +31,5 @@ def publish(experiment: ExperimentPlan, root: Path = Path()) -> None:
             path.unlink()
         elif path.is_dir() and not any(path.iterdir()):
             path.rmdir()
-    with atomic_file(root / experiment.stamp) as temporary:
-        temporary.write_text(f"{experiment.report.folder}\n")
+    write_bytes(root / experiment.stamp, f"{experiment.report.folder}\n".encode())
     say(f"{experiment.name}: see {target / 'report.html'}")

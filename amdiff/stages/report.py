@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import yaml
 from matplotlib.figure import Figure
 
-from amdiff.artifacts import Artifact, atomic_file, read_json
+from amdiff.artifacts import Artifact, atomic_file, read_json, write_bytes
 from amdiff.config import ExperimentSpec, ValleyThresholds
 from amdiff.figures import pages, panels, phases
 from amdiff.figures.page import Picture, render
@@ -53,8 +53,7 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
             save(figure, folder / "figures", name, atomic_file)
     tables = pages.tables(summaries, thresholds, galleries_listing(galleries, spec.panels.keep))
     for table in tables:
-        with atomic_file(folder / "tables" / f"{table.name}.csv") as temporary:
-            temporary.write_text(table.csv, encoding="utf-8")
+        write_bytes(folder / "tables" / f"{table.name}.csv", table.csv.encode())
     with atomic_file(folder / "tables" / "samples.parquet") as temporary:
         pq.write_table(
             pa.concat_tables([t.unify_dictionaries() for t in samples.values()]), temporary, compression="zstd"
@@ -76,8 +75,7 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
         configuration=yaml.safe_dump(artifact.params["spec"], sort_keys=False),
         provenance=_provenance(context, artifact),
     )
-    with atomic_file(folder / "report.html") as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_bytes(folder / "report.html", page.encode())
 
 
 def _figures(

@@ -1,0 +1,117 @@
+"""The report: self-contained, escaped, and true to its tables."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amdiff.config import parse_config
+from amdiff.figures import pages
+from amdiff.figures.page import Picture, caption, render
+from amdiff.plan import FIGURES
+from tests.conftest import run_project
+
+
+class Links(HTMLParser):
+    """Everything that a browser would load or open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str]] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.found += [(tag, value) for key, value in attrs if key in ("src", "href", "data", "srcset") and value]
+
+
+def test_every_figure_has_a_title_and_a_caption_of_two_sentences() -> None:
+    assert pages.TITLES.keys() == FIGURES.keys()
+    for name in FIGURES:
+        assert caption(name).count(".") >= 2
+
+
+def test_user_given_strings_are_escaped() -> None:
+    evil = "<script>alert(1)</script>"
+    page = render(
+        title=evil, address="0" * 12, headline=[evil], warnings=[evil],
+        groups={"Phases": [Picture("fractions", evil, b"x", "png")]},
+        tables=pages.tables([], [], []), configuration=evil, provenance=[(evil, evil)],
+    )  # fmt: skip
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 7
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A report of a colour dataset through a small U-Net."""
+    root = tmp_path_factory.mktemp("page")
+    config: dict[str, Any] = {
+        "datasets": {"photos": {"kind": "photos", "tile": 16}},
+        "experiments": {
+            "colour": {
+                "dataset": "photos",
+                "sizes": [4, 9],
+                "denoiser": {"kind": "unet", "width": 8, "multipliers": [1, 1], "attention_at": [8], "norm_groups": 4},
+                "training": {"iterations": 10},
+                "sampling": {"sampler": "ddim", "steps": 4, "minimum": 12},
+                "neighbors": {"heldout_limit": 100},
+            }
+        },
+        "runtime": {"device": "cpu"},
+    }  # fmt: skip
+    parse_config(config)
+    run_project(config, root)
+    return (root / "results/colour/report.html").read_text(), root
+
+
+def test_the_page_needs_no_network(page: tuple[str, Path]) -> None:
+    links = Links()
+    links.feed(page[0])
+    assert len([tag for tag, _ in links.found if tag == "img"]) == len(FIGURES)
+    assert all(value.startswith(("data:", "#")) for _, value in links.found)
+    assert not {"script", "iframe", "object", "link"} & set(links.tags)
+    assert "url(" not in page[0]
+
+
+def test_its_downloads_are_the_tables(page: tuple[str, Path]) -> None:
+    links = Links()
+    links.feed(page[0])
+    content = [
+        base64.b64decode(v.split(",", 1)[1]).decode() for t, v in links.found if t == "a" and v.startswith("data:")
+    ]
+    for name in ("fractions", "thresholds", "attractors", "attractor_counts"):
+        assert (page[1] / f"results/colour/tables/{name}.csv").read_text() in content
+
+
+def test_an_untrained_models_thresholds_are_doubted(page: tuple[str, Path]) -> None:
+    assert "one mode only, hence no valley: fell back to held-out images" in page[0]
+
+
+def test_words_about_a_peak_follow_the_intervals() -> None:
+    def summary(size: int, spurious: tuple[float, float, float]) -> dict[str, Any]:
+        other = {"value": 0.5, "low": 0.4, "high": 0.6}
+        s = dict(zip(("value", "low", "high"), spurious, strict=True))
+        return {
+            "size": size, "n_samples": 100, "confidence": 0.95,
+            "fractions": {"memorized": other, "generalized": other, "spurious": s},
+            "spurious_split": {"proper": 0.1, "halo": 0.1},
+            "attractors": {"spurious": 0, "table": []},
+        }  # fmt: skip
+
+    ends = [summary(2, (0.1, 0.05, 0.15)), summary(8, (0.0, 0.0, 0.04))]
+    clear = pages.headline([ends[0], summary(4, (0.3, 0.25, 0.35)), ends[1]])
+    assert any("peaks at K = 4 with 30.0% [25.0%, 35.0%], above both ends" in line for line in clear)
+    vague = pages.headline([ends[0], summary(4, (0.16, 0.11, 0.22)), ends[1]])
+    assert any("but its interval meets one" in line for line in vague)
+
+
+def test_tables_are_readable_csv() -> None:
+    (fractions, *_) = pages.tables([], [], [])
+    assert next(csv.reader(io.StringIO(fractions.csv)))[0] == "K"

@@ -1,0 +1,133 @@
+"""Commands for people: what they print, and their exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import REPO, SMALL, run_project
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the small configuration has run."""
+    root = tmp_path_factory.mktemp("cli")
+    (root / "config.yaml").write_text(yaml.safe_dump(SMALL))
+    run_project(SMALL, root)
+    return root
+
+
+def amdiff(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "amdiff", *arguments], cwd=root, env={"PYTHONPATH": str(REPO), "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_help_lists_the_commands_for_people(root: Path) -> None:
+    text = amdiff(root, "--help").stdout
+    assert all(f"\n  {name} " in text for name in ("plan", "why", "verify", "prune", "schema"))
+
+
+def test_plan_as_json(root: Path) -> None:
+    found = json.loads(amdiff(root, "plan", "--json").stdout)
+    (experiment,) = found["experiments"]
+    assert (experiment["name"], experiment["dataset"]) == ("tiny", "digits")
+    assert [m["K"] for m in experiment["models"]] == [4, 16]
+    for model in experiment["models"]:
+        assert {"K", "parameters", "iterations", "address"} <= model.keys()
+        assert (model["parameters"], model["iterations"]) == (21048, 60)
+    assert experiment["jobs"] == found["total_jobs"] == 12
+
+
+def test_plan_for_people(root: Path, tmp_path: Path) -> None:
+    assert "0 of 11 artifacts are still to be made" in amdiff(root, "plan").stdout
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(SMALL))
+    text = amdiff(tmp_path, "plan").stdout
+    assert "11 of 11 artifacts are still to be made: 1 dataset, 2 train, 2 sample" in text
+
+
+def test_verify_says_what_is_not_whole(root: Path) -> None:
+    whole = amdiff(root, "verify")
+    assert (whole.returncode, whole.stdout) == (0, "11 artifacts checked, 0 problems\n")
+    path = next((root / "artifacts/digits/sample").glob("K00004-*/samples.h5"))
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    try:
+        broken = amdiff(root, "verify")
+        assert broken.returncode == 1
+        assert f"{path.relative_to(root)} is damaged" in broken.stdout
+        assert amdiff(root, "verify", "artifacts/digits/sample").returncode == 1
+        assert amdiff(root, "verify", "artifacts/digits/train").returncode == 0
+    finally:
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("plan", "--configfile", "none.yaml"), "cannot read the configuration none.yaml"),
+        (("verify", "nowhere"), "nowhere does not exist"),
+        (("train", "artifacts/digits/train/K00004-000000000000"), "is no artifact of this configuration"),
+        (("publish", "unknown"), "no experiment 'unknown' in this configuration; known: tiny"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_status_2(root: Path, arguments: tuple[str, ...], message: str) -> None:
+    done = amdiff(root, *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_usage_mistake_has_status_2(root: Path) -> None:
+    assert amdiff(root, "plan", "--nonsense").returncode == 2
+    assert amdiff(root, "frobnicate").returncode == 2
+
+
+def test_a_stage_refuses_an_artifact_of_another(root: Path) -> None:
+    folder = next((root / "artifacts/digits/train").glob("K00004-*")).relative_to(root)
+    done = amdiff(root, "sample", str(folder))
+    assert done.returncode == 2
+    assert "is made by `amdiff train`" in done.stderr
+
+
+def why(root: Path, path: Path, config: dict[str, Any], tmp_path: Path) -> str:
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(config))
+    return amdiff(root, "why", str(path.relative_to(root)), "--configfile", str(tmp_path / "c.yaml")).stdout
+
+
+def test_why(root: Path, tmp_path: Path) -> None:
+    weights = next((root / "artifacts/digits/train").glob("K00004-*/weights.safetensors"))
+    text = why(root, weights, SMALL, tmp_path)
+    assert "stage train, version 1" in text
+    assert "size: 4" in text
+    assert "would not be made again: it is whole" in text
+    tiny = SMALL["experiments"]["tiny"]
+    other = {**SMALL, "experiments": {"tiny": {**tiny, "training": {**tiny["training"], "learning_rate": 0.1}}}}
+    text = why(root, weights, other, tmp_path)
+    assert (
+        "does not ask for it; the nearest that is asked for differs in training.learning_rate (0.005, asked: 0.1)"
+        in text
+    )
+
+
+def test_prune_removes_what_no_configuration_asks_for(root: Path, tmp_path: Path) -> None:
+    assert "0 of 11 artifacts" in amdiff(root, "prune").stdout
+    tiny = SMALL["experiments"]["tiny"]
+    smaller = {**SMALL, "experiments": {"tiny": {**tiny, "sizes": [4]}}}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(smaller))
+    listed = amdiff(root, "prune", "--configfile", str(tmp_path / "c.yaml")).stdout
+    assert "could be removed by --delete" in listed
+    assert amdiff(root, "verify").stdout.startswith("11 artifacts")
+    (tmp_path / "root").mkdir()
+    run_project(smaller, tmp_path / "root")
+    run_project(SMALL, tmp_path / "root")
+    removed = amdiff(tmp_path / "root", "prune", "--delete", "--configfile", str(tmp_path / "c.yaml")).stdout
+    assert removed.count("removed artifacts/") == 7
+    assert amdiff(tmp_path / "root", "verify").returncode == 0

@@ -1,0 +1,106 @@
+"""DVC as people use it: reproduce, record, push to a remote, pull on a fresh clone, and no job is run again."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import SMALL
+from tests.workflow_tools import BIN, Project
+
+DVC = str(BIN / "dvc")
+CONFIG = copy.deepcopy(SMALL)
+CONFIG["experiments"] = {"digits": CONFIG["experiments"]["tiny"]}  # the name that dvc.yaml asks for
+
+
+def git(project: Project, *arguments: str) -> str:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main")
+    return project.run("git", *identity, *arguments).stdout
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Path]:
+    """A lab's repository after `dvc repro`, commit and `dvc push` to a local remote."""
+    base = tmp_path_factory.mktemp("dvc")
+    project = Project(base / "lab", CONFIG)
+    git(project, "init", "-q")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "start")
+    project.run(DVC, "remote", "add", "-d", "lab", str(base / "remote"))
+    output = project.run(DVC, "repro")
+    assert "Running stage 'digits'" in output.stdout
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "Record results")
+    project.run(DVC, "push")
+    return project, base
+
+
+def test_repro_runs_the_default_experiments(recorded: tuple[Project, Path]) -> None:
+    project, _ = recorded
+    assert (project.root / "results/digits/report.html").exists()
+    assert "up to date" in project.run(DVC, "repro").stdout
+
+
+def test_results_are_tracked_by_dvc_and_not_by_git(recorded: tuple[Project, Path]) -> None:
+    project, _ = recorded
+    tracked = git(project, "ls-files").split()
+    assert "dvc.lock" in tracked
+    assert not [name for name in tracked if name.startswith(("artifacts/", "results/", "data/canonical/", "scratch/"))]
+    outs = yaml.safe_load((project.root / "dvc.lock").read_text())["stages"]["digits"]["outs"]
+    assert {o["path"] for o in outs} == {"artifacts/digits", "results/digits", "data/canonical/digits"}
+
+
+def test_a_pull_on_a_fresh_clone_runs_no_job(recorded: tuple[Project, Path], tmp_path: Path) -> None:
+    project, _ = recorded
+    subprocess.run(["git", "clone", "-q", str(project.root), str(tmp_path / "clone")], check=True)
+    clone = Project.__new__(Project)
+    clone.root = tmp_path / "clone"
+    assert not (clone.root / "results").exists()
+    clone.run(DVC, "pull")
+    clone.scramble_times()
+    assert clone.planned() == {}
+    assert "Nothing to be done" in clone.snakemake()
+    assert clone.checksums() == project.checksums()
+    assert clone.run("python", "-m", "amdiff", "verify").returncode == 0
+    assert "up to date" in clone.run(DVC, "repro").stdout
+
+
+def test_part_of_the_results_can_be_pulled(recorded: tuple[Project, Path], tmp_path: Path) -> None:
+    project, _ = recorded
+    subprocess.run(["git", "clone", "-q", str(project.root), str(tmp_path / "clone")], check=True)
+    clone = Project.__new__(Project)
+    clone.root = tmp_path / "clone"
+    clone.run(DVC, "pull", "results/digits")
+    assert (clone.root / "results/digits/report.html").exists()
+    assert not (clone.root / "artifacts").exists()
+    assert clone.planned() == {}
+
+
+def test_after_snakemake_repro_runs_no_job_and_records(recorded: tuple[Project, Path], tmp_path: Path) -> None:
+    project, _ = recorded
+    shutil.copytree(project.root, tmp_path / "p", symlinks=True)
+    lab = Project.__new__(Project)
+    lab.root = tmp_path / "p"
+    config = copy.deepcopy(CONFIG)
+    config["experiments"]["digits"]["thresholds"]["quantile"] = 0.02
+    lab.configure(config)
+    lab.snakemake()
+    before = lab.checksums()
+    output = lab.run(DVC, "repro")
+    assert "Nothing to be done" in output.stdout + output.stderr
+    assert lab.checksums() == before
+    assert "up to date" in lab.run(DVC, "status").stdout
+
+
+def test_changing_runtime_settings_reproduces_nothing(recorded: tuple[Project, Path], tmp_path: Path) -> None:
+    project, _ = recorded
+    shutil.copytree(project.root, tmp_path / "p", symlinks=True)
+    lab = Project.__new__(Project)
+    lab.root = tmp_path / "p"
+    lab.configure({**CONFIG, "runtime": {"device": "auto"}})
+    assert "up to date" in lab.run(DVC, "status").stdout

@@ -1,0 +1,85 @@
+"""Sources of one's own: their content is part of the address, also when they are gone."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from amdiff.config import ConfigError, parse_config, read_config
+from amdiff.project import freeze, prepare, thaw
+from amdiff.stages import make
+
+
+@pytest.fixture
+def config(tmp_path: Path, rng: np.random.Generator) -> dict[str, Any]:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).save(folder / f"{i:02}.png")
+    shutil.copy(folder / "00.png", folder / "zz.png")
+    return {
+        "datasets": {"mine": {"kind": "folder", "path": str(folder)}},
+        "experiments": {"e": {"dataset": "mine", "sizes": [2, 8], "denoiser": {"kind": "exact"}}},
+    }
+
+
+def address(config: dict[str, Any], root: Path) -> str:
+    return prepare(parse_config(config), root).experiments[0].dataset.address
+
+
+def test_changed_files_mean_a_new_address(config: dict[str, Any], tmp_path: Path) -> None:
+    first = address(config, tmp_path)
+    assert address(config, tmp_path) == first
+    Image.fromarray(np.zeros((6, 6, 3), np.uint8)).save(tmp_path / "mine/00.png")
+    assert address(config, tmp_path) != first
+
+
+def test_a_moved_source_keeps_its_address(config: dict[str, Any], tmp_path: Path) -> None:
+    first = address(config, tmp_path)
+    (tmp_path / "mine").rename(tmp_path / "elsewhere")
+    config["datasets"]["mine"]["path"] = str(tmp_path / "elsewhere")
+    assert address(config, tmp_path) == first
+
+
+def test_a_source_that_is_gone_is_known_by_its_canonical_form(config: dict[str, Any], tmp_path: Path) -> None:
+    plan = prepare(parse_config(config), tmp_path)
+    make(plan.experiments[0].dataset, plan.config, tmp_path)
+    shutil.rmtree(tmp_path / "mine")
+    assert address(config, tmp_path) == plan.experiments[0].dataset.address
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(ConfigError, match=r"datasets\.mine: .*mine is not a folder"):
+        prepare(parse_config(config), tmp_path)
+
+
+def test_files_that_change_under_a_run_are_noticed(config: dict[str, Any], tmp_path: Path) -> None:
+    plan = prepare(parse_config(config), tmp_path)
+    (tmp_path / "mine/00.png").unlink()
+    with pytest.raises(ValueError, match="has changed since this run started"):
+        make(plan.experiments[0].dataset, plan.config, tmp_path)
+
+
+def test_k_counts_distinct_images(config: dict[str, Any], tmp_path: Path) -> None:
+    """13 files, 12 distinct: before the dataset is made the files bound K, then the distinct images do."""
+    config["experiments"]["e"]["sizes"] = [13]
+    plan = prepare(parse_config(config), tmp_path)
+    make(plan.experiments[0].dataset, plan.config, tmp_path)
+    with pytest.raises(ConfigError, match="K = 13, but dataset 'mine' has 12 training images"):
+        prepare(parse_config(config), tmp_path)
+    config["experiments"]["e"]["sizes"] = [14]
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(ConfigError, match="K = 14, but dataset 'mine' has 13 training images"):
+        prepare(parse_config(config), tmp_path)
+
+
+def test_a_frozen_configuration_gives_the_same_plan(config: dict[str, Any], tmp_path: Path) -> None:
+    plan = prepare(parse_config(config), tmp_path)
+    frozen = freeze(plan.config, tmp_path)
+    shutil.rmtree(tmp_path / "mine")
+    assert thaw(tmp_path / frozen).by_folder.keys() == plan.by_folder.keys()
+    assert freeze(plan.config, tmp_path) == frozen
+    assert read_config(tmp_path / frozen) == plan.config
