@@ -109,7 +109,7 @@ class TrainingSpec(Spec):
     ema_warmup: bool = False
     """Use min(ema_decay, (1 + i) / (10 + i)) at step i, for short trainings."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Arithmetic of the network (bfloat16: autocast; weights stay float32)."""
+    """Arithmetic of the network in training (bfloat16: autocast; weights stay float32). Sampling is float32."""
     seed: Seed = 0
 
     def batch_for(self, size: int) -> int:

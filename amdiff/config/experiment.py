@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from .base import Seed, Spec
 from .datasets import CircleDataset, DatasetSpec
 from .diffusion import DenoiserSpec, DiffusionSpec, SamplingSpec, TrainingSpec
-from .measures import NeighborsSpec, PanelsSpec, ThresholdsSpec, ValleyThresholds
+from .measures import FixedThresholds, NeighborsSpec, PanelsSpec, ThresholdsSpec, ValleyThresholds
 
 
 class ExperimentSpec(Spec):
@@ -46,6 +46,11 @@ class ExperimentSpec(Spec):
             raise ValueError(f"sampling.steps {steps} exceeds diffusion.steps {self.diffusion.steps}")
         if self.panels.neighbors > self.neighbors.k:
             raise ValueError(f"panels.neighbors {self.panels.neighbors} exceeds neighbors.k {self.neighbors.k}")
+        if not isinstance(self.thresholds, FixedThresholds) and self.neighbors.heldout_limit < 20:
+            raise ValueError(
+                f"thresholds of method {self.thresholds.method!r} need neighbors.heldout_limit >= 20, "
+                f"got {self.neighbors.heldout_limit}"
+            )
         return self
 
 

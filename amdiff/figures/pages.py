@@ -27,7 +27,7 @@ Summary = dict[str, Any]
 ENDS = ("value", "low", "high")
 
 
-def headline(summaries: Sequence[Summary]) -> list[str]:
+def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] = ()) -> list[str]:
     """The findings of a sweep, one sentence each, with intervals."""
     first, last = summaries[0], summaries[-1]
     level = f"{100 * first['confidence']:g} %"
@@ -58,6 +58,13 @@ def headline(summaries: Sequence[Summary]) -> list[str]:
         lines.append(
             f"At K = {visits[1]['size']:,} there {there}; the most visited came back {visits[0]:,} times in "
             f"{visits[1]['n_samples']:,} samples."
+        )
+    rates = [t["false_positives"] for t in thresholds if t["false_positives"]["n"]]
+    if rates:
+        memorized, spurious = (max(r[name]["value"] for r in rates) for name in ("memorized", "spurious"))
+        lines.append(
+            f"False positives: of held-out real images, at most {memorized:.2%} would be called memorized and "
+            f"{spurious:.2%} spurious, over all K."
         )
     return lines
 

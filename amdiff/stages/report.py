@@ -68,7 +68,7 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
     page = render(
         title=artifact.params["experiment"],
         address=artifact.address,
-        headline=pages.headline(summaries),
+        headline=pages.headline(summaries, thresholds),
         warnings=pages.warnings(thresholds, dataset["provenance"].get("images", {})),
         groups=groups,
         tables=[t for t in tables if t.name != "panels"],
