@@ -85,8 +85,9 @@ def test_shards_partition_the_samples_and_nest(size: int, per_image: int, larges
     ranges = shard_ranges(few.count(size), size, few)
     assert [i for a, b in ranges for i in range(a, b)] == list(range(few.count(size)))
     assert max(b - a for a, b in ranges) <= largest
-    if per_image % few.shard_per_image == 0:
-        assert set(ranges) <= set(shard_ranges(2 * few.count(size), size, few)) or few.count(size) == minimum
+    block = max(few.shard_per_image * size, minimum)
+    if few.count(size) % block == 0:
+        assert set(ranges) <= set(shard_ranges(2 * few.count(size), size, few))
 
 
 def test_a_source_of_ones_own_needs_its_digest() -> None:

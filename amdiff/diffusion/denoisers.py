@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -14,6 +14,7 @@ from .mlp import Mlp
 from .unet import Unet
 
 
+@runtime_checkable
 class Denoiser(Protocol):
     """Anything that predicts the noise in x at times t; networks and closed forms alike."""
 

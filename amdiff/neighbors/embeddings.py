@@ -31,7 +31,7 @@ class Embedding:
 
     def distance(self, squares: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
         """The metric from squared distances of vectors."""
-        return self.unit * (squares if self.squared else np.sqrt(squares))
+        return np.asarray(self.unit * (squares if self.squared else np.sqrt(squares)))
 
     def squares(self, distance: float) -> float:
         """The squared distance of vectors from the metric."""

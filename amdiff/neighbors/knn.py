@@ -67,7 +67,7 @@ def nearest_neighbors(
         squares[near == equal[:, None]] = 0.0
         metric = embedding.distance(squares)
         for row, group in enumerate(groups):
-            for query in query_groups[group]:
+            for query in query_groups[group].tolist():
                 numbers, values = _expand(near[row], metric[row], database, k, query if exclude_self else -1)
                 index[query, : len(numbers)] = numbers
                 distance[query, : len(values)] = values

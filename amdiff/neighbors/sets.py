@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -12,6 +12,7 @@ from jaxtyping import Int64, UInt8
 from amdiff.data.images import digests
 
 
+@runtime_checkable
 class ImageSource(Protocol):
     """Images by number, read when needed."""
 
@@ -50,7 +51,7 @@ class DistinctSet:
     """Group of each image."""
     keys: dict[bytes, int]
     """Group of each digest."""
-    members: list[Int64[np.ndarray, " m"]]
+    members: list[Int64[np.ndarray, " _"]]
     """Numbers of the images of each group, increasing."""
 
     @classmethod

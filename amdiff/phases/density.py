@@ -26,11 +26,11 @@ class SoftLog:
     d0: float
 
     def __call__(self, distance: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-        return 0.5 * np.log(np.square(distance) + self.d0**2)
+        return np.asarray(0.5 * np.log(np.square(distance) + self.d0**2))
 
     def inverse(self, u: Float64[np.ndarray, "..."] | float) -> Float64[np.ndarray, "..."]:
         """Distance whose soft log is ``u``; 0 below log d0."""
-        return np.sqrt(np.maximum(np.exp(2 * np.asarray(u)) - self.d0**2, 0.0))
+        return np.asarray(np.sqrt(np.maximum(np.exp(2 * np.asarray(u)) - self.d0**2, 0.0)))
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Histogram:
     counts: Float64[np.ndarray, "sizes bins"]
 
     @classmethod
-    def of(cls, values: Sequence[Float64[np.ndarray, " n"]], margin: float) -> Histogram:
+    def of(cls, values: Sequence[Float64[np.ndarray, " _"]], margin: float) -> Histogram:
         """Bin soft log distances, with ``margin`` left free on both sides."""
         low = min(v.min() for v in values) - margin
         high = max(v.max() for v in values) + margin
@@ -79,7 +79,7 @@ def valley(density: Float64[np.ndarray, " bins"], min_mode: float) -> int | None
     return peaks[0] + int(lowest[len(lowest) // 2])
 
 
-def dip_p_value(values: Sequence[Float64[np.ndarray, " n"]], most: int = 20_000) -> float:
+def dip_p_value(values: Sequence[Float64[np.ndarray, " _"]], most: int = 20_000) -> float:
     """p-value of Hartigan's dip test (1985) that the pooled values have one mode.
 
     Each K contributes equally many values, about ``most`` in all.
