@@ -15,8 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
-from amdiff.artifacts import ArtifactError
 from amdiff.config import ConfigError, json_schema
+from amdiff.files import ArtifactError
 from amdiff.stages import STAGES
 
 app = typer.Typer(

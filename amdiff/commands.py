@@ -10,8 +10,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from amdiff.artifacts import SPEC, VERSIONS, Artifact, Store, check_folder, read_json
+from amdiff.artifacts import SPEC, VERSIONS, Artifact, Store, check_folder
 from amdiff.config import ConfigError
+from amdiff.files import read_json
 from amdiff.plan import ExperimentPlan, Plan
 from amdiff.project import image_shape, open_plan
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import h5py
 
-from amdiff.artifacts import SPEC, ArtifactError, canonical_json, read_json, write_json
+from amdiff.artifacts import SPEC, canonical_json
 from amdiff.config import (
     ArraysDataset,
     CircleDataset,
@@ -25,8 +25,10 @@ from amdiff.config import (
     parse_config,
     read_config,
 )
-from amdiff.data.datasets import peek, source_digest
+from amdiff.data.datasets import peek
 from amdiff.data.images import DataError
+from amdiff.data.own import source_digest
+from amdiff.files import ArtifactError, read_json, write_json
 from amdiff.plan import Plan, build_plan, dataset_artifact
 
 

@@ -8,18 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from amdiff.artifacts import (
-    SPEC,
-    Artifact,
-    ArtifactError,
-    Store,
-    atomic_file,
-    canonical_json,
-    check_folder,
-    locked,
-    read_json,
-    write_json,
-)
+from amdiff.artifacts import SPEC, Artifact, Store, canonical_json, check_folder
+from amdiff.files import ArtifactError, atomic_file, locked, read_json, write_json
 
 
 @pytest.fixture

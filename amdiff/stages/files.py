@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from amdiff.artifacts import Artifact, ArtifactError, Store, write_bytes
+from amdiff.artifacts import Artifact, Store
+from amdiff.files import ArtifactError, write_bytes
 from amdiff.neighbors.sets import ArraySource, ImageSource
 
 IMAGES, SAMPLES, NEIGHBORS = "images.h5", "samples.h5", "neighbors.h5"

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
-from amdiff.artifacts import Artifact, atomic_file, read_json, write_json
+from amdiff.artifacts import Artifact
 from amdiff.config import NeighborsSpec, ThresholdsSpec
 from amdiff.data.subsets import heldout_subset, training_subset
+from amdiff.files import atomic_file, read_json, write_json
 from amdiff.neighbors.embeddings import EMBEDDINGS
 from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
 from amdiff.neighbors.radius import radius_pairs

@@ -6,11 +6,10 @@ import io
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from amdiff.artifacts import Artifact, ArtifactError, write_bytes
+from amdiff.artifacts import Artifact
 from amdiff.config import (
     ArraysDataset,
     CircleDataset,
@@ -19,14 +18,17 @@ from amdiff.config import (
     SamplingSpec,
     TrainingSpec,
 )
-from amdiff.data.datasets import circle, load, source_digest
+from amdiff.data.builtin import circle
+from amdiff.data.datasets import load
 from amdiff.data.images import DataError, digests
-from amdiff.data.subsets import heldout_subset, training_subset
+from amdiff.data.own import source_digest
+from amdiff.files import write_bytes
 
-from .context import Context, say, threads
-from .files import IMAGES, SAMPLES, dataset_counts, dataset_images, write_h5
+from .context import Context, say
+from .files import IMAGES, SAMPLES, dataset_images, write_h5
+from .loading import WEIGHTS, choose_device, denoiser_spec, load_denoiser, training_images
 
-WEIGHTS, METRICS = "weights.safetensors", "metrics.jsonl"
+METRICS = "metrics.jsonl"
 
 
 def dataset(context: Context, artifact: Artifact, folder: Path) -> None:
@@ -61,27 +63,6 @@ def dataset(context: Context, artifact: Artifact, folder: Path) -> None:
 
 
 # -- training ---------------------------------------------------------------------------------
-
-
-def training_images(context: Context, artifact: Artifact) -> np.ndarray:
-    """The K training images of an artifact that has ``size`` and ``subset_seed``."""
-    source = artifact.parent("dataset")
-    count, _ = dataset_counts(context.store, source)
-    rows = training_subset(count, artifact.params["size"], artifact.params["subset_seed"])
-    return dataset_images(context.store, source).rows(rows)
-
-
-def choose_device(wanted: str) -> Any:
-    """The torch device of the configuration. Raises ``RuntimeError`` where it is not there."""
-    import torch
-
-    torch.set_num_threads(threads())
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted == "auto":
-        wanted = next(name for name, ok in there.items() if ok)
-    if not there[wanted]:
-        raise RuntimeError(f"runtime.device is {wanted!r}, which this machine lacks; use 'auto' or 'cpu'")
-    return torch.device(wanted)
 
 
 def train(context: Context, artifact: Artifact, folder: Path) -> None:
@@ -137,55 +118,6 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     write_bytes(folder / WEIGHTS, save(weights, {"address": artifact.address}))
     write_bytes(folder / METRICS, "".join(json.dumps(m) + "\n" for m in trainer.metrics).encode())
     context.facts["device"] = str(device)
-
-
-def denoiser_spec(params: dict[str, Any]) -> Any:
-    """The denoiser's specification from the plain data of an artifact."""
-    from pydantic import TypeAdapter
-
-    from amdiff.config import DenoiserSpec
-
-    return TypeAdapter(DenoiserSpec).validate_python(params)
-
-
-def load_denoiser(context: Context, artifact: Artifact, shape: tuple[int, ...], device: Any) -> Any:
-    """The denoiser that a sample artifact (or an analysis) uses: trained weights, or a closed form."""
-    import torch
-    from safetensors.torch import load_file
-
-    from amdiff.diffusion.denoisers import build_network
-    from amdiff.diffusion.exact import FiniteSet, Gaussian
-    from amdiff.diffusion.sampling import from_uint8
-    from amdiff.diffusion.schedules import Schedule
-
-    params = artifact.params
-    schedule = Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))
-    spec = denoiser_spec(params["denoiser"])
-    if spec.kind == "exact":
-        images = from_uint8(torch.from_numpy(_memories(context, artifact, spec.memories))).to(device)
-        return Gaussian.fitted(images, schedule) if spec.memories == "gaussian" else FiniteSet(images, schedule)
-    path = context.store.file(artifact.parent("train"), WEIGHTS)
-    network = build_network(spec, shape, len(schedule), torch.Generator())
-    try:
-        network.load_state_dict(load_file(path))
-    except Exception as error:  # safetensors raises its own types
-        raise ArtifactError(f"{path} does not hold the weights of this network ({error})") from None
-    return network.to(device).eval().requires_grad_(False)
-
-
-def _memories(context: Context, artifact: Artifact, kind: str) -> np.ndarray:
-    if kind == "train":
-        return training_images(context, artifact)
-    source = artifact.parent("dataset")
-    count, test = dataset_counts(context.store, source)
-    images = dataset_images(context.store, source)
-    if kind == "gaussian":
-        return images.rows(np.arange(count))
-    size = artifact.params["size"]
-    rows = heldout_subset(count, test, size, artifact.params["subset_seed"], size)
-    if len(rows) < size:
-        raise ValueError(f"K = {size}: 'memories: heldout' needs {size} held-out images, there are {len(rows)}")
-    return images.rows(rows)
 
 
 # -- sampling ---------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from amdiff.artifacts import Store, atomic_file, write_bytes
+from amdiff.artifacts import Store
+from amdiff.files import atomic_file, write_bytes
 from amdiff.plan import ExperimentPlan
 
 from .context import say

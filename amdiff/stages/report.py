@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import yaml
 from matplotlib.figure import Figure
 
-from amdiff.artifacts import Artifact, atomic_file, read_json, write_bytes
+from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec, ValleyThresholds
 from amdiff.figures import pages, panels, phases
 from amdiff.figures.page import Picture, render
 from amdiff.figures.style import save, style
+from amdiff.files import atomic_file, read_json, write_bytes
 from amdiff.neighbors.embeddings import EMBEDDINGS
 from amdiff.phases.classes import CLASSES
 from amdiff.phases.thresholds import Distances

@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 
 from amdiff.config import ArraysDataset, CircleDataset, DigitsDataset, FashionMnistDataset, FolderDataset, PhotosDataset
-from amdiff.data.datasets import DEBIAN_FASHION, circle, load, peek, source_digest
+from amdiff.data.builtin import DEBIAN_FASHION, circle
+from amdiff.data.datasets import load, peek
 from amdiff.data.images import DataError
+from amdiff.data.own import source_digest
 
 
 def test_digits() -> None:
@@ -87,7 +89,7 @@ def test_offline_says_how_to_get_the_data(monkeypatch: pytest.MonkeyPatch, tmp_p
     from torchvision.datasets import FashionMNIST
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("amdiff.data.datasets.DEBIAN_FASHION", tmp_path / "none")
+    monkeypatch.setattr("amdiff.data.builtin.DEBIAN_FASHION", tmp_path / "none")
     monkeypatch.setattr(FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
     with pytest.raises(DataError, match="apt-get install dataset-fashion-mnist"):
         load(FashionMnistDataset(kind="fashion-mnist"))

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from amdiff.artifacts import read_json
+from amdiff.files import read_json
 from amdiff.stages.measures import SUMMARY
 from tests.conftest import run_project
 

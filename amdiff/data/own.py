@@ -1,0 +1,139 @@
+"""Datasets of one's own: folders of images, and arrays in files."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from amdiff.config import ArraysDataset, FolderDataset
+
+from .images import DataError, ImageSet, to_nchw, to_uint8, transform
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+
+
+def folder_files(path: Path) -> list[Path]:
+    """Image files below a folder, by sorted relative path. Raises ``DataError`` where there are none."""
+    if not path.is_dir():
+        raise DataError(f"{path} is not a folder; give the folder that holds the images")
+    files = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    if not files:
+        known = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise DataError(f"{path} holds no image files (looked for {known})")
+    return files
+
+
+def folder(spec: FolderDataset) -> ImageSet:
+    """Every image below a folder. All must have one size, unless crop and resize bring them to one."""
+    images: list[np.ndarray] = []
+    mode = "L" if spec.channels == 1 else "RGB"
+    files = folder_files(spec.path)
+    for path in files:
+        try:
+            with Image.open(path) as picture:
+                array = np.asarray(picture.convert(mode))
+        except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+            raise DataError(f"{path} cannot be read as an image ({error}); remove or repair it") from None
+        image = array.reshape(*array.shape[:2], spec.channels).transpose(2, 0, 1)
+        if spec.resize is not None:
+            image = transform(image[None], spec)[0]
+        if images and image.shape != images[0].shape:
+            raise DataError(
+                f"{path} is {_size(image)}, but {files[0]} is {_size(images[0])}; "
+                "set 'resize' (and 'crop: square') to bring all images to one size"
+            )
+        images.append(image)
+    return ImageSet(np.stack(images), f"{len(images)} images of folder {spec.path.name}")
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[1]}x{image.shape[2]}"
+
+
+def peek_folder(spec: FolderDataset) -> tuple[int, tuple[int, ...]]:
+    """Number of image files, and the shape (C, H, W) of the first. Raises ``DataError``."""
+    files = folder_files(spec.path)
+    try:
+        with Image.open(files[0]) as picture:
+            return len(files), (spec.channels, picture.height, picture.width)
+    except (OSError, UnidentifiedImageError) as error:
+        raise DataError(f"{files[0]} cannot be read as an image ({error}); remove or repair it") from None
+
+
+def arrays(spec: ArraysDataset) -> ImageSet:
+    """An array of one's own from .npy, .npz or HDF5. Raises ``DataError``."""
+    with _open_array(spec) as array:
+        images = to_uint8(to_nchw(np.asarray(array[:]), spec.layout), spec.range)
+        return ImageSet(np.ascontiguousarray(images), f"array {spec.path.name}")
+
+
+def peek_arrays(spec: ArraysDataset) -> tuple[int, tuple[int, ...]]:
+    """Number of images in the array, and their shape (C, H, W). Raises ``DataError``."""
+    with _open_array(spec) as array:
+        first = to_nchw(np.asarray(array[:1]), spec.layout)
+        return array.shape[0], tuple(first.shape[1:])
+
+
+@contextlib.contextmanager
+def _open_array(spec: ArraysDataset) -> Iterator[Any]:
+    """The array of a file, read when it is sliced; what is wrong with it is a ``DataError`` with its path."""
+    path = spec.path
+    try:
+        if not path.is_file():
+            raise DataError("there is no such file")
+        if path.suffix == ".npy":
+            yield np.load(path, mmap_mode="r", allow_pickle=False)
+        elif path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                yield archive[_choose(list(archive), spec.key)]
+        else:
+            with h5py.File(path, "r") as file:
+                names: list[str] = []
+                file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+                yield file[_choose(names, spec.key)]
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError) as error:
+        raise DataError(f"{path}: cannot be read as .npy, .npz or HDF5, or is truncated ({error})") from None
+
+
+def _choose(names: list[str], key: str | None) -> str:
+    if key is not None:
+        if key not in names:
+            raise DataError(f"no array {key!r}; there are: {', '.join(names) or 'none'}")
+        return key
+    if len(names) != 1:
+        raise DataError(f"holds the arrays {', '.join(names) or '(none)'}; choose one by 'key'")
+    return names[0]
+
+
+def source_digest(spec: FolderDataset | ArraysDataset, known: dict[str, str]) -> str:
+    """Digest of a source of one's own: of the names and contents of its files.
+
+    ``known`` maps the path, size and time of a file to its SHA-256; it is read and filled, so that
+    an unchanged source costs no reading. Raises ``DataError`` where the source is not there.
+    """
+    if isinstance(spec, ArraysDataset):
+        if not spec.path.is_file():
+            raise DataError(f"{spec.path}: there is no such file")
+        files, root = [spec.path], spec.path.parent
+    else:
+        files, root = folder_files(spec.path), spec.path
+    total = hashlib.sha256()
+    for path in files:
+        stat = path.stat()
+        key = f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
+        if key not in known:
+            with path.open("rb") as stream:
+                known[key] = hashlib.file_digest(stream, "sha256").hexdigest()
+        name = path.relative_to(root).as_posix() if isinstance(spec, FolderDataset) else path.suffix
+        total.update(struct.pack("<I", len(name.encode())) + name.encode() + bytes.fromhex(known[key]))
+    return total.hexdigest()[:16]

@@ -1,0 +1,84 @@
+"""Models as later stages need them: trained weights or closed forms, on the device that the configuration names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from amdiff.artifacts import Artifact
+from amdiff.config import DenoiserSpec, DiffusionSpec
+from amdiff.data.subsets import heldout_subset, training_subset
+from amdiff.files import ArtifactError
+
+from .context import Context, threads
+from .files import dataset_counts, dataset_images
+
+WEIGHTS = "weights.safetensors"
+
+
+def training_images(context: Context, artifact: Artifact) -> np.ndarray:
+    """The K training images of an artifact that has ``size`` and ``subset_seed``."""
+    source = artifact.parent("dataset")
+    count, _ = dataset_counts(context.store, source)
+    rows = training_subset(count, artifact.params["size"], artifact.params["subset_seed"])
+    return dataset_images(context.store, source).rows(rows)
+
+
+def choose_device(wanted: str) -> Any:
+    """The torch device of the configuration. Raises ``RuntimeError`` where it is not there."""
+    import torch
+
+    torch.set_num_threads(threads())
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        wanted = next(name for name, ok in there.items() if ok)
+    if not there[wanted]:
+        raise RuntimeError(f"runtime.device is {wanted!r}, which this machine lacks; use 'auto' or 'cpu'")
+    return torch.device(wanted)
+
+
+def denoiser_spec(params: dict[str, Any]) -> Any:
+    """The denoiser's specification from the plain data of an artifact."""
+    return TypeAdapter(DenoiserSpec).validate_python(params)
+
+
+def load_denoiser(context: Context, artifact: Artifact, shape: tuple[int, ...], device: Any) -> Any:
+    """The denoiser that a sample artifact (or an analysis) uses: trained weights, or a closed form."""
+    import torch
+    from safetensors.torch import load_file
+
+    from amdiff.diffusion.denoisers import build_network
+    from amdiff.diffusion.exact import FiniteSet, Gaussian
+    from amdiff.diffusion.sampling import from_uint8
+    from amdiff.diffusion.schedules import Schedule
+
+    params = artifact.params
+    schedule = Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))
+    spec = denoiser_spec(params["denoiser"])
+    if spec.kind == "exact":
+        images = from_uint8(torch.from_numpy(_memories(context, artifact, spec.memories))).to(device)
+        return Gaussian.fitted(images, schedule) if spec.memories == "gaussian" else FiniteSet(images, schedule)
+    path = context.store.file(artifact.parent("train"), WEIGHTS)
+    network = build_network(spec, shape, len(schedule), torch.Generator())
+    try:
+        network.load_state_dict(load_file(path))
+    except Exception as error:  # safetensors raises its own types
+        raise ArtifactError(f"{path} does not hold the weights of this network ({error})") from None
+    return network.to(device).eval().requires_grad_(False)
+
+
+def _memories(context: Context, artifact: Artifact, kind: str) -> np.ndarray:
+    if kind == "train":
+        return training_images(context, artifact)
+    source = artifact.parent("dataset")
+    count, test = dataset_counts(context.store, source)
+    images = dataset_images(context.store, source)
+    if kind == "gaussian":
+        return images.rows(np.arange(count))
+    size = artifact.params["size"]
+    rows = heldout_subset(count, test, size, artifact.params["subset_seed"], size)
+    if len(rows) < size:
+        raise ValueError(f"K = {size}: 'memories: heldout' needs {size} held-out images, there are {len(rows)}")
+    return images.rows(rows)
