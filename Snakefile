@@ -22,6 +22,9 @@ try:
 except ConfigError as error:
     raise WorkflowError(f"configuration: {error}") from None
 
+for note in PLAN.notes:
+    logger.warning(f"note: {note}")
+
 AMDIFF = f"{shlex.quote(sys.executable)} -m amdiff"
 FROZEN = freeze(PLAN.config)
 

@@ -101,6 +101,8 @@ class Plan:
 
     config: Config
     experiments: tuple[ExperimentPlan, ...]
+    notes: tuple[str, ...] = ()
+    """What a person should hear before it runs: settings that are allowed and rarely wise."""
 
     @cached_property
     def by_folder(self) -> dict[str, Artifact]:

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -21,6 +24,7 @@ from amdiff.config import (
     Config,
     ConfigError,
     FolderDataset,
+    MlpDenoiser,
     UnetDenoiser,
     parse_config,
     read_config,
@@ -52,7 +56,17 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
             )
         if isinstance(experiment.denoiser, UnetDenoiser) and (problem := experiment.denoiser.misfit(shape)):
             raise ConfigError(f"experiments.{name}.denoiser: {problem}")
-    return build_plan(config)
+    return replace(build_plan(config), notes=tuple(_notes(config, shapes)))
+
+
+def _notes(config: Config, shapes: dict[str, tuple[int, tuple[int, ...]]]) -> Iterator[str]:
+    for name, experiment in config.experiments.items():
+        denoiser, dimensions = experiment.denoiser, math.prod(shapes[experiment.dataset][1])
+        if isinstance(denoiser, MlpDenoiser) and denoiser.width < dimensions:
+            yield (
+                f"experiments.{name}.denoiser: an MLP narrower than its images cannot predict their noise; its width is "
+                f"{denoiser.width}, the images have {dimensions} values"
+            )
 
 
 def freeze(config: Config, root: Path = Path()) -> Path:

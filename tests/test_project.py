@@ -76,6 +76,14 @@ def test_k_counts_distinct_images(config: dict[str, Any], tmp_path: Path) -> Non
         prepare(parse_config(config), tmp_path)
 
 
+def test_a_narrow_mlp_is_remarked_upon(small: dict[str, Any], tmp_path: Path) -> None:
+    assert prepare(parse_config(small), tmp_path).notes == ()
+    small["experiments"]["tiny"]["denoiser"]["width"] = 63
+    (note,) = prepare(parse_config(small), tmp_path).notes
+    assert "experiments.tiny.denoiser" in note
+    assert "width is 63, the images have 64 values" in note
+
+
 def test_a_frozen_configuration_gives_the_same_plan(config: dict[str, Any], tmp_path: Path) -> None:
     plan = prepare(parse_config(config), tmp_path)
     frozen = freeze(plan.config, tmp_path)
