@@ -135,9 +135,8 @@ class Store:
                 yield None
                 return
             folder = self.root / artifact.folder
-            folder.mkdir(parents=True, exist_ok=True)
-            for leftover in folder.glob(".*.tmp"):
-                leftover.unlink()
+            shutil.rmtree(folder, ignore_errors=True)  # what a killed run left; resumable state is in scratch
+            folder.mkdir(parents=True)
             yield folder
             files = {p.relative_to(folder).as_posix(): sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}
             record = {"address": artifact.address, **artifact.identity, "files": files, "provenance": provenance()}

@@ -205,7 +205,10 @@ def _measured(
         training["iterations"] = spec.training.iterations_for(size)
         training["batch_size"] = spec.training.batch_for(size)
         train = Artifact("train", spec.dataset, _label(size), {**model, "training": training}, {"dataset": (dataset,)})
+    if isinstance(spec.denoiser, ExactDenoiser) and spec.denoiser.memories == "gaussian":
+        del model["size"], model["subset_seed"]  # fitted to the whole dataset, whatever K
     sampling = spec.sampling.identity()
+    sampling["steps"] = spec.sampling.steps or spec.diffusion.steps
     for key in ("per_image", "minimum", "shard_per_image", "shard_largest"):
         del sampling[key]
     shards = tuple(

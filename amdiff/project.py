@@ -64,8 +64,8 @@ def _notes(config: Config, shapes: dict[str, tuple[int, tuple[int, ...]]]) -> It
         denoiser, dimensions = experiment.denoiser, math.prod(shapes[experiment.dataset][1])
         if isinstance(denoiser, MlpDenoiser) and denoiser.width < dimensions:
             yield (
-                f"experiments.{name}.denoiser: an MLP narrower than its images cannot predict their noise; its width is "
-                f"{denoiser.width}, the images have {dimensions} values"
+                f"experiments.{name}.denoiser: an MLP narrower than its images cannot predict their noise; "
+                f"its width is {denoiser.width}, the images have {dimensions} values"
             )
 
 

@@ -64,6 +64,14 @@ def test_a_failure_leaves_no_spec_and_no_half_file(tmp_path: Path, artifact: Art
     assert list((tmp_path / artifact.folder).iterdir()) == []
 
 
+def test_what_a_killed_run_left_is_no_part_of_an_artifact(tmp_path: Path, artifact: Artifact) -> None:
+    left = tmp_path / artifact.folder / "figures/.a.svg.12345678.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    folder = make(Store(tmp_path), artifact)
+    assert read_json(folder / SPEC)["files"].keys() == {"w.txt"}
+
+
 def test_an_old_file_survives_a_failed_write(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     write_json(path, {"old": True})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import re
 import shutil
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +192,32 @@ def test_killed_in_training_and_in_sampling_then_finished(finished: Project, tmp
     assert disturbed.checksums() == undisturbed.checksums()
     assert not list(disturbed.root.glob("scratch/*/*/*.npy"))
     assert not list(disturbed.root.glob("scratch/train/*"))
+
+
+def test_sigterm_between_steps_resumes_to_the_same_bits(finished: Project, tmp_path: Path) -> None:
+    config = copy.deepcopy(SMALL)
+    config["experiments"]["tiny"]["training"]["iterations"] = 4000
+    project = Project(tmp_path, config)
+    project.snakemake("--until", "dataset")
+    weights = []
+    for interrupted in (False, True, True):
+        folder = next(a["address"] for a in project.models() if a["K"] == 4)
+        command = ["python", "-m", "amdiff", "train", f"artifacts/digits/train/K00004-{folder}"]
+        if interrupted:
+            run = subprocess.Popen(
+                command, cwd=project.root, env=project.environment, stderr=subprocess.PIPE, text=True
+            )
+            wait_for(lambda: list(project.root.glob("scratch/locks/*")))
+            time.sleep(4)
+            run.terminate()
+            assert run.wait() == 143
+            assert list(project.root.glob("scratch/train/*/state.pt"))
+        done = project.run(*command)
+        assert ("resumes at step" in done.stderr) == interrupted
+        path = project.root / f"artifacts/digits/train/K00004-{folder}"
+        weights.append((path / "weights.safetensors").read_bytes())
+        shutil.rmtree(path)
+    assert weights[0] == weights[1] == weights[2]
 
 
 def test_cores_and_batches_change_images_by_rounding_only(finished: Project, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -74,6 +75,10 @@ class Project:
             return {}
         lines = text.split("Job stats:")[1].split("total")[0].splitlines()[3:]
         return {line.split()[0]: int(line.split()[1]) for line in lines if len(line.split()) == 2}
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models of the first experiment, as `amdiff plan --json` lists them."""
+        return json.loads(self.run("python", "-m", "amdiff", "plan", "--json").stdout)["experiments"][0]["models"]
 
     def checksums(self) -> dict[str, str]:
         """SHA-256 of every data file that people or later stages read."""

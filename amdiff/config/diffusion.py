@@ -139,8 +139,8 @@ class SamplingSpec(Spec):
     """|S'| is at least this."""
     shard_per_image: Annotated[int, Field(ge=1)] = 4
     """Shards end at multiples of this x K, so that |S'| = 8K contains |S'| = 4K."""
-    shard_largest: Annotated[int, Field(ge=2)] = 65_536
-    """No shard holds more samples than this."""
+    shard_largest: Annotated[int, Field(ge=2)] = 16_384
+    """No shard holds more samples than this; a shard is held in memory while it is written."""
     seed: Seed = 0
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .base import Seed, Spec
 from .datasets import CircleDataset, DatasetSpec
-from .diffusion import DenoiserSpec, DiffusionSpec, SamplingSpec, TrainingSpec
+from .diffusion import DenoiserSpec, DiffusionSpec, ExactDenoiser, SamplingSpec, TrainingSpec
 from .measures import FixedThresholds, NeighborsSpec, PanelsSpec, ThresholdsSpec, ValleyThresholds
 
 
@@ -46,6 +46,8 @@ class ExperimentSpec(Spec):
             raise ValueError(f"sampling.steps {steps} exceeds diffusion.steps {self.diffusion.steps}")
         if self.panels.neighbors > self.neighbors.k:
             raise ValueError(f"panels.neighbors {self.panels.neighbors} exceeds neighbors.k {self.neighbors.k}")
+        if isinstance(self.denoiser, ExactDenoiser) and self.training != TrainingSpec():
+            raise ValueError("training: the closed-form denoiser 'exact' is not trained; leave 'training' out")
         if not isinstance(self.thresholds, FixedThresholds) and self.neighbors.heldout_limit < 20:
             raise ValueError(
                 f"thresholds of method {self.thresholds.method!r} need neighbors.heldout_limit >= 20, "

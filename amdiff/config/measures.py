@@ -23,10 +23,13 @@ class NeighborsSpec(Spec):
 class ThresholdsBase(Spec):
     confidence: Probability = 0.95
     """Level of every interval."""
-    bootstrap: Annotated[int, Field(ge=10, le=100_000)] = 200
-    """Resamples behind the interval of a threshold."""
     sensitivity: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 2.0)
     """Factors by which both thresholds are varied in the sensitivity grid."""
+
+
+class EstimatedThresholds(ThresholdsBase):
+    bootstrap: Annotated[int, Field(ge=10, le=100_000)] = 200
+    """Resamples behind the interval of a threshold."""
     seed: Seed = 0
 
 
@@ -40,7 +43,7 @@ class FixedThresholds(ThresholdsBase):
     """Spurious at or below this distance to another sample."""
 
 
-class HeldoutThresholds(ThresholdsBase):
+class HeldoutThresholds(EstimatedThresholds):
     """Closer than held-out real images come: an upper bound on duplication."""
 
     method: Literal["heldout"]
@@ -50,7 +53,7 @@ class HeldoutThresholds(ThresholdsBase):
     """One threshold for the whole sweep, each K weighted equally, instead of one a K."""
 
 
-class ValleyThresholds(ThresholdsBase):
+class ValleyThresholds(EstimatedThresholds):
     """The valley between the outermost modes of the density of log sqrt(d^2 + d0^2)."""
 
     method: Literal["valley"]

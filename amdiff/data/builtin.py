@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import tempfile
 from pathlib import Path
 
@@ -47,11 +48,26 @@ def circle(spec: CircleDataset) -> np.ndarray:
 # -- FASHION-MNIST ----------------------------------------------------------------------------
 
 
+FASHION_CONTENT = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+"""SHA-256 of the four files, unpacked: other datasets use the same names."""
+
+
 def fashion_mnist(spec: FashionMnistDataset) -> ImageSet:
     """60,000 training and 10,000 test images from the four IDX files."""
     folder = _fashion_folder(spec)
     images = [read_idx(_idx_file(folder, f"{part}-images-idx3-ubyte")) for part in ("train", "t10k")]
     labels = [read_idx(_idx_file(folder, f"{part}-labels-idx1-ubyte")) for part in ("train", "t10k")]
+    for name, expected in FASHION_CONTENT.items():
+        if hashlib.sha256(unpacked(_idx_file(folder, name))).hexdigest() != expected:
+            raise DataError(
+                f"{_idx_file(folder, name)} is not FASHION-MNIST's (its SHA-256 differs); other data in this format "
+                "can be read by kind 'arrays'"
+            )
     for group, (pictures, names) in enumerate(zip(images, labels, strict=True)):
         if len(pictures) != len(names):
             raise DataError(f"{folder}: part {group} has {len(pictures)} images but {len(names)} labels")
@@ -88,12 +104,17 @@ def _idx_file(folder: Path, stem: str) -> Path:
     raise DataError(f"{folder / stem}.gz is missing; the folder needs the four *-ubyte.gz files of FASHION-MNIST")
 
 
+def unpacked(path: Path) -> bytes:
+    """Content of a file, gzipped or not."""
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
 def read_idx(path: Path) -> np.ndarray:
     """The array in an IDX file, gzipped or not. Raises ``DataError`` for a truncated or foreign file."""
     from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor
 
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        content = unpacked(path)
         with tempfile.NamedTemporaryFile(suffix=path.stem) as plain:
             plain.write(content)
             plain.flush()

@@ -36,6 +36,7 @@ def draw(
     """Run the reverse process from pure noise; one sample for each stream of ``noise``.
 
     Returns images (n, *shape), in [-1, 1] when ``clip``. ``callback`` hears the number of steps done.
+    Raises ``ValueError`` where the result is not finite.
     """
     x = torch.from_numpy(noise(shape)).to(device)
     for done, step in enumerate(steps, start=1):
@@ -47,6 +48,10 @@ def draw(
         if step.noise:
             x = x + step.noise * torch.from_numpy(noise(shape)).to(device)
         callback(done)
+    if not torch.isfinite(x).all():
+        raise ValueError(
+            "the model gave samples that are NaN or infinite: its training diverged, or its weights are foreign"
+        )
     return x
 
 

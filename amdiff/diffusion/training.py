@@ -64,7 +64,7 @@ class Trainer:
         self.ema = copy.deepcopy(network).requires_grad_(False).eval()
         fused = self.device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.Adam(network.parameters(), lr=spec.learning_rate, fused=fused)
-        self.generator = torch.Generator(self.device).manual_seed(spec.seed)
+        self.generator = torch.Generator().manual_seed(spec.seed)  # on the CPU: the same draws on every device
         self.step = 0
         self.metrics: list[dict[str, float]] = []
         self._loss_sum = torch.zeros((), device=self.device)
@@ -85,6 +85,11 @@ class Trainer:
     @property
     def finished(self) -> bool:
         return self.step >= self.iterations
+
+    def check(self) -> None:
+        """Raise ``TrainingDiverged`` unless the averaged weights are numbers."""
+        if not all(torch.isfinite(p).all() for p in self._averages):
+            raise TrainingDiverged("the weights are no longer numbers; lower training.learning_rate")
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on: tensors, numbers, strings, lists and dicts only."""
@@ -108,10 +113,10 @@ class Trainer:
         self.metrics, self.step = list(state["metrics"]), state["step"]
 
     def _take_step(self) -> None:
-        rows = torch.randint(len(self.images), (self._batch,), generator=self.generator, device=self.device)
-        t = torch.randint(len(self._sigma), (self._batch,), generator=self.generator, device=self.device)
+        rows = torch.randint(len(self.images), (self._batch,), generator=self.generator).to(self.device)
+        t = torch.randint(len(self._sigma), (self._batch,), generator=self.generator).to(self.device)
         x0 = from_uint8(self.images[rows])
-        noise = torch.randn(x0.shape, generator=self.generator, device=self.device)
+        noise = torch.randn(x0.shape, generator=self.generator).to(self.device)
         per_image = (self._batch, *[1] * (x0.ndim - 1))
         x = self._signal[t].view(per_image) * x0 + self._sigma[t].view(per_image) * noise
         with self._dropout_stream(), self._autocast():

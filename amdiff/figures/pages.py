@@ -59,12 +59,13 @@ def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] 
             f"At K = {visits[1]['size']:,} there {there}; the most visited came back {visits[0]:,} times in "
             f"{visits[1]['n_samples']:,} samples."
         )
-    rates = [t["false_positives"] for t in thresholds if t["false_positives"]["n"]]
+    rates = [t["false_positives"] for t in thresholds if t["false_positives"]["memorized"]]
     if rates:
-        memorized, spurious = (max(r[name]["value"] for r in rates) for name in ("memorized", "spurious"))
+        worst = {name: max((r[name] for r in rates), key=lambda e: e["high"]) for name in ("memorized", "spurious")}
         lines.append(
-            f"False positives: of held-out real images, at most {memorized:.2%} would be called memorized and "
-            f"{spurious:.2%} spurious, over all K."
+            "False positives: of real held-out images, as many as there are samples, these shares would be called "
+            + " and ".join(f"{name} {e['value']:.2%} (at most {e['high']:.2%})" for name, e in worst.items())
+            + ", at the K where it is worst."
         )
     return lines
 
@@ -84,8 +85,8 @@ def warnings(thresholds: Sequence[dict[str, Any]], images: dict[str, int]) -> li
                 notes.setdefault(f"{name}: {t[delta]['note']}", []).append(t["size"])
         for note, sizes in notes.items():
             lines.append(note + ("." if len(sizes) == len(thresholds) else f" (K = {', '.join(map(str, sizes))})."))
-    if any(t["false_positives"]["n"] == 0 for t in thresholds):
-        sizes = [t["size"] for t in thresholds if t["false_positives"]["n"] == 0]
+    if any(t["false_positives"]["memorized"] is None for t in thresholds):
+        sizes = [t["size"] for t in thresholds if t["false_positives"]["memorized"] is None]
         lines.append(f"No held-out images at K = {', '.join(map(str, sizes))}: false-positive rates are unknown there.")
     if images.get("duplicates"):
         lines.append(f"The source holds {images['duplicates']:,} images that are byte-equal to another one.")
@@ -139,7 +140,8 @@ def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], r
         ),
         _table(
             "thresholds", "Thresholds and false positives", [*columns, "n_heldout", *rates], found,
-            note="Bootstrap intervals; shares of held-out real images that would be called memorized or spurious.",
+            note="Bootstrap intervals; shares of held-out real images that would be called memorized or spurious, the "
+            "latter scaled to as many images as there are samples.",
         ),
         _table(
             "attractor_counts", "Attractors", ["K", "memories", "spurious_attractors", "memorized_images"], counts,

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from amdiff.phases.classes import CLASSES
 from amdiff.phases.density import Histogram, SoftLog
@@ -71,8 +70,7 @@ def distances(
     grid[0, 0].set_ylabel("all $K$", rotation=0, ha="right", va="center")
     ticks = _distance_ticks(scale, grid[0, 0].get_xlim()[1])
     for axes in grid[-1]:
-        axes.set_xticks(scale(ticks))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda u, _: f"{float(scale.inverse(u)):.2g}"))
+        axes.set_xticks(scale(ticks), [f"{tick:g}" for tick in ticks])
         axes.set_xlabel(label)
     return figure
 

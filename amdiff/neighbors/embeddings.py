@@ -1,8 +1,8 @@
 """Metrics as embeddings: a metric is a function from images to vectors whose Euclidean distance gives it.
 
 ``distance = unit * |phi(x) - phi(y)|`` for a metric that is a norm (pixels), and
-``unit * |phi(x) - phi(y)|^2`` for one that is a squared norm (LPIPS). So each image passes the
-embedding once, and FAISS can search.
+``unit * |phi(x) - phi(y)|^2`` for one that is a squared norm (LPIPS). So images pass the embedding one
+by one, not pair by pair, and FAISS can search.
 """
 
 from __future__ import annotations

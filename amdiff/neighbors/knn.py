@@ -2,7 +2,8 @@
 
 FAISS computes squared distances by expanding the norm, which loses precision near zero, exactly
 where duplicates lie. So vectors are centred, each block gives k + margin candidates, and the
-candidates' distances are recomputed directly in float64. Byte-equal images are searched once and
+candidates' distances are recomputed directly in float64; where rounding might have hidden a neighbour, the
+query is compared with the whole block. Byte-equal images are searched once and
 have distance exactly 0. "Itself" is excluded by number, never by position in the list.
 """
 
@@ -19,7 +20,7 @@ from .embeddings import Embedding
 from .sets import DistinctSet
 
 MARGIN = 16
-"""Candidates beyond k that FAISS gives, so that its rounding cannot hide a neighbour."""
+"""Candidates beyond k that FAISS gives, so that its rounding rarely matters."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,8 @@ class _Blocks:
     def __init__(self, embedding: Embedding, database: DistinctSet, memory_mb: float, candidates: int) -> None:
         self.embedding, self.database, self.candidates = embedding, database, candidates
         self.dimension = embedding.dimension(database.source.shape[1:])
-        # two embedded blocks in float32, once more while they are made and centred
-        self.rows = int(np.clip(memory_mb * 2**20 / (self.dimension * 4 * 6), 1, 65_536))
+        # two embedded blocks in float32, once more while they are made and centred, and the candidates
+        self.rows = int(np.clip(memory_mb * 2**20 / (self.dimension * 4 * 6 + candidates * 96), 1, 65_536))
         self.pairs = max(1, int(memory_mb * 2**20 / (self.dimension * 8 * 4)))
         head = database.first[: self.rows]
         self.centre = embedding.vectors(database.source.rows(head)).mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -127,14 +128,44 @@ class _Blocks:
         centred = vectors - self.centre
         for start in range(0, len(self.database.first), self.rows):
             block = self.embedding.vectors(self.database.source.rows(self.database.first[start : start + self.rows]))
-            _, rows = faiss.knn(centred, block - self.centre, min(self.candidates, len(block)))
-            exact = pair_squares(vectors, block, rows, self.pairs)
+            rows, exact = self._search_block(vectors, centred, block, wanted)
             merged = np.concatenate([best, rows + start], axis=1)
             merged_squares = np.concatenate([squares, exact], axis=1)
             order = np.lexsort((merged, merged_squares), axis=1)[:, :wanted]
             best = np.take_along_axis(merged, order, axis=1)
             squares = np.take_along_axis(merged_squares, order, axis=1)
         return best, squares
+
+    def _search_block(
+        self, vectors: np.ndarray, centred: np.ndarray, block: np.ndarray, wanted: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Candidate rows of one block and their exact squared distances, (q, c), certain to hold the nearest.
+
+        What FAISS left out is at least as far as the last candidate it gave, up to its rounding. Where the last
+        one wanted is not nearer than that, the query is compared with the whole block directly.
+        """
+        shifted = block - self.centre
+        approximate, rows = faiss.knn(centred, shifted, min(self.candidates, len(block)))
+        exact = pair_squares(vectors, block, rows, self.pairs)
+        if rows.shape[1] == len(block):
+            return rows, exact
+        largest = np.square(shifted).sum(axis=1).max() + np.square(centred).sum(axis=1)
+        slack = float32_slack(self.dimension) * largest
+        last = np.partition(exact, wanted - 1, axis=1)[:, wanted - 1]
+        everything = np.arange(len(block))[None]
+        for query in np.flatnonzero(last >= approximate[:, -1] - slack):
+            squares = pair_squares(vectors[query : query + 1], block, everything, self.pairs)[0]
+            rows[query] = np.argsort(squares, kind="stable")[: rows.shape[1]]
+            exact[query] = squares[rows[query]]
+        return rows, exact
+
+
+def float32_slack(dimension: int) -> float:
+    """Rounding of a squared distance by norm expansion in float32, relative to the larger squared norm.
+
+    Errors of a sum of ``dimension`` products grow as its root; the factor is generous.
+    """
+    return float(np.finfo(np.float32).eps) * max(64.0, 4.0 * dimension**0.5)
 
 
 def pair_squares(
@@ -147,7 +178,9 @@ def pair_squares(
     out = np.empty(rows.shape)
     step = max(1, pairs // rows.shape[1])
     for start in range(0, len(left), step):
-        chosen = rows[start : start + step]
-        difference = right[chosen].astype(np.float64) - left[start : start + step, None, :]
-        out[start : start + step] = np.einsum("qcd,qcd->qc", difference, difference)
+        queries = slice(start, start + step)
+        for first in range(0, rows.shape[1], pairs):
+            columns = slice(first, first + pairs)
+            difference = right[rows[queries, columns]].astype(np.float64) - left[queries, None, :]
+            out[queries, columns] = np.einsum("qcd,qcd->qc", difference, difference)
     return out

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from .embeddings import Embedding
+from .knn import float32_slack
 from .sets import DistinctSet
 
 
@@ -27,7 +28,8 @@ def radius_pairs(
     stars = images.first[images.group]
     yield stars, np.arange(len(images))
     dimension = embedding.dimension(images.source.shape[1:])
-    rows = int(np.clip(memory_mb * 2**20 / (dimension * 4 * 6), 1, 4096))
+    # embedded blocks, and at the worst all pairs of two blocks
+    rows = int(np.clip(min(memory_mb * 2**19 / (dimension * 4 * 6), (memory_mb * 2**19 / 32) ** 0.5), 1, 4096))
     squares = embedding.squares(radius)
     count = len(images.first)
     vectors_of = [images.first[start : start + rows] for start in range(0, count, rows)]
@@ -47,7 +49,7 @@ def radius_pairs(
 def _candidates(left: np.ndarray, right: np.ndarray, squares: float) -> tuple[np.ndarray, np.ndarray]:
     """Pairs within the radius, and those that float32 rounding might have kept out."""
     largest = max(np.square(left).sum(axis=1).max(), np.square(right).sum(axis=1).max())
-    slack = 64 * np.finfo(np.float32).eps * float(largest)
+    slack = 2 * float32_slack(left.shape[1]) * float(largest)
     index = faiss.IndexFlatL2(right.shape[1])
     index.add(right)
     limits, _, found = index.range_search(left, float(squares + slack))

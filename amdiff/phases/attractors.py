@@ -62,8 +62,10 @@ class Attractors:
     """Samples of these classes; the two add up to ``size``."""
     representative: Int64[np.ndarray, " a"]
     """The member that has another sample nearest to it."""
+    closest: Int64[np.ndarray, " a"]
+    """The member that is nearest to the training set."""
     train_distance: Float64[np.ndarray, " a"]
-    """Smallest distance of a member to the training set."""
+    """Its distance to the training set."""
 
     @property
     def proper(self) -> np.ndarray:
@@ -80,16 +82,20 @@ def describe(
     """Sizes and kinds of the components; ``labels`` as ``components`` gives them."""
     size = np.bincount(labels)
     kept = int((size >= 2).sum())
-    order = np.lexsort((np.arange(len(labels)), to_samples, labels))
-    starts = np.searchsorted(labels[order], np.arange(kept))
-    nearest = np.full(len(size), np.inf)
-    np.minimum.at(nearest, labels, to_train)
+
+    def first(key: np.ndarray) -> np.ndarray:
+        """The member of each component with the smallest key."""
+        order = np.lexsort((np.arange(len(labels)), key, labels))
+        return order[np.searchsorted(labels[order], np.arange(kept))]
+
+    closest = first(to_train)
     return Attractors(
         size=size[:kept],
         memorized=np.bincount(labels[classes == MEMORIZED], minlength=len(size))[:kept],
         spurious=np.bincount(labels[classes == SPURIOUS], minlength=len(size))[:kept],
-        representative=order[starts],
-        train_distance=nearest[:kept],
+        representative=first(to_samples),
+        closest=closest,
+        train_distance=to_train[closest],
     )
 
 

@@ -86,6 +86,6 @@ def fractions(
     share = counts / n
     return Fractions(
         wilson(share[MEMORIZED], n, confidence),
-        jackknife(share[SPURIOUS], spurious, 2, confidence),
-        jackknife(share[GENERALIZED], generalized, 1, confidence),
+        jackknife(share[SPURIOUS], spurious, confidence),
+        jackknife(share[GENERALIZED], generalized, confidence),
     )

@@ -38,13 +38,13 @@ def wilson(share: float, count: float, confidence: float = 0.95) -> Estimate:
     return Estimate(share, float(max(min(centre - half, share), 0.0)), float(min(max(centre + half, share), 1.0)))
 
 
-def jackknife(share: float, leave_one_out: Float64[np.ndarray, " n"], group: int, confidence: float = 0.95) -> Estimate:
+def jackknife(share: float, leave_one_out: Float64[np.ndarray, " n"], confidence: float = 0.95) -> Estimate:
     """Interval from the shares found when each sample in turn is left out.
 
-    The effective number is ``share (1 - share) / variance``, at most n. Where no removal changes
-    the share it is ``n / group``, with ``group`` the smallest number of samples that come together.
+    The effective number is ``share (1 - share) / variance``, at most n. At 0 and 1 no removal changes
+    the share; there it is n / 2, since spurious samples come at least in pairs.
     """
     n = len(leave_one_out)
     variance = (n - 1) / n * float(np.square(leave_one_out - leave_one_out.mean()).sum())
-    count = n / group if variance == 0 or share in (0.0, 1.0) else min(share * (1 - share) / variance, n)
+    count = n / 2 if variance == 0 or share in (0.0, 1.0) else min(share * (1 - share) / variance, n)
     return wilson(share, count, confidence)

@@ -9,11 +9,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from amdiff.config import FixedThresholds, HeldoutThresholds, ThresholdsSpec, ValleyThresholds
 
@@ -36,11 +36,15 @@ class Distances:
     """Held-out images to S. The first ``len // 2`` are the half that calibrates."""
     heldout_within: Float64[np.ndarray, " h"]
     """Held-out images to others of their own half; inf where there is none."""
+    heldout_nearest: Float64[np.ndarray, " h"]
+    """Held-out images to any other; inf where there is none."""
+    heldout_rows: Int64[np.ndarray, " h"]
+    """Which images these are, the same number for the same image at every K."""
 
     def halves(self) -> tuple[slice, slice]:
         """The held-out images that calibrate, and those on which errors are reported."""
         middle = len(self.heldout_to_train) // 2
-        return slice(0, middle), slice(middle, None)
+        return slice(0, middle), slice(middle, len(self.heldout_to_train))
 
 
 @dataclass(frozen=True)
@@ -88,44 +92,77 @@ def find_thresholds(sweep: Sequence[Distances], spec: ThresholdsSpec) -> list[Pa
 
 
 def _heldout(group: Sequence[Distances], quantile: float, spec: HeldoutThresholds | ValleyThresholds) -> Pair:
-    calibration = []
-    for d in group:
-        half, _ = d.halves()
-        to_train, within = d.heldout_to_train[half], d.heldout_within[half]
-        if len(within) < 10:
+    halves = [d.halves()[0] for d in group]
+    for d, half in zip(group, halves, strict=True):
+        if half.stop < 10:
             raise ValueError(
                 f"K = {d.size}: method 'heldout' needs at least 20 held-out images, got {len(d.heldout_to_train)}; "
                 "use smaller K, a dataset with a test split, or thresholds of method 'fixed'"
             )
-        # nearest distances shrink with the size of the set: the level that fits |S'| (METHOD, section 5)
-        level = quantile * (len(within) - 1) / (len(d.to_samples) - 1)
-        calibration.append((to_train, within, min(level, 0.5)))
+    rows = [d.heldout_rows[half] for d, half in zip(group, halves, strict=True)]
+    # nearest distances shrink with the size of the set: the level that fits |S'|
+    levels = [quantile * (half.stop - 1) / (len(d.to_samples) - 1) for d, half in zip(group, halves, strict=True)]
     rng = np.random.default_rng(spec.seed)
-    m_values = [c[0] for c in calibration]
-    s_values = [c[1] for c in calibration]
-    s_level = float(np.mean([c[2] for c in calibration]))
     return Pair(
-        _quantile_threshold(m_values, quantile, spec, rng),
-        _quantile_threshold(s_values, s_level, spec, rng),
+        _quantile_threshold(
+            [d.heldout_to_train[h] for d, h in zip(group, halves, strict=True)], rows, quantile, spec, rng
+        ),
+        _quantile_threshold(
+            [d.heldout_within[h] for d, h in zip(group, halves, strict=True)], rows, float(np.mean(levels)), spec, rng
+        ),
     )
 
 
 def _quantile_threshold(
-    values: Sequence[np.ndarray], level: float, spec: HeldoutThresholds | ValleyThresholds, rng: np.random.Generator
+    values: Sequence[np.ndarray],
+    rows: Sequence[np.ndarray],
+    level: float,
+    spec: HeldoutThresholds | ValleyThresholds,
+    rng: np.random.Generator,
 ) -> Threshold:
-    """The quantile of a mixture in which each K weighs the same, and its bootstrap interval."""
+    """The quantile of a mixture in which each K weighs the same, and its bootstrap interval.
 
-    def mixture(parts: Sequence[np.ndarray]) -> float:
-        if len(parts) == 1:
-            return float(np.quantile(parts[0], level))
-        flat = np.concatenate(parts)
-        weights = np.concatenate([np.full(len(p), 1 / len(p)) for p in parts])
-        return float(np.quantile(flat, level, weights=weights, method="inverted_cdf"))
-
-    value = mixture(values)
-    drawn = [mixture([rng.choice(v, len(v)) for v in values]) for _ in range(spec.bootstrap)]
+    The same images are held out at many K, so images are drawn anew, each with its distances at all K.
+    """
+    distinct, back = np.unique(np.concatenate(rows), return_inverse=True)
+    places = np.split(back, np.cumsum([len(r) for r in rows])[:-1])
+    value, extrapolated = lower_quantile(values, level)
+    drawn = []
+    for _ in range(spec.bootstrap):
+        times = rng.multinomial(len(distinct), np.full(len(distinct), 1 / len(distinct)))
+        parts = [np.repeat(v, times[place]) for v, place in zip(values, places, strict=True)]
+        drawn.append(lower_quantile([p for p in parts if len(p) > 1], level)[0])
     low, high = _interval(np.array(drawn), spec.confidence)
-    return Threshold(max(value, np.finfo(float).tiny), low, high, "heldout", f"{level:.3g} quantile of real images")
+    note = f"{level:.3g} quantile of real images"
+    if extrapolated:
+        note += ", beyond their number: by a power law fitted to the smallest distances"
+    return Threshold(max(value, np.finfo(float).tiny), min(low, value), max(high, value), "heldout", note)
+
+
+def lower_quantile(parts: Sequence[Float64[np.ndarray, " _"]], level: float) -> tuple[float, bool]:
+    """A low quantile of the mixture of samples that weigh the same, and whether it was extrapolated.
+
+    With fewer than three expected values below the quantile the sample says little about it. Then the
+    distribution of small nearest distances, a power of the distance (its exponent is the dimension of the data),
+    is fitted to the smallest twentieth, at least ten values (Hill 1975), and followed down (Weissman 1978).
+    """
+    size = max(len(p) for p in parts)
+    flat = np.concatenate(parts)
+    weights = np.concatenate([np.full(len(p), 1 / (len(p) * len(parts))) for p in parts])
+    if level * size >= 3:
+        if len(parts) == 1:
+            return float(np.quantile(flat, level)), False
+        return float(np.quantile(flat, level, weights=weights, method="inverted_cdf")), False
+    order = np.argsort(flat, kind="stable")
+    flat, mass = flat[order], np.cumsum(weights[order])
+    tail = int(np.searchsorted(mass, max(0.05, 10 / size)))
+    tail = min(max(tail, 1), len(flat) - 1)
+    edge = flat[tail]
+    if not edge > 0:
+        return 0.0, True
+    logs = np.log(edge / np.maximum(flat[:tail], edge * 1e-9))
+    exponent = mass[tail - 1] / max(float((weights[order][:tail] * logs).sum()), 1e-12)
+    return float(edge * (level / mass[tail - 1]) ** (1 / exponent)), True
 
 
 # -- valley -----------------------------------------------------------------------------------
@@ -136,7 +173,7 @@ def soft_log(group: Sequence[Distances], softness: float) -> SoftLog:
 
     Raises ``ValueError`` where no K has at least 20 held-out images.
     """
-    enough = [d.heldout_within for d in group if len(d.heldout_within) >= 20]
+    enough = [d.heldout_nearest for d in group if len(d.heldout_nearest) >= 20]
     if not enough:
         raise ValueError(
             "method 'valley' takes its scale from held-out images, and there are fewer than 20; "
@@ -148,20 +185,35 @@ def soft_log(group: Sequence[Distances], softness: float) -> SoftLog:
 def _valley(group: Sequence[Distances], spec: ValleyThresholds) -> Pair:
     scale = soft_log(group, spec.softness)
     rng = np.random.default_rng(spec.seed)
-    found = [
-        _valley_threshold([scale(_finite(getattr(d, name))) for d in group], scale, spec, rng)
-        for name in ("to_train", "to_samples")
-    ]
-    if any(t is None for t in found):
+    found: list[Threshold | str] = []
+    for name, flagged in (("to_train", "memorized"), ("to_samples", "spurious")):
+        threshold = _valley_threshold([scale(_finite(getattr(d, name))) for d in group], scale, spec, rng)
+        reason = "one mode only, hence no valley" if threshold is None else _too_high(group, threshold, flagged, spec)
+        found.append(reason or threshold or "")
+    if any(isinstance(t, str) for t in found):
         fallback = _heldout(group, spec.fallback_quantile, spec)
-        note = "one mode only, hence no valley: fell back to held-out images, an upper bound"
-        spare = [
-            Threshold(t.value, t.low, t.high, "heldout", f"{note} ({t.note})")
-            for t in (fallback.delta_m, fallback.delta_s)
+        pair = (fallback.delta_m, fallback.delta_s)
+        found = [
+            replace(spare, note=f"{t}: fell back to held-out images, an upper bound ({spare.note})")
+            if isinstance(t, str)
+            else t
+            for t, spare in zip(found, pair, strict=True)
         ]
-        found = [t or other for t, other in zip(found, spare, strict=True)]
-    delta_m, delta_s = (t for t in found if t is not None)
+    delta_m, delta_s = (t for t in found if isinstance(t, Threshold))
     return Pair(delta_m, delta_s, scale.d0)
+
+
+def _too_high(group: Sequence[Distances], threshold: Threshold, flagged: str, spec: ValleyThresholds) -> str | None:
+    """Why a valley separates no copies: surely more than the fallback's quantile of real images lie below it.
+
+    Distances shrink as K grows, so a sweep without copies can have two modes as well.
+    """
+    rates = [(false_positives(d, Pair(threshold, threshold), spec.confidence)[flagged], d.size) for d in group]
+    known = [(rate["low"], rate["value"], size) for rate, size in rates if rate is not None]
+    low, value, size = max(known, default=(0.0, 0.0, 0))
+    if low <= spec.fallback_quantile:
+        return None
+    return f"a valley at {threshold.value:.3g}, but {value:.1%} of real images would be {flagged} at K = {size}"
 
 
 def _valley_threshold(
@@ -195,20 +247,24 @@ def _interval(drawn: np.ndarray, confidence: float) -> tuple[float, float]:
 
 
 def false_positives(distances: Distances, pair: Pair, confidence: float) -> dict[str, Any]:
-    """Share of held-out real images that would be called memorized or spurious, with Wilson intervals.
+    """Shares of held-out real images that would be called memorized or spurious, with Wilson intervals.
 
-    For ``heldout`` thresholds the half that did not calibrate. The spurious share is that within
-    ``n`` images; nearest distances shrink as a set grows, so |S'| images would give more.
+    For ``heldout`` thresholds on the half that did not calibrate. "Spurious" means near another held-out image,
+    whatever its distance to S; it is counted within halves and scaled to what |S'| real images would show, since a
+    sample finds a neighbour more easily in a larger set. ``None`` where no image is held out.
     """
-    heldout = "heldout" in (pair.delta_m.method, pair.delta_s.method)
-    part = distances.halves()[1] if heldout else slice(None)
+    calibrated = "heldout" in (pair.delta_m.method, pair.delta_s.method)
+    first, second = distances.halves()
+    part = second if calibrated else slice(first.start, second.stop)
     to_train, within = distances.heldout_to_train[part], distances.heldout_within[part]
-    if not len(to_train):
-        return {"n": 0, "memorized": None, "spurious": None}
-    classes = classify(to_train, within, pair.delta_m.value, pair.delta_s.value)
-    shares = {name: wilson(float((classes == c).mean()), len(classes), confidence)._asdict()
-              for name, c in (("memorized", MEMORIZED), ("spurious", SPURIOUS))}  # fmt: skip
-    return {"n": len(to_train), **shares}
+    count = len(to_train)
+    if count < 2 or len(distances.heldout_within[second]) < 2:
+        return {"n": count, "memorized": None, "spurious": None}
+    memorized = wilson(float((to_train <= pair.delta_m.value).mean()), count, confidence)
+    spurious = wilson(float((within <= pair.delta_s.value).mean()), count, confidence)
+    scale = (len(distances.to_samples) - 1) / (len(distances.heldout_within[second]) - 1)
+    scaled = {name: min(value * scale, 1.0) for name, value in spurious._asdict().items()}
+    return {"n": count, "memorized": memorized._asdict(), "spurious": scaled}
 
 
 def sensitivity(distances: Distances, pair: Pair, factors: Sequence[float]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import functools
 import importlib.metadata
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -131,6 +132,35 @@ def threads() -> int:
         return max(1, int(os.environ.get("OMP_NUM_THREADS", "1")))
     except ValueError:
         return 1
+
+
+class Interrupts:
+    """Holds back Ctrl-C and SIGTERM until ``obey`` is called, between two steps of a computation.
+
+    A state saved in the midst of a step would not continue it.
+    """
+
+    def __init__(self) -> None:
+        self.seen: int | None = None
+        """The signal that came, if any."""
+
+    def __enter__(self) -> Interrupts:
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _: object) -> None:
+        self.seen = number
+
+    def obey(self) -> None:
+        """Raise what a signal that came would have raised."""
+        if self.seen == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.seen is not None:
+            raise SystemExit(128 + self.seen)
 
 
 Stage = Callable[[Context, Artifact, Path], None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from jaxtyping import Int64, UInt8
 
 from amdiff.artifacts import Artifact, Store
 from amdiff.files import ArtifactError, write_bytes
-from amdiff.neighbors.sets import ArraySource, ImageSource
+from amdiff.neighbors.sets import ImageSource
 
 IMAGES, SAMPLES, NEIGHBORS = "images.h5", "samples.h5", "neighbors.h5"
 
@@ -37,13 +38,24 @@ class H5Images:
         for number in np.unique(part):
             here = np.flatnonzero(part == number)
             local = indices[here] - (self._ends[number] - len(self._parts[number]))
-            low, high = int(local.min()), int(local.max()) + 1
-            if high - low <= 4 * len(local):  # one slab is quicker than many small reads
-                out[here] = self._parts[number][low:high][local - low]
-            else:
-                distinct, back = np.unique(local, return_inverse=True)
-                out[here] = self._parts[number][distinct][back]
+            order = np.argsort(local, kind="stable")
+            for start in range(0, len(order), _PIECE):
+                piece = order[start : start + _PIECE]
+                out[here[piece]] = _read(self._parts[number], local[piece])
         return out
+
+
+_PIECE = 2048
+"""Rows that are read together."""
+
+
+def _read(part: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
+    """Rows of an HDF5 dataset, given in increasing order."""
+    low, high = int(rows[0]), int(rows[-1]) + 1
+    if high - low <= 4 * len(rows):  # one slab is quicker than many small reads
+        return part[low:high][rows - low]
+    distinct, back = np.unique(rows, return_inverse=True)
+    return part[distinct][back]
 
 
 def dataset_images(store: Store, dataset: Artifact) -> H5Images:
@@ -63,9 +75,19 @@ def sample_images(store: Store, shards: Sequence[Artifact]) -> H5Images:
     return H5Images([store.file(shard, SAMPLES) for shard in shards], "images")
 
 
-def in_memory(source: ImageSource, indices: Int64[np.ndarray, " n"]) -> ArraySource:
-    """Some images of a source, read once."""
-    return ArraySource(source.rows(indices))
+@dataclass(frozen=True)
+class Selection:
+    """Some images of a source, read when needed."""
+
+    source: ImageSource
+    chosen: Int64[np.ndarray, " n"]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.chosen), *self.source.shape[1:])
+
+    def rows(self, indices: Int64[np.ndarray, " n"]) -> UInt8[np.ndarray, "n c h w"]:
+        return self.source.rows(self.chosen[indices])
 
 
 def write_h5(path: Path, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ from amdiff.phases.classes import CLASSES, MEMORIZED, SPURIOUS, classify as clas
 from amdiff.phases.thresholds import Distances, as_json, find_thresholds
 
 from .context import Context, say, threads
-from .files import NEIGHBORS, SAMPLES, dataset_counts, dataset_images, in_memory, read_h5, sample_images, write_h5
+from .files import NEIGHBORS, SAMPLES, Selection, dataset_counts, dataset_images, read_h5, sample_images, write_h5
 
 THRESHOLDS, SUMMARY, TABLE = "thresholds.json", "summary.json", "samples.parquet"
 
@@ -39,12 +39,14 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
     source = artifact.parent("dataset")
     count, test = dataset_counts(context.store, source)
     images = dataset_images(context.store, source)
-    train_rows = training_subset(count, params["size"], params["subset_seed"])
+    # in the order of the file, so that blocks of S are read in one piece
+    train_rows = np.sort(training_subset(count, params["size"], params["subset_seed"]))
     heldout_rows = heldout_subset(count, test, params["size"], params["subset_seed"], spec.heldout_limit)
-    real = DistinctSet.of(in_memory(images, train_rows))
+    real = DistinctSet.of(Selection(images, train_rows))
     synthetic = DistinctSet.of(sample_images(context.store, artifact.parents["samples"]))
     middle = len(heldout_rows) // 2
-    halves = [DistinctSet.of(in_memory(images, rows)) for rows in (heldout_rows[:middle], heldout_rows[middle:])]
+    parts = (heldout_rows, heldout_rows[:middle], heldout_rows[middle:])
+    heldout, *halves = (DistinctSet.of(Selection(images, rows)) for rows in parts)
 
     progress = context.progress(artifact, 2 * len(synthetic), "queries")
 
@@ -58,8 +60,9 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
     tables = {
         "samples_to_train": search(synthetic, real, 0),
         "samples_to_samples": search(synthetic, synthetic, len(synthetic)),
-        "heldout_to_train": _join([search(half, real) for half in halves if len(half)], [0, 0], spec.k),
-        "heldout_within": _join([search(half, half) for half in halves if len(half)], [0, middle], spec.k),
+        "heldout_to_train": search(heldout, real),
+        "heldout_nearest": search(heldout, heldout),
+        "heldout_within": _join([search(half, half) for half in halves], [0, middle]),
     }
     arrays = {f"{name}/{field}": array for name, table in tables.items() for field, array in asdict(table).items()}
     arrays |= {"train_rows": train_rows, "heldout_rows": heldout_rows}
@@ -68,30 +71,41 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
         "metric": spec.metric,
         "train_rows@meaning": "row of the canonical dataset of each training image, in the order of 'index'",
         "heldout_rows@meaning": "row of the canonical dataset of each held-out image",
+        "heldout_nearest@meaning": "neighbours among the held-out images without the image itself",
         "heldout_within@meaning": "neighbours within the held-out image's own half (first: calibration)",
         "samples_to_samples@meaning": "neighbours in S' without the sample itself",
     }
     write_h5(folder / NEIGHBORS, arrays, attributes)
 
 
-def _join(tables: list[NeighborTable], offsets: list[int], k: int) -> NeighborTable:
+TABLES = ("samples_to_train", "samples_to_samples", "heldout_to_train", "heldout_within", "heldout_nearest")
+"""The tables of a neighbours file."""
+
+
+def _join(tables: list[NeighborTable], offsets: list[int]) -> NeighborTable:
     """Tables one below the other, their neighbours renumbered."""
-    if not tables:
-        return NeighborTable(np.empty((0, k), np.int64), np.empty((0, k)))
-    index = [np.where(t.index < 0, -1, t.index + offset) for t, offset in zip(tables, offsets, strict=False)]
+    index = [np.where(t.index < 0, -1, t.index + offset) for t, offset in zip(tables, offsets, strict=True)]
     return NeighborTable(np.concatenate(index), np.concatenate([t.distance for t in tables]))
 
 
 def read_table(path: Path, name: str) -> NeighborTable:
-    """One of the four tables of a neighbours file."""
+    """One of the tables of a neighbours file."""
     return NeighborTable(*read_h5(path, f"{name}/index", f"{name}/distance"))
 
 
 def read_distances(context: Context, artifact: Artifact) -> Distances:
     """The nearest distances in a ``neighbors`` artifact."""
     path = context.store.file(artifact, NEIGHBORS)
-    names = ("samples_to_train", "samples_to_samples", "heldout_to_train", "heldout_within")
-    return Distances(artifact.params["size"], *(read_table(path, name).nearest for name in names))
+    near = {name: read_table(path, name).nearest for name in TABLES}
+    return Distances(
+        artifact.params["size"],
+        to_train=near["samples_to_train"],
+        to_samples=near["samples_to_samples"],
+        heldout_to_train=near["heldout_to_train"],
+        heldout_within=near["heldout_within"],
+        heldout_nearest=near["heldout_nearest"],
+        heldout_rows=read_h5(path, "heldout_rows")[0],
+    )
 
 
 def thresholds(context: Context, artifact: Artifact, folder: Path) -> None:
@@ -180,7 +194,7 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
                     "spurious": int(found.spurious[a]),
                     "representative": int(found.representative[a]),
                     "train_distance": float(found.train_distance[a]),
-                    "train_neighbor": int(train_rows[to_train.index[found.representative[a], 0]]),
+                    "train_neighbor": int(train_rows[to_train.index[found.closest[a], 0]]),
                 }
                 for a in range(len(found.size))
             ],

@@ -24,7 +24,7 @@ from amdiff.data.images import DataError, digests
 from amdiff.data.own import source_digest
 from amdiff.files import write_bytes
 
-from .context import Context, say
+from .context import Context, Interrupts, say
 from .files import IMAGES, SAMPLES, dataset_images, write_h5
 from .loading import WEIGHTS, choose_device, denoiser_spec, load_denoiser, training_images
 
@@ -103,16 +103,15 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
         torch.save(trainer.state(), state)
         write_bytes(state_file, state.getbuffer())
 
-    try:
+    with Interrupts() as interrupts:
         while not trainer.finished:
             trainer.run(20)
             progress.update(trainer.step, f"loss {trainer.metrics[-1]['loss']:.4f}" if trainer.metrics else "")
-            if time.monotonic() - saved > context.runtime.checkpoint_seconds:
+            if interrupts.seen or time.monotonic() - saved > context.runtime.checkpoint_seconds:
                 save_state()
                 saved = time.monotonic()
-    except (KeyboardInterrupt, SystemExit):
-        save_state()
-        raise
+            interrupts.obey()
+    trainer.check()
     weights = {name: value.detach().cpu().contiguous() for name, value in trainer.ema.state_dict().items()}
     # more than one key of metadata would come in random order
     write_bytes(folder / WEIGHTS, save(weights, {"address": artifact.address}))
@@ -131,8 +130,9 @@ def sample(context: Context, artifact: Artifact, folder: Path) -> None:
     from amdiff.diffusion.sampling import draw, sampler_steps, to_uint8
     from amdiff.diffusion.schedules import Schedule
 
-    device = choose_device(context.runtime.device)
     params = artifact.params
+    closed_form = params["denoiser"]["kind"] == "exact"  # in float64, which MPS lacks
+    device = choose_device("cpu" if closed_form else context.runtime.device)
     start, stop = params["start"], params["stop"]
     spec = SamplingSpec.model_validate(params["sampling"])
     schedule = Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec, ValleyThresholds
 from amdiff.figures import pages, panels, phases
 from amdiff.figures.page import Picture, render
-from amdiff.figures.style import save, style
+from amdiff.figures.style import COLORS, save, style
 from amdiff.files import atomic_file, read_json, write_bytes
 from amdiff.neighbors.embeddings import EMBEDDINGS
 from amdiff.phases.classes import CLASSES
@@ -52,7 +52,7 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
     with style():
         for name, figure in _figures(spec, summaries, thresholds, sweep, curves, galleries):
             save(figure, folder / "figures", name, atomic_file)
-    tables = pages.tables(summaries, thresholds, galleries_listing(galleries, spec.panels.keep))
+    tables = pages.tables(summaries, thresholds, _ranked_samples(galleries, spec.panels.keep))
     for table in tables:
         write_bytes(folder / "tables" / f"{table.name}.csv", table.csv.encode())
     with atomic_file(folder / "tables" / "samples.parquet") as temporary:
@@ -100,7 +100,7 @@ def _figures(
         # one model for all three classes where it has enough of each, so that they compare
         size = peak if galleries[peak].variety(name) >= columns else best
         strips = galleries[size].strips(galleries[size].clearest(name, columns), neighbors)
-        yield f"panel_{name}", panels.panel(strips, phases.COLORS[name], f"{name}, K = {size:,}")
+        yield f"panel_{name}", panels.panel(strips, COLORS[name], f"{name}, K = {size:,}")
     entry = next(t for t in thresholds if t["size"] == peak)
     chosen = galleries[peak].borderline(entry["delta_m"]["value"], entry["delta_s"]["value"])
     yield "borderline", panels.panel(galleries[peak].strips(chosen, neighbors), "black", _borderline_title(peak, entry))
@@ -116,7 +116,7 @@ def _borderline_title(size: int, entry: dict[str, Any]) -> str:
     return f"nearest to the thresholds ({m:.2f} to S, {s:.2f} to S′), K = {size:,}"
 
 
-def galleries_listing(galleries: dict[int, Gallery], keep: int) -> list[tuple[int, str, int, int]]:
+def _ranked_samples(galleries: dict[int, Gallery], keep: int) -> list[tuple[int, str, int, int]]:
     """(K, class, rank, sample): up to ``keep`` of each class, the clearest cases first."""
     return [
         (size, name, rank, int(sample))
@@ -127,8 +127,6 @@ def galleries_listing(galleries: dict[int, Gallery], keep: int) -> list[tuple[in
 
 
 def _metrics(path: Path) -> list[dict[str, float]]:
-    import json
-
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -145,7 +143,5 @@ def _provenance(context: Context, artifact: Artifact) -> list[tuple[str, str]]:
         ("machine", f"{now['machine']}, Python {now['python']}"),
         ("libraries", ", ".join(f"{name} {version}" for name, version in now["libraries"].items())),
     ]
-    devices = {store.record(a)["provenance"].get("device") for a in artifact.parents["train"]} - {None}
-    with contextlib.suppress(TypeError):
-        rows.append(("trained on", ", ".join(sorted(devices)) or "nothing was trained"))
-    return rows
+    devices = sorted({str(store.record(a)["provenance"].get("device", "?")) for a in artifact.parents["train"]})
+    return [*rows, ("trained on", ", ".join(devices) or "nothing was trained")]

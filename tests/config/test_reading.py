@@ -56,6 +56,7 @@ def edit(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
         ("datasets.ring", {"kind": "circle", "count": 1}, "datasets.ring.count: got 1"),
         ("datasets.mine", {"kind": "arrays", "path": "x.npy", "range": [1, 0]}, "black < white"),
         ("experiments.tiny.neighbors.heldout_limit", 0, "need neighbors.heldout_limit >= 20, got 0"),
+        ("experiments.tiny.denoiser", {"kind": "exact"}, "the closed-form denoiser 'exact' is not trained"),
         ("runtime", 3, "runtime: got 3"),
         ("runtime.device", "tpu", "runtime.device: got 'tpu'"),
     ],

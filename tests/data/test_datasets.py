@@ -54,7 +54,9 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 
 
 @pytest.fixture
-def fashion(tmp_path: Path, rng: np.random.Generator) -> Path:
+def fashion(tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Small files in the genuine format, taken for the genuine ones."""
+    monkeypatch.setattr("amdiff.data.builtin.FASHION_CONTENT", {})
     for part, count in (("train", 12), ("t10k", 5)):
         write_idx(tmp_path / f"{part}-images-idx3-ubyte.gz", rng.integers(0, 256, (count, 28, 28)))
         write_idx(tmp_path / f"{part}-labels-idx1-ubyte.gz", np.arange(count) % 10)
@@ -67,6 +69,12 @@ def test_idx_files_are_read(fashion: Path) -> None:
     assert data.test_count == 5
     assert data.labels is not None
     assert data.labels[10:].tolist() == [0, 1, 0, 1, 2, 3, 4]
+
+
+def test_other_data_in_the_same_format_is_refused(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("amdiff.data.builtin.FASHION_CONTENT", {"t10k-labels-idx1-ubyte": "0" * 64})
+    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz is not FASHION-MNIST's"):
+        load(FashionMnistDataset(kind="fashion-mnist", folder=fashion))
 
 
 @pytest.mark.parametrize("keep", [0, 9, 20, 600])

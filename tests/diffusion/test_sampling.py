@@ -89,6 +89,12 @@ def test_clipping_keeps_images_in_range() -> None:
     assert x.abs().max() <= 1
 
 
+def test_samples_that_are_no_numbers_are_refused() -> None:
+    steps = sampler_steps(SCHEDULE, SamplingSpec(steps=3))
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        draw(lambda x, t: x * float("nan"), steps, SampleNoise(0, range(2)), (2, 2))
+
+
 def test_uint8_round_trip() -> None:
     values = torch.arange(256, dtype=torch.uint8)
     assert torch.equal(to_uint8(from_uint8(values)), values)

@@ -105,6 +105,15 @@ def test_a_diverged_run_says_so() -> None:
         t.run(10)
 
 
+def test_weights_that_are_no_numbers_are_not_saved() -> None:
+    t = trainer()
+    t.check()
+    with torch.no_grad():
+        next(iter(t.ema.parameters())).fill_(torch.inf)
+    with pytest.raises(TrainingDiverged, match="no longer numbers"):
+        t.check()
+
+
 def test_bfloat16_trains_float32_weights() -> None:
     t = trainer(precision="bfloat16")
     t.run(3)

@@ -97,6 +97,22 @@ def test_near_duplicates_are_told_apart_where_float32_norms_cannot() -> None:
     assert (found.distance > 0).all()
 
 
+@pytest.mark.parametrize("memory", [1024, 0.5])
+def test_many_near_copies_of_a_few_images(rng: np.random.Generator, memory: float) -> None:
+    """More images within float32 rounding of each other than there are candidates: found all the same."""
+    memories = rng.integers(0, 2, (4, 3, 16, 16), dtype=np.uint8) * 255
+    images = np.repeat(memories, 60, axis=0)
+    for image in images:
+        flat = image.reshape(-1)
+        pixels = rng.choice(flat.size, 8, replace=False)
+        flat[pixels] = np.abs(flat[pixels].astype(int) - 1)
+    s = distinct(images)
+    found = nearest_neighbors(s, s, PIXELS, 5, memory_mb=memory)
+    index, distance = brute_force(images, images, 5, True)
+    assert np.allclose(found.distance, distance, rtol=1e-12)
+    assert np.array_equal(found.index, index)
+
+
 def test_too_few_neighbors_are_marked(rng: np.random.Generator) -> None:
     images = rng.integers(0, 256, (3, 1, 2, 2), dtype=np.uint8)
     s = distinct(images)

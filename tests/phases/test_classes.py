@@ -72,6 +72,7 @@ def test_attractors_memories_and_halos() -> None:
     assert found.spurious.tolist() == [2, 2, 1]
     assert found.proper.tolist() == [False, True, False]
     assert found.representative.tolist() == [1, 3, 6]
+    assert found.closest.tolist() == [0, 4, 6]
     assert found.train_distance.tolist() == [0.1, 1.8, 0.2]
     assert np.flatnonzero(halo(labels, classes)).tolist() == [1, 2, 7]
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from amdiff.config import FixedThresholds, HeldoutThresholds, ValleyThresholds
 from amdiff.phases.density import Histogram, SoftLog, modes, valley
-from amdiff.phases.thresholds import Distances, as_json, false_positives, find_thresholds, sensitivity
+from amdiff.phases.thresholds import (
+    Distances,
+    as_json,
+    false_positives,
+    find_thresholds,
+    lower_quantile,
+    sensitivity,
+)
 
 VALLEY = ValleyThresholds(method="valley", bootstrap=50)
 
@@ -19,7 +29,30 @@ def lognormal(rng: np.random.Generator, centre: float, spread: float, n: int) ->
 def bimodal(rng: np.random.Generator, copies: int, rest: int, size: int = 10) -> Distances:
     """Copies around 0.03, the rest around 2, held-out images around 2 as real images are."""
     to_train = np.concatenate([lognormal(rng, 0.03, 0.5, copies), lognormal(rng, 2.0, 0.2, rest)])
-    return Distances(size, to_train, to_train.copy(), lognormal(rng, 2.1, 0.2, 600), lognormal(rng, 2.0, 0.2, 600))
+    heldout = lognormal(rng, 2.1, 0.2, 600), lognormal(rng, 2.0, 0.2, 600)
+    return planted(size, to_train, to_train.copy(), *heldout)
+
+
+def planted(
+    size: int, to_train: np.ndarray, to_samples: np.ndarray, h_train: np.ndarray, h_within: np.ndarray
+) -> Distances:
+    return Distances(size, to_train, to_samples, h_train, h_within, h_within, np.arange(len(h_train)))
+
+
+def cloud(rng: np.random.Generator, size: int, samples: int, heldout: int, d: int = 6) -> Distances:
+    """S, S' and held-out points all drawn from one Gaussian in d dimensions: nothing is a copy of anything."""
+    s, synthetic, rest = (rng.standard_normal((n, d)) for n in (size, samples, heldout))
+    middle = heldout // 2
+    halves = [cKDTree(part).query(part, 2)[0][:, 1] for part in (rest[:middle], rest[middle:])]
+    return Distances(
+        size,
+        cKDTree(s).query(synthetic)[0],
+        cKDTree(synthetic).query(synthetic, 2)[0][:, 1],
+        cKDTree(s).query(rest)[0],
+        np.concatenate(halves),
+        cKDTree(rest).query(rest, 2)[0][:, 1],
+        np.arange(heldout),
+    )
 
 
 def test_the_soft_logarithm_is_inverted() -> None:
@@ -58,7 +91,7 @@ def test_two_modes_are_separated(rng: np.random.Generator, share: float) -> None
         assert threshold.dip_p_value is not None
         assert threshold.dip_p_value < 0.05
         assert ((d.to_train <= threshold.value).mean()) == pytest.approx(share, abs=0.01)
-    assert pair.d0 == pytest.approx(0.06 * np.median(d.heldout_within))
+    assert pair.d0 == pytest.approx(0.06 * np.median(d.heldout_nearest))
 
 
 def test_one_mode_is_said_and_falls_back(rng: np.random.Generator) -> None:
@@ -87,7 +120,7 @@ def test_exact_copies_do_not_hide_the_valley(rng: np.random.Generator) -> None:
     for size, sharpness in ((10, 1e-4), (20, 0.01), (40, 0.06)):
         copies = np.concatenate([np.zeros(200), lognormal(rng, sharpness, 0.3, 400)])
         values = np.concatenate([copies, lognormal(rng, 2.0, 0.25, 400)])
-        sweep.append(Distances(size, values, values, lognormal(rng, 2, 0.2, 400), lognormal(rng, 2, 0.2, 400)))
+        sweep.append(planted(size, values, values, lognormal(rng, 2, 0.2, 400), lognormal(rng, 2, 0.2, 400)))
     pair = find_thresholds(sweep, VALLEY)[0]
     assert 0.15 < pair.delta_m.value < 1.2
 
@@ -119,10 +152,54 @@ def test_the_level_of_delta_s_is_scaled_to_the_synthetic_set(rng: np.random.Gene
     assert pair.delta_m.value == pytest.approx(np.quantile(d.heldout_to_train[:300], 0.1))
 
 
+@pytest.mark.parametrize("ratio", [4, 16, 64])
+def test_delta_s_keeps_its_level_when_samples_outnumber_held_out_images(ratio: int) -> None:
+    """Samples that are as far apart as real images: about q of them are flagged, however many there are."""
+    rng = np.random.default_rng(ratio)
+    spec = HeldoutThresholds(method="heldout", quantile=0.005, bootstrap=10)
+    flagged = []
+    for _ in range(6):
+        d = cloud(rng, 50, 500 * ratio, 1000)
+        (pair,) = find_thresholds([d], spec)
+        flagged.append((d.to_samples <= pair.delta_s.value).mean())
+    assert 0.001 < np.mean(flagged) < 0.02
+
+
+def test_a_low_quantile_is_extrapolated_by_the_power_of_the_dimension() -> None:
+    rng = np.random.default_rng(1)
+    found = [lower_quantile([rng.random(1000) ** (1 / 5)], 1e-5) for _ in range(200)]
+    assert all(extrapolated for _, extrapolated in found)
+    assert np.median([value for value, _ in found]) == pytest.approx(1e-5 ** (1 / 5), rel=0.05)
+    assert lower_quantile([np.linspace(0, 1, 1001)], 0.1) == (pytest.approx(0.1), False)
+
+
+def test_pooled_intervals_draw_images_not_sizes() -> None:
+    """The same held-out images at eight K are no eight samples: the interval covers as that of one K does."""
+    rng = np.random.default_rng(2)
+    truth, covered = 2.0 * np.exp(0.2 * NormalDist().inv_cdf(0.05)), []
+    spec = HeldoutThresholds(method="heldout", quantile=0.05, bootstrap=100, pooled=True)
+    for _ in range(60):
+        values = lognormal(rng, 2.0, 0.2, 1000)
+        sweep = [planted(k, values[:300], values[:300], values, values) for k in range(1, 9)]
+        threshold = find_thresholds(sweep, spec)[0].delta_m
+        covered.append(threshold.low <= truth <= threshold.high)
+    assert np.mean(covered) >= 0.85
+
+
+def test_a_valley_among_real_images_is_refused() -> None:
+    """Without any copies, distances at K = 2 and K = 4000 have two modes; held-out images show that both are real."""
+    rng = np.random.default_rng(4)
+    sweep = [cloud(rng, 2, 1000, 600), cloud(rng, 4000, 1000, 600)]
+    pair = find_thresholds(sweep, VALLEY)[0]
+    assert pair.delta_m.method == "heldout"
+    assert "of real images would be memorized at K = 4000" in pair.delta_m.note
+    assert (sweep[1].to_train <= pair.delta_m.value).mean() < 0.05
+
+
 @pytest.mark.parametrize("method", ["heldout", "valley"])
 def test_too_few_held_out_images(rng: np.random.Generator, method: str) -> None:
     d = bimodal(rng, 50, 50)
-    d = Distances(d.size, d.to_train, d.to_samples, d.heldout_to_train[:5], d.heldout_within[:5])
+    d = planted(d.size, d.to_train, d.to_samples, d.heldout_to_train[:5], d.heldout_within[:5])
     spec = HeldoutThresholds(method="heldout") if method == "heldout" else VALLEY
     with pytest.raises(ValueError, match=r"held-out images.*'fixed'"):
         find_thresholds([d], spec)
@@ -147,5 +224,6 @@ def test_false_positives_are_reported_for_every_method(rng: np.random.Generator)
     assert found["memorized"]["low"] < found["memorized"]["value"] < found["memorized"]["high"]
     entry = as_json(d, pair, spec)
     assert entry["delta_m"]["method"] == "fixed"
-    nothing = Distances(d.size, d.to_train, d.to_samples, np.empty(0), np.empty(0))
+    assert found["spurious"]["value"] == pytest.approx((d.heldout_within <= 1.0).mean() * 999 / 299)
+    nothing = planted(d.size, d.to_train, d.to_samples, np.empty(0), np.empty(0))
     assert false_positives(nothing, pair, 0.95) == {"n": 0, "memorized": None, "spurious": None}
