@@ -46,7 +46,7 @@ def plan(
 
 @app.command()
 def why(
-    path: Annotated[Path, typer.Argument(help="An artifact's folder or any file in it.")],
+    path: Annotated[Path, typer.Argument(help="An artifact's folder, any file in it, or a published result.")],
     configfile: ConfigFile = DEFAULT,
 ) -> None:
     """What an artifact is made of, and why it would or would not be made again."""

@@ -109,10 +109,12 @@ def why(path: Path, configfile: Path, root: Path = Path()) -> None:
 
 
 def _artifact_folder(path: Path) -> Path:
-    """The folder of the artifact that a path lies in."""
+    """The folder of the artifact that a path lies in; for published results, that of their report."""
     for folder in (path, *path.parents):
         if (folder / SPEC).exists():
             return folder
+        for stamp in folder.glob(".address-*"):
+            return Path(stamp.read_text().strip())
     return path.parent if path.suffix else path
 
 

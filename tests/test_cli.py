@@ -117,6 +117,12 @@ def test_why(root: Path, tmp_path: Path) -> None:
     )
 
 
+def test_why_of_a_published_result_is_that_of_its_report(root: Path, tmp_path: Path) -> None:
+    text = why(root, root / "results/tiny/figures/fractions.svg", SMALL, tmp_path)
+    assert "stage report, version 1" in text
+    assert "would not be made again: it is whole" in text
+
+
 def test_prune_removes_what_no_configuration_asks_for(root: Path, tmp_path: Path) -> None:
     assert "0 of 11 artifacts" in amdiff(root, "prune").stdout
     tiny = SMALL["experiments"]["tiny"]
