@@ -65,6 +65,16 @@ def test_runtime_changes_no_address(small: dict[str, Any]) -> None:
     assert plan_of(small).by_folder.keys() == plan_of(after).by_folder.keys()
 
 
+def test_values_without_effect_change_no_address(small: dict[str, Any]) -> None:
+    def dataset(**options: Any) -> str:
+        return plan_of({**small, "datasets": {"digits": {"kind": "digits", **options}}}).experiments[0].dataset.address
+
+    assert dataset(resample="bicubic") == dataset()
+    assert dataset(resample="bicubic", resize=4) != dataset(resize=4)
+    all_steps, none = (variant(small, sampling={"steps": steps}) for steps in (1000, None))
+    assert changed_stages(all_steps, none) == {"report": 1}
+
+
 def test_experiments_that_share_a_step_share_its_artifact(small: dict[str, Any]) -> None:
     tiny = small["experiments"]["tiny"]
     small["experiments"]["more"] = {**tiny, "sampling": {**tiny["sampling"], "per_image": 8}}

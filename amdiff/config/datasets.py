@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -23,6 +23,13 @@ class ImageDataset(Spec):
     """Keep only the first of byte-equal images, so that K counts distinct images."""
 
     has_own_source: ClassVar[bool] = False
+
+    def identity(self) -> dict[str, Any]:
+        """As for all specifications; without a resize the filter decides nothing."""
+        values = super().identity()
+        if self.resize is None:
+            del values["resample"]
+        return values
 
     @field_validator("crop")
     @classmethod
