@@ -5,8 +5,8 @@ VENV ?= .venv
 # faiss-gpu and faiss-cpu exclude each other: an NVIDIA driver decides, or FLAVOUR=cpu
 FLAVOUR ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 LOCK := locks/$(FLAVOUR).txt
-BIN := $(abspath $(VENV))/bin
-export PATH := $(BIN):$(PATH)
+BIN := $(VENV)/bin
+export PATH := $(if $(filter /%,$(VENV)),,$(CURDIR)/)$(BIN):$(PATH)
 
 .PHONY: run install test lint smoke lock schema clean
 

@@ -12,7 +12,7 @@ from amdiff.config import ConfigError, parse_config
 from amdiff.plan import FIGURES
 from amdiff.project import freeze, prepare
 
-if "experiments" not in config:
+if not workflow.overwrite_configfiles:
 
     configfile: "config.yaml"
 

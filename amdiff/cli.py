@@ -23,11 +23,13 @@ app = typer.Typer(
     name="amdiff",
     help="Memorized, spurious and generalized samples of diffusion models. The workflow runs by `snakemake`; "
     "these commands are its steps, and ways to look at what it makes.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+# a mistake in the arguments, of whichever click Typer brings
+_USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "UsageError")
 
 ConfigFile = Annotated[Path, typer.Option("--configfile", help="Configuration file.")]
 DEFAULT = Path("config.yaml")
@@ -116,8 +118,15 @@ for _name in STAGES:
 def main() -> None:
     """Run a command; expected failures end in one line and the right exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
     try:
-        app()
+        status = app(standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except typer.Abort:
+        sys.exit(130)
+    except _USAGE as error:
+        _fail(f"{error.format_message()} (see --help)", 2)
     except ConfigError as error:
         _fail(error, 2)
     except OSError as error:

@@ -96,6 +96,10 @@ def why(path: Path, configfile: Path, root: Path = Path()) -> None:
         chosen.artifact(folder.as_posix())
         _print(f"{folder}: not made yet; snakemake would make it, since {configfile} asks for it")
         return
+    problems = check_folder(folder / SPEC)
+    if problems:
+        _print(f"damaged: {problems[0]}; delete {folder} and run snakemake again")
+        return
     record = read_json(folder / SPEC)
     _print(f"{folder}")
     _print(f"  stage {record['stage']}, version {record['version']}, address {record['address']}")
@@ -125,9 +129,6 @@ def _rebuilt(folder: Path, record: dict[str, Any], configfile: Path, root: Path)
             f"would be made again: stage {record['stage']} is at version {current} now, this is {record['version']}; "
             "`amdiff prune` lists it for removal"
         )
-    problems = check_folder(folder / SPEC)
-    if problems:
-        return f"damaged: {problems[0]}; delete the folder and snakemake makes it again"
     try:
         chosen = open_plan(configfile, root)
     except ConfigError as error:
@@ -135,10 +136,11 @@ def _rebuilt(folder: Path, record: dict[str, Any], configfile: Path, root: Path)
     wanted = {a.address: a for a in chosen.by_folder.values()}
     if record["address"] in wanted:
         return f"would not be made again: it is whole, and {configfile} asks for exactly this"
+    dataset = folder.parts[-3] if record["stage"] != "dataset" else folder.parts[-2]
     near = [
         a
         for a in wanted.values()
-        if a.stage == record["stage"] and a.params.get("size") == record["params"].get("size")
+        if (a.stage, a.dataset, a.params.get("size")) == (record["stage"], dataset, record["params"].get("size"))
     ]
     differences = _differences(record, near[0]) if near else []
     reason = f"; the nearest that is asked for differs in {', '.join(differences)}" if differences else ""
@@ -165,14 +167,19 @@ def verify(path: Path, root: Path = Path()) -> int:
     """Check every artifact below ``path``; 0 when all are whole, else 1."""
     if not path.exists():
         raise ConfigError(f"{path} does not exist; give a folder with artifacts")
-    roots = [root / s for s in STORES] if path == Path() else [path]
-    specs = sorted(spec for r in roots for spec in ([r] if r.name == SPEC else r.rglob(SPEC)))
+    whole = path.resolve() == root.resolve()
+    roots = [root / s for s in STORES] if whole else [path]
+    specs = sorted(spec for r in roots for spec in r.rglob(SPEC))
+    if path.is_file() and (_artifact_folder(path) / SPEC).exists():
+        specs = [_artifact_folder(path) / SPEC]
+    if not specs and not whole:
+        raise ConfigError(f"{path} holds no artifact; give a folder below {' or '.join(STORES)}")
     bad = 0
     for spec in specs:
         for problem in check_folder(spec):
             bad += 1
             _print(f"{problem}; delete {spec.parent} and run snakemake again")
-    partial = [] if path != Path() else list(_unfinished(root))
+    partial = _unfinished(root) if whole else []
     for folder in partial:
         _print(f"{folder}: not finished (no {SPEC}); snakemake goes on with it or makes it anew")
     _print(f"{len(specs)} artifacts checked, {bad} problems")
@@ -190,6 +197,8 @@ def prune(configfiles: list[Path] | None, delete: bool, root: Path = Path()) -> 
     files = configfiles or [
         p for p in (root / "config.yaml", *sorted((root / "workflow/config").glob("*.yaml"))) if p.exists()
     ]
+    if not files:
+        raise ConfigError("no configuration to compare with; give one by --configfile")
     wanted: set[str] = set()
     for file in files:
         wanted |= set(open_plan(file, root).by_folder)

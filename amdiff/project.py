@@ -23,6 +23,10 @@ from amdiff.config import (
     CircleDataset,
     Config,
     ConfigError,
+    ExactDenoiser,
+    ExperimentSpec,
+    FashionMnistDataset,
+    FixedThresholds,
     FolderDataset,
     MlpDenoiser,
     UnetDenoiser,
@@ -43,9 +47,11 @@ def open_plan(configfile: Path, root: Path = Path()) -> Plan:
 
 def prepare(config: Config, root: Path = Path()) -> Plan:
     """Look at the sources, check what can be checked, and plan. Raises ``ConfigError``."""
+    notes: list[str] = []
     used = dict.fromkeys(e.dataset for e in config.experiments.values())
-    config = config.model_copy(update={"sources": _sources(config, list(used), root)})
+    config = config.model_copy(update={"sources": _sources(config, list(used), root, notes)})
     shapes = {name: _count_and_shape(config, name, root) for name in used}
+    tests = {name: _test_count(config, name, root) for name in used}
     for name, experiment in config.experiments.items():
         count, shape = shapes[experiment.dataset]
         largest = max(experiment.sizes)
@@ -54,9 +60,25 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
                 f"experiments.{name}.sizes: K = {largest}, but dataset {experiment.dataset!r} has {count} "
                 f"training images; choose K up to {count}"
             )
+        for size, needed, why in _heldout_needs(experiment):
+            spare = count - size + tests[experiment.dataset]
+            if spare < needed:
+                raise ConfigError(
+                    f"experiments.{name}.sizes: K = {size} leaves {spare} held-out images, but {why} needs {needed}; "
+                    "choose a smaller K"
+                )
         if isinstance(experiment.denoiser, UnetDenoiser) and (problem := experiment.denoiser.misfit(shape)):
             raise ConfigError(f"experiments.{name}.denoiser: {problem}")
-    return replace(build_plan(config), notes=tuple(_notes(config, shapes)))
+    return replace(build_plan(config), notes=(*notes, *_notes(config, shapes)))
+
+
+def _heldout_needs(experiment: ExperimentSpec) -> Iterator[tuple[int, int, str]]:
+    """(K, number of held-out images that are needed there, what needs them)."""
+    if not isinstance(experiment.thresholds, FixedThresholds):
+        size = min(experiment.sizes) if experiment.thresholds.pooled else max(experiment.sizes)
+        yield size, 20, f"thresholds of method {experiment.thresholds.method!r}"
+    if isinstance(experiment.denoiser, ExactDenoiser) and experiment.denoiser.memories == "heldout":
+        yield max(experiment.sizes), max(experiment.sizes), "'memories: heldout'"
 
 
 def _notes(config: Config, shapes: dict[str, tuple[int, tuple[int, ...]]]) -> Iterator[str]:
@@ -91,11 +113,14 @@ def image_shape(plan: Plan, dataset: str, root: Path = Path()) -> tuple[int, ...
     return _count_and_shape(plan.config, dataset, root)[1]
 
 
-def _sources(config: Config, names: list[str], root: Path) -> dict[str, str]:
+def _sources(config: Config, names: list[str], root: Path, notes: list[str]) -> dict[str, str]:
     """Digest of each source of one's own: of its files or, where they are gone, of the canonical dataset."""
     found = dict(config.sources)
     cache = root / "scratch" / "sources.json"
-    known: dict[str, str] = json.loads(cache.read_text()) if cache.exists() else {}
+    try:
+        known: dict[str, str] = dict(json.loads(cache.read_text()))
+    except (OSError, ValueError, TypeError):
+        known = {}  # a cache: what is lost is read again
     before = len(known)
     for name in names:
         spec = config.datasets[name]
@@ -105,9 +130,15 @@ def _sources(config: Config, names: list[str], root: Path) -> dict[str, str]:
             found[name] = source_digest(spec, known)
         except (DataError, OSError) as error:
             recorded = _recorded_sources(name, spec.identity(), root)
-            if len(recorded) != 1:
+            if not recorded:
                 raise ConfigError(f"datasets.{name}: {error}") from None
+            if len(recorded) > 1:
+                choices = " or ".join(f"'sources: {{{name}: {digest}}}'" for digest in sorted(recorded))
+                raise ConfigError(
+                    f"datasets.{name}: {error}; several were read before: choose one by {choices}"
+                ) from None
             found[name] = recorded.pop()
+            notes.append(f"datasets.{name}: {error}; what was read from it before is used")
     if len(known) != before:
         write_json(cache, known)
     return found
@@ -125,6 +156,16 @@ def _recorded_sources(name: str, identity: dict[str, object], root: Path) -> set
         if params == identity and isinstance(digest, str):
             found.add(digest)
     return found
+
+
+def _test_count(config: Config, name: str, root: Path) -> int:
+    """Test images: from the canonical file where it is there, else what the source is known to have."""
+    path = root / dataset_artifact(config, name).folder / "images.h5"
+    try:
+        with h5py.File(path, "r") as file:
+            return int((file["split"][:] == 1).sum())
+    except (OSError, KeyError):
+        return 10_000 if isinstance(config.datasets[name], FashionMnistDataset) else 0
 
 
 def _count_and_shape(config: Config, name: str, root: Path) -> tuple[int, tuple[int, ...]]:

@@ -64,6 +64,9 @@ def test_verify_says_what_is_not_whole(root: Path) -> None:
         assert broken.returncode == 1
         assert f"{path.relative_to(root)} is damaged" in broken.stdout
         assert amdiff(root, "verify", "artifacts/digits/sample").returncode == 1
+        assert amdiff(root, "verify", str(path.relative_to(root))).returncode == 1
+        assert amdiff(root, "verify", "config.yaml").returncode == 2
+        assert "damaged" in amdiff(root, "why", str(path.relative_to(root))).stdout
         assert amdiff(root, "verify", "artifacts/digits/train").returncode == 0
     finally:
         path.write_bytes(content)
@@ -86,8 +89,11 @@ def test_mistakes_end_in_one_line_and_status_2(root: Path, arguments: tuple[str,
 
 
 def test_a_usage_mistake_has_status_2(root: Path) -> None:
-    assert amdiff(root, "plan", "--nonsense").returncode == 2
-    assert amdiff(root, "frobnicate").returncode == 2
+    for arguments in (("plan", "--nonsense"), ("frobnicate",), ("train",)):
+        done = amdiff(root, *arguments)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+    assert "Commands:" in amdiff(root).stdout
 
 
 def test_a_stage_refuses_an_artifact_of_another(root: Path) -> None:
@@ -119,7 +125,7 @@ def test_why(root: Path, tmp_path: Path) -> None:
 
 def test_why_of_a_published_result_is_that_of_its_report(root: Path, tmp_path: Path) -> None:
     text = why(root, root / "results/tiny/figures/fractions.svg", SMALL, tmp_path)
-    assert "stage report, version 1" in text
+    assert "stage report, version 2" in text
     assert "would not be made again: it is whole" in text
 
 

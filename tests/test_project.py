@@ -13,6 +13,7 @@ from PIL import Image
 from amdiff.config import ConfigError, parse_config, read_config
 from amdiff.project import freeze, prepare, thaw
 from amdiff.stages import make
+from tests.conftest import run_project
 
 
 @pytest.fixture
@@ -24,7 +25,14 @@ def config(tmp_path: Path, rng: np.random.Generator) -> dict[str, Any]:
     shutil.copy(folder / "00.png", folder / "zz.png")
     return {
         "datasets": {"mine": {"kind": "folder", "path": str(folder)}},
-        "experiments": {"e": {"dataset": "mine", "sizes": [2, 8], "denoiser": {"kind": "exact"}}},
+        "experiments": {
+            "e": {
+                "dataset": "mine",
+                "sizes": [2, 8],
+                "denoiser": {"kind": "exact"},
+                "thresholds": {"method": "fixed", "delta_m": 1, "delta_s": 1},
+            }
+        },
     }
 
 
@@ -51,6 +59,8 @@ def test_a_source_that_is_gone_is_known_by_its_canonical_form(config: dict[str, 
     make(plan.experiments[0].dataset, plan.config, tmp_path)
     shutil.rmtree(tmp_path / "mine")
     assert address(config, tmp_path) == plan.experiments[0].dataset.address
+    (note,) = prepare(parse_config(config), tmp_path).notes
+    assert "what was read from it before is used" in note
     shutil.rmtree(tmp_path / "data")
     with pytest.raises(ConfigError, match=r"datasets\.mine: .*mine is not a folder"):
         prepare(parse_config(config), tmp_path)
@@ -73,6 +83,48 @@ def test_k_counts_distinct_images(config: dict[str, Any], tmp_path: Path) -> Non
     config["experiments"]["e"]["sizes"] = [14]
     shutil.rmtree(tmp_path / "data")
     with pytest.raises(ConfigError, match="K = 14, but dataset 'mine' has 13 training images"):
+        prepare(parse_config(config), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "change", "message"),
+    [
+        ([16, 1790], {"thresholds": {"method": "heldout"}}, "K = 1790 leaves 7 held-out images, but thresholds of"),
+        ([1790], {}, "K = 1790 leaves 7 held-out images"),
+        ([1000], {"denoiser": {"kind": "exact", "memories": "heldout"}}, "'memories: heldout' needs 1000"),
+    ],
+)
+def test_held_out_images_are_counted_before_work_starts(
+    tmp_path: Path, sizes: list[int], change: dict[str, Any], message: str
+) -> None:
+    experiment = {"dataset": "digits", "sizes": sizes, "denoiser": {"kind": "exact"}, **change}
+    config = {"datasets": {"digits": {"kind": "digits"}}, "experiments": {"e": experiment}}
+    with pytest.raises(ConfigError, match=message):
+        prepare(parse_config(config), tmp_path)
+
+
+@pytest.mark.parametrize("sizes", [[1, 2], [16, 1797]], ids=["K = 1", "K = N"])
+def test_the_smallest_and_the_largest_training_sets(tmp_path: Path, sizes: list[int]) -> None:
+    """One image; and all images, with none held out: from the data to the report."""
+    experiment = {"dataset": "digits", "sizes": sizes, "denoiser": {"kind": "exact"}, "sampling": {"steps": 5}}
+    if sizes[-1] == 1797:
+        experiment["sampling"] = {"steps": 2, "per_image": 1}
+    config = {
+        "datasets": {"digits": {"kind": "digits"}},
+        "experiments": {"e": experiment},
+        "runtime": {"device": "cpu"},
+    }
+    run_project(config, tmp_path)
+    assert (tmp_path / "results/e/report.html").exists()
+
+
+def test_a_source_that_changed_and_went_is_asked_for(config: dict[str, Any], tmp_path: Path) -> None:
+    for content in (0, 1):
+        Image.fromarray(np.full((6, 6, 3), content, np.uint8)).save(tmp_path / "mine/00.png")
+        plan = prepare(parse_config(config), tmp_path)
+        make(plan.experiments[0].dataset, plan.config, tmp_path)
+    shutil.rmtree(tmp_path / "mine")
+    with pytest.raises(ConfigError, match=r"several were read before: choose one by 'sources: \{mine: "):
         prepare(parse_config(config), tmp_path)
 
 

@@ -21,6 +21,11 @@ class DiffusionSpec(Spec):
     def _increasing(self) -> DiffusionSpec:
         if self.beta_start > self.beta_end:
             raise ValueError("beta_start must not exceed beta_end")
+        mean = (self.beta_start + self.beta_end) / 2
+        if self.steps * mean > 600:  # alpha_bar_T, about exp(-T mean beta), would be 0 in float64
+            raise ValueError(
+                f"{self.steps} steps with a mean beta of {mean:g} leave no signal at all; lower beta_end or steps"
+            )
         return self
 
 

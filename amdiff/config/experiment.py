@@ -73,6 +73,8 @@ class RuntimeSpec(Spec):
     """Interval between progress lines, in seconds."""
 
 
+RULES = {"all", "dataset", "train", "sample", "neighbors", "thresholds", "classify", "report"}
+"""Rules of the workflow; experiments are rules beside them."""
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -93,8 +95,11 @@ class Config(Spec):
             for name in names:
                 if not NAME.fullmatch(name):
                     raise ValueError(f"{what} name {name!r}: use lower-case letters, digits, '-' and '_', at most 64")
-        if "all" in self.experiments:
-            raise ValueError("experiment name 'all' is taken: it is the target that makes everything")
+        taken = sorted(RULES & set(self.experiments))
+        if taken:
+            raise ValueError(f"experiment name {taken[0]!r} is taken by a rule of the workflow; taken: {sorted(RULES)}")
+        if not self.experiments:
+            raise ValueError("experiments: name at least one")
         for name, experiment in self.experiments.items():
             if experiment.dataset not in self.datasets:
                 known = ", ".join(self.datasets) or "none"

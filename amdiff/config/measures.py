@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from .base import Probability, Seed, Spec
 
@@ -25,6 +25,15 @@ class ThresholdsBase(Spec):
     """Level of every interval."""
     sensitivity: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 2.0)
     """Factors by which both thresholds are varied in the sensitivity grid."""
+
+    @field_validator("sensitivity")
+    @classmethod
+    def _around_one(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if 1.0 not in value or list(value) != sorted(set(value)):
+            raise ValueError(
+                f"sensitivity is an increasing list of distinct factors with 1.0 among them, got {list(value)}"
+            )
+        return value
 
 
 class EstimatedThresholds(ThresholdsBase):

@@ -22,7 +22,7 @@ from amdiff.config import (
 )
 
 from .builtin import circle, digits, fashion_mnist, photos
-from .images import ImageSet, count_duplicates, deduplicate, transform
+from .images import DataError, ImageSet, count_duplicates, deduplicate, transform
 from .own import arrays, folder, peek_arrays, peek_folder
 
 DATASETS: dict[str, Callable[[Any], Any]] = {
@@ -38,7 +38,8 @@ DATASETS: dict[str, Callable[[Any], Any]] = {
 def load(spec: ImageDataset) -> ImageSet:
     """Read, crop, resize and, unless told otherwise, deduplicate a dataset. Raises ``DataError``."""
     data = DATASETS[spec.kind](spec)  # type: ignore[attr-defined]
-    images = transform(data.images, spec)
+    # images of a folder are brought to one size as they are read
+    images = data.images if isinstance(spec, FolderDataset) else transform(data.images, spec)
     data = ImageSet(images, data.source, data.test_count, data.labels)
     if spec.deduplicate:
         return deduplicate(data)
@@ -52,6 +53,8 @@ def peek(spec: DatasetSpec) -> tuple[int, tuple[int, ...]]:
         height, width = shape[1:]
         side = min(height, width) if spec.crop == "square" else spec.crop
         if side is not None:
+            if side > min(height, width):
+                raise DataError(f"a crop of {side} pixels was asked for, but the images are {height}x{width}")
             height = width = side
         if spec.resize is not None:
             height = width = spec.resize

@@ -31,6 +31,10 @@ def folder_files(path: Path) -> list[Path]:
     return files
 
 
+_EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
+"""Pillow's modes with at most 8 bits a channel."""
+
+
 def folder(spec: FolderDataset) -> ImageSet:
     """Every image below a folder. All must have one size, unless crop and resize bring them to one."""
     images: list[np.ndarray] = []
@@ -39,12 +43,20 @@ def folder(spec: FolderDataset) -> ImageSet:
     for path in files:
         try:
             with Image.open(path) as picture:
+                if picture.mode not in _EIGHT_BIT:
+                    raise DataError(
+                        f"{path} has {picture.mode} pixels, more than 8 bits; convert it, or use kind 'arrays'"
+                    )
                 array = np.asarray(picture.convert(mode))
+        except DataError:
+            raise
         except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
             raise DataError(f"{path} cannot be read as an image ({error}); remove or repair it") from None
         image = array.reshape(*array.shape[:2], spec.channels).transpose(2, 0, 1)
-        if spec.resize is not None:
-            image = transform(image[None], spec)[0]
+        try:
+            image = transform(image[None], spec)[0]  # one by one: sizes may differ before
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
         if images and image.shape != images[0].shape:
             raise DataError(
                 f"{path} is {_size(image)}, but {files[0]} is {_size(images[0])}; "
@@ -79,6 +91,7 @@ def peek_arrays(spec: ArraysDataset) -> tuple[int, tuple[int, ...]]:
     """Number of images in the array, and their shape (C, H, W). Raises ``DataError``."""
     with _open_array(spec) as array:
         first = to_nchw(np.asarray(array[:1]), spec.layout)
+        to_uint8(first, spec.range)  # its type and range are stated
         return array.shape[0], tuple(first.shape[1:])
 
 
@@ -101,7 +114,7 @@ def _open_array(spec: ArraysDataset) -> Iterator[Any]:
                 yield file[_choose(names, spec.key)]
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError) as error:
+    except Exception as error:  # zip, zlib, HDF5 and numpy each have their own
         raise DataError(f"{path}: cannot be read as .npy, .npz or HDF5, or is truncated ({error})") from None
 
 

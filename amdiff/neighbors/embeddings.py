@@ -41,7 +41,7 @@ class Embedding:
 
 def _pixels(images: UInt8[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n d"]:
     """The pixel values 0..255 themselves: integers, so that float64 distances are exact."""
-    return images.reshape(len(images), -1).astype(np.float32)
+    return images.reshape(len(images), int(np.prod(images.shape[1:]))).astype(np.float32)
 
 
 EMBEDDINGS: dict[str, Embedding] = {

@@ -54,6 +54,8 @@ def nearest_neighbors(
     """
     if queries.source.shape[1:] != database.source.shape[1:]:
         raise ValueError(f"images of {queries.source.shape[1:]} cannot be compared with {database.source.shape[1:]}")
+    if not len(queries) or not len(database):
+        return NeighborTable(np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf))
     exclude_self = queries is database
     wanted = k + 1 if exclude_self else k
     blocks = _Blocks(embedding, database, memory_mb, wanted + MARGIN)

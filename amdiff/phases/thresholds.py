@@ -92,16 +92,20 @@ def find_thresholds(sweep: Sequence[Distances], spec: ThresholdsSpec) -> list[Pa
 
 
 def _heldout(group: Sequence[Distances], quantile: float, spec: HeldoutThresholds | ValleyThresholds) -> Pair:
+    enough = [d for d in group if len(d.heldout_to_train) >= 20]
+    if not enough:
+        most = max(group, key=lambda d: len(d.heldout_to_train))
+        raise ValueError(
+            f"K = {most.size}: method 'heldout' needs at least 20 held-out images, got {len(most.heldout_to_train)}; "
+            "use smaller K, a dataset with a test split, or thresholds of method 'fixed'"
+        )
+    group = enough
     halves = [d.halves()[0] for d in group]
-    for d, half in zip(group, halves, strict=True):
-        if half.stop < 10:
-            raise ValueError(
-                f"K = {d.size}: method 'heldout' needs at least 20 held-out images, got {len(d.heldout_to_train)}; "
-                "use smaller K, a dataset with a test split, or thresholds of method 'fixed'"
-            )
     rows = [d.heldout_rows[half] for d, half in zip(group, halves, strict=True)]
     # nearest distances shrink with the size of the set: the level that fits |S'|
-    levels = [quantile * (half.stop - 1) / (len(d.to_samples) - 1) for d, half in zip(group, halves, strict=True)]
+    levels = [
+        min(quantile * (half.stop - 1) / (len(d.to_samples) - 1), 0.5) for d, half in zip(group, halves, strict=True)
+    ]
     rng = np.random.default_rng(spec.seed)
     return Pair(
         _quantile_threshold(
@@ -136,7 +140,12 @@ def _quantile_threshold(
     note = f"{level:.3g} quantile of real images"
     if extrapolated:
         note += ", beyond their number: by a power law fitted to the smallest distances"
-    return Threshold(max(value, np.finfo(float).tiny), min(low, value), max(high, value), "heldout", note)
+    if not value > 0:
+        raise ValueError(
+            "method 'heldout' finds held-out images that are byte-equal to others, so its threshold is 0; set "
+            "'deduplicate: true' for the dataset, or thresholds of method 'fixed'"
+        )
+    return Threshold(value, min(low, value), max(high, value), "heldout", note)
 
 
 def lower_quantile(parts: Sequence[Float64[np.ndarray, " _"]], level: float) -> tuple[float, bool]:
@@ -179,7 +188,13 @@ def soft_log(group: Sequence[Distances], softness: float) -> SoftLog:
             "method 'valley' takes its scale from held-out images, and there are fewer than 20; "
             "use smaller K, a dataset with a test split, or thresholds of method 'fixed'"
         )
-    return SoftLog(softness * float(np.median(np.concatenate(enough))))
+    nearest = np.concatenate(enough)
+    if not (nearest > 0).any():
+        raise ValueError(
+            "every held-out image has a byte-equal twin, so there is no distance scale; set 'deduplicate: true' for "
+            "the dataset, or thresholds of method 'fixed'"
+        )
+    return SoftLog(softness * float(np.median(nearest[nearest > 0])))
 
 
 def _valley(group: Sequence[Distances], spec: ValleyThresholds) -> Pair:

@@ -99,7 +99,7 @@ def write_h5(path: Path, arrays: Mapping[str, np.ndarray], attributes: Mapping[s
     with h5py.File("memory", "w", driver="core", backing_store=False) as file:
         for name, array in arrays.items():
             rows = max(1, min(len(array), 2**20 // max(1, array[:1].nbytes)))
-            file.create_dataset(name, data=array, chunks=(rows, *array.shape[1:]))
+            file.create_dataset(name, data=array, chunks=(rows, *array.shape[1:]) if array.size else None)
         for key, value in attributes.items():
             owner, _, name = key.rpartition("@")
             (file[owner] if owner else file).attrs[name] = value

@@ -93,8 +93,13 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     )
     state_file = context.store.scratch(artifact) / "state.pt"
     if state_file.exists():
-        trainer.restore(torch.load(state_file, map_location=device, weights_only=True))
-        say(f"train {artifact.dataset} {artifact.label}: resumes at step {trainer.step:,}")
+        try:
+            state = torch.load(state_file, map_location=device, weights_only=True)
+        except Exception as error:  # zip, pickle and torch each have their own
+            say(f"train {artifact.dataset} {artifact.label}: {state_file} is damaged, starts anew ({error})")
+        else:
+            trainer.restore(state)
+            say(f"train {artifact.dataset} {artifact.label}: resumes at step {trainer.step:,}")
     progress = context.progress(artifact, iterations, "steps", trainer.step)
     saved = time.monotonic()
 

@@ -10,27 +10,37 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from amdiff.artifacts import Store
-from amdiff.files import atomic_file, write_bytes
+from amdiff.artifacts import SPEC, Store
+from amdiff.files import ArtifactError, atomic_file, locked, read_json, write_bytes
 from amdiff.plan import ExperimentPlan
 
 from .context import say
 
 
 def publish(experiment: ExperimentPlan, root: Path = Path()) -> None:
-    """Copy an experiment's report to ``results/<experiment>``, and remove what an older one left there."""
+    """Copy an experiment's report to ``results/<experiment>``, and remove what only an older one had.
+
+    Files of other origin are left alone.
+    """
     store, target = Store(root), root / experiment.results
-    names = list(store.record(experiment.report)["files"])
-    for stamp in target.glob(".address-*"):
-        stamp.unlink()
-    for name in names:
-        with atomic_file(target / name) as temporary:
-            shutil.copyfile(store.file(experiment.report, name), temporary)
-    wanted = {target / name for name in names}
-    for path in sorted(target.rglob("*"), reverse=True):
-        if path.is_file() and path not in wanted:
-            path.unlink()
-        elif path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-    write_bytes(root / experiment.stamp, f"{experiment.report.folder}\n".encode())
+    with locked(root / "scratch/locks" / f"publish-{experiment.name}"):
+        names = list(store.record(experiment.report)["files"])
+        before: set[str] = set()
+        for stamp in target.glob(".address-*"):
+            before |= _files_of(root / stamp.read_text().strip())
+            stamp.unlink()
+        for name in names:
+            with atomic_file(target / name) as temporary:
+                shutil.copyfile(store.file(experiment.report, name), temporary)
+        for name in before - set(names):
+            (target / name).unlink(missing_ok=True)
+        write_bytes(root / experiment.stamp, f"{experiment.report.folder}\n".encode())
     say(f"{experiment.name}: see {target / 'report.html'}")
+
+
+def _files_of(report: Path) -> set[str]:
+    """Files of the report that an older stamp names; none where it is gone."""
+    try:
+        return set(read_json(report / SPEC)["files"])
+    except (ArtifactError, KeyError, TypeError):
+        return set()

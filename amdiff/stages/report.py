@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
@@ -24,7 +25,7 @@ from amdiff.phases.thresholds import Distances
 from amdiff.plan import FIGURES
 
 from .context import Context
-from .files import dataset_images, sample_images
+from .files import IMAGES, dataset_images, sample_images
 from .galleries import Gallery
 from .measures import SUMMARY, TABLE, read_distances, read_thresholds
 from .models import METRICS
@@ -73,7 +74,9 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
         warnings=pages.warnings(thresholds, dataset["provenance"].get("images", {})),
         groups=groups,
         tables=[t for t in tables if t.name != "panels"],
-        configuration=yaml.safe_dump(artifact.params["spec"], sort_keys=False),
+        configuration=yaml.safe_dump(
+            {"dataset": dataset["params"], "experiment": artifact.params["spec"]}, sort_keys=False
+        ),
         provenance=_provenance(context, artifact),
     )
     write_bytes(folder / "report.html", page.encode())
@@ -130,6 +133,11 @@ def _metrics(path: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def _attribute(path: Path, name: str) -> Any:
+    with h5py.File(path, "r") as file:
+        return file.attrs[name]
+
+
 def _provenance(context: Context, artifact: Artifact) -> list[tuple[str, str]]:
     """Who made it with what: nothing that differs between two runs of one commit on one machine."""
     store = context.store
@@ -138,6 +146,7 @@ def _provenance(context: Context, artifact: Artifact) -> list[tuple[str, str]]:
     rows = [
         ("report", artifact.folder.as_posix()),
         ("dataset", artifact.parent("dataset").folder.as_posix()),
+        ("dataset source", str(_attribute(store.file(artifact.parent("dataset"), IMAGES), "source"))),
         ("dataset file", f"SHA-256 {source['files']['images.h5']}"),
         ("git revision", now["git"] or "unknown"),
         ("machine", f"{now['machine']}, Python {now['python']}"),

@@ -57,6 +57,10 @@ def edit(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
         ("datasets.mine", {"kind": "arrays", "path": "x.npy", "range": [1, 0]}, "black < white"),
         ("experiments.tiny.neighbors.heldout_limit", 0, "need neighbors.heldout_limit >= 20, got 0"),
         ("experiments.tiny.denoiser", {"kind": "exact"}, "the closed-form denoiser 'exact' is not trained"),
+        ("experiments", {}, "experiments: name at least one"),
+        ("experiments.train", {"dataset": "digits", "sizes": [2], "denoiser": {"kind": "exact"}}, "taken by a rule"),
+        ("experiments.tiny.thresholds.sensitivity", [0.5, 2.0], "with 1.0 among them"),
+        ("experiments.tiny.diffusion", {"beta_end": 0.99, "steps": 2000}, "leave no signal at all"),
         ("runtime", 3, "runtime: got 3"),
         ("runtime.device", "tpu", "runtime.device: got 'tpu'"),
     ],
@@ -113,7 +117,8 @@ def test_the_schema_file_is_current() -> None:
 
 def test_local_settings_are_no_part_of_the_identity() -> None:
     mine = {"kind": "folder", "path": "/somewhere"}
-    config = parse_config({"datasets": {"mine": mine}, "experiments": {}})
+    experiment = {"dataset": "mine", "sizes": [2], "denoiser": {"kind": "exact"}}
+    config = parse_config({"datasets": {"mine": mine}, "experiments": {"e": experiment}})
     assert "path" not in config.datasets["mine"].identity()
 
 

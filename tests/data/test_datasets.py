@@ -139,6 +139,24 @@ def test_images_of_mixed_sizes_need_a_resize(tmp_path: Path) -> None:
     assert load(FolderDataset(kind="folder", path=tmp_path, crop="square", resize=4)).images.shape == (2, 3, 4, 4)
 
 
+def test_a_folder_is_cropped_and_resized_once(tmp_path: Path, rng: np.random.Generator) -> None:
+    pictures = [rng.integers(0, 256, (side, side, 3), dtype=np.uint8) for side in (16, 20)]
+    for i, picture in enumerate(pictures):
+        save_image(tmp_path / f"{i}.png", picture)
+    found = load(FolderDataset(kind="folder", path=tmp_path, crop=12, resize=6))
+    centre = pictures[1][4:16, 4:16].reshape(6, 2, 6, 2, 3).mean((1, 3))
+    assert np.abs(found.images[1].transpose(1, 2, 0) - centre).max() <= 0.5
+    assert load(FolderDataset(kind="folder", path=tmp_path, crop=12)).images.shape == (2, 3, 12, 12)
+    with pytest.raises(DataError, match=r"0\.png: a crop of 18 pixels"):
+        load(FolderDataset(kind="folder", path=tmp_path, crop=18))
+
+
+def test_images_of_more_than_eight_bits_are_refused(tmp_path: Path) -> None:
+    save_image(tmp_path / "deep.png", np.full((4, 4), 40_000, np.uint16))
+    with pytest.raises(DataError, match=r"deep\.png has I;16 pixels, more than 8 bits"):
+        load(FolderDataset(kind="folder", path=tmp_path))
+
+
 def test_a_broken_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"not a png")
     with pytest.raises(DataError, match=r"bad\.png cannot be read as an image"):
@@ -182,7 +200,8 @@ def test_truncated_and_foreign_files_are_refused(tmp_path: Path, rng: np.random.
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["images"] = rng.integers(0, 256, (50, 1, 8, 8), dtype=np.uint8)
     np.save(tmp_path / "x.npy", rng.random((50, 1, 8, 8)))
-    for name in ("x.h5", "x.npy"):
+    np.savez_compressed(tmp_path / "x.npz", rng.random((50, 1, 8, 8)))
+    for name in ("x.h5", "x.npy", "x.npz"):
         path = tmp_path / name
         path.write_bytes(path.read_bytes()[:2000])
         with pytest.raises(DataError, match=f"{name}: cannot be read"):
@@ -193,6 +212,17 @@ def test_pickles_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array([object()]), allow_pickle=True)
     with pytest.raises(DataError, match="cannot be read"):
         load(ArraysDataset(kind="arrays", path=tmp_path / "x.npy", range=(0, 1)))
+
+
+def test_arrays_are_looked_at_before_work_starts(tmp_path: Path, rng: np.random.Generator) -> None:
+    np.save(tmp_path / "x.npy", rng.random((5, 1, 8, 8)))
+    with pytest.raises(DataError, match="state the values that mean black and white"):
+        peek(ArraysDataset(kind="arrays", path=tmp_path / "x.npy"))
+    with pytest.raises(DataError, match="crop of 9 pixels"):
+        peek(ArraysDataset(kind="arrays", path=tmp_path / "x.npy", range=(0, 1), crop=9))
+    np.save(tmp_path / "zero.npy", np.array(1.0))
+    with pytest.raises(DataError, match=r"zero\.npy"):
+        peek(ArraysDataset(kind="arrays", path=tmp_path / "zero.npy", range=(0, 1)))
 
 
 def test_several_arrays_need_a_key(tmp_path: Path) -> None:
