@@ -201,7 +201,8 @@ def prune(configfiles: list[Path] | None, delete: bool, root: Path = Path()) -> 
         raise ConfigError("no configuration to compare with; give one by --configfile")
     wanted: set[str] = set()
     for file in files:
-        wanted |= set(open_plan(file, root).by_folder)
+        chosen = open_plan(file, root)
+        wanted |= {*chosen.by_folder, *chosen.datasets}
     specs = sorted(spec for s in STORES for spec in (root / s).rglob(SPEC))
     left_over = [spec.parent for spec in specs if spec.parent.relative_to(root).as_posix() not in wanted]
     total = 0

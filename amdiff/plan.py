@@ -109,6 +109,12 @@ class Plan:
         """Every artifact, by its folder relative to the project's root."""
         return {a.folder.as_posix(): a for e in self.experiments for a in e.artifacts()}
 
+    @cached_property
+    def datasets(self) -> dict[str, Artifact]:
+        """Built-in datasets, whether an experiment uses them or not, by folder: made when asked for by name."""
+        built_in = [name for name, spec in self.config.datasets.items() if not spec.has_own_source]
+        return {a.folder.as_posix(): a for a in (dataset_artifact(self.config, name) for name in built_in)}
+
     def experiment(self, name: str) -> ExperimentPlan:
         """The experiment of that name. Raises ``ConfigError``."""
         for experiment in self.experiments:
@@ -120,12 +126,13 @@ class Plan:
     def artifact(self, folder: str) -> Artifact:
         """The artifact whose folder (or ``spec.json``) is given. Raises ``ConfigError``."""
         key = Path(folder).as_posix().removesuffix("/spec.json")
-        if key not in self.by_folder:
+        found = self.by_folder.get(key) or self.datasets.get(key)
+        if found is None:
             raise ConfigError(
                 f"{key} is no artifact of this configuration; `amdiff plan` lists those that are "
                 "(the configuration or the data behind it changed since that name was made)"
             )
-        return self.by_folder[key]
+        return found
 
 
 def build_plan(config: Config) -> Plan:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -126,6 +127,17 @@ def test_a_source_that_changed_and_went_is_asked_for(config: dict[str, Any], tmp
     shutil.rmtree(tmp_path / "mine")
     with pytest.raises(ConfigError, match=r"several were read before: choose one by 'sources: \{mine: "):
         prepare(parse_config(config), tmp_path)
+
+
+def test_the_circle_is_made_when_asked_for(small: dict[str, Any], tmp_path: Path) -> None:
+    small["datasets"]["ring"] = {"kind": "circle", "count": 500}
+    plan = prepare(parse_config(small), tmp_path)
+    (folder,) = [f for f in plan.datasets if "/ring/" in f]
+    assert folder not in plan.by_folder
+    make(plan.artifact(folder), plan.config, tmp_path)
+    with h5py.File(tmp_path / folder / "images.h5") as file:
+        assert (file["points"].shape, file["points"].dtype) == ((500, 2), np.float32)
+        assert np.allclose(np.linalg.norm(file["points"][:], axis=1), 1)
 
 
 def test_a_narrow_mlp_is_remarked_upon(small: dict[str, Any], tmp_path: Path) -> None:
