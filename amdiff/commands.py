@@ -98,7 +98,7 @@ def why(path: Path, configfile: Path, root: Path = Path()) -> None:
         return
     problems = check_folder(folder / SPEC)
     if problems:
-        _print(f"damaged: {problems[0]}; delete {folder} and run snakemake again")
+        _print(f"damaged: {problems[0]}; {_remedy(folder)}")
         return
     record = read_json(folder / SPEC)
     _print(f"{folder}")
@@ -110,6 +110,11 @@ def why(path: Path, configfile: Path, root: Path = Path()) -> None:
     made = record["provenance"]
     _print(f"  made {made['started']} on {made['host']} in {made['wall_seconds']:g} s, git {made['git']}")
     _print(_rebuilt(folder, record, configfile, root))
+
+
+def _remedy(folder: Path) -> str:
+    """What to do about a damaged artifact; asked for by name, it is made although its results are there."""
+    return f"`rm -r {folder}`, then `snakemake --cores all {folder}/{SPEC}` (or `dvc pull`) brings it back"
 
 
 def _artifact_folder(path: Path) -> Path:
@@ -178,7 +183,7 @@ def verify(path: Path, root: Path = Path()) -> int:
     for spec in specs:
         for problem in check_folder(spec):
             bad += 1
-            _print(f"{problem}; delete {spec.parent} and run snakemake again")
+            _print(f"{problem}; {_remedy(spec.parent)}")
     partial = _unfinished(root) if whole else []
     for folder in partial:
         _print(f"{folder}: not finished (no {SPEC}); snakemake goes on with it or makes it anew")

@@ -133,7 +133,12 @@ def test_a_damaged_artifact_is_named_and_made_again(project: Project) -> None:
     assert f"amdiff: {weights.relative_to(project.root)} is damaged" in output
     assert "Traceback" not in output
     assert project.run("python", "-m", "amdiff", "verify", check=False).returncode == 1
+    advice = project.run("python", "-m", "amdiff", "verify", check=False).stdout
+    target = f"{weights.parent.relative_to(project.root)}/spec.json"
+    assert f"snakemake --cores all {target}" in advice
     shutil.rmtree(weights.parent)
+    project.snakemake(target)
+    assert weights.exists()
     project.snakemake()
     after = project.checksums()
     assert after[weights.relative_to(project.root).as_posix()] == before[weights.relative_to(project.root).as_posix()]
