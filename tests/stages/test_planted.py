@@ -26,7 +26,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "thresholds": {"method": "heldout", "bootstrap": 20},
     }
     kinds = ("train", "heldout", "gaussian")
-    experiments = {kind: {**shared, "denoiser": {"kind": "exact", "memories": kind}} for kind in kinds}
+    experiments = {f"from-{kind}": {**shared, "denoiser": {"kind": "exact", "memories": kind}} for kind in kinds}
     config = {"datasets": {"digits": {"kind": "digits"}}, "experiments": experiments, "runtime": {"device": "cpu"}}
     run_project(config, root)
     return root
@@ -38,34 +38,34 @@ def fractions(root: Path, experiment: str) -> list[dict[str, float]]:
 
 
 def test_memories_that_are_the_training_set_are_memorized(planted: Path) -> None:
-    for row in fractions(planted, "train"):
+    for row in fractions(planted, "from-train"):
         assert row["memorized"] == 1.0
         assert row["memorized_low"] > 0.99
 
 
 def test_memories_that_are_held_out_are_spurious(planted: Path) -> None:
-    for row in fractions(planted, "heldout"):
+    for row in fractions(planted, "from-heldout"):
         assert row["spurious"] >= 0.95
         assert row["spurious_proper"] >= 0.95
 
 
 def test_a_gaussian_generalizes(planted: Path) -> None:
-    for row in fractions(planted, "gaussian"):
+    for row in fractions(planted, "from-gaussian"):
         assert row["generalized"] >= 0.99
 
 
 def test_the_table_of_fractions_keeps_its_columns(planted: Path) -> None:
     classes = ("memorized", "spurious", "generalized")
     columns = ["K", *(f"{c}{end}" for c in classes for end in ("", "_low", "_high"))]
-    row = fractions(planted, "train")[0]
+    row = fractions(planted, "from-train")[0]
     assert list(row)[:14] == [*columns, "delta_m", "delta_s", "n_train", "n_synthetic"]
     assert (row["K"], row["n_train"], row["n_synthetic"]) == (32, 32, 512)
-    for row in fractions(planted, "heldout"):
+    for row in fractions(planted, "from-heldout"):
         assert row["memorized"] + row["spurious"] + row["generalized"] == pytest.approx(1, abs=1e-12)
 
 
 def test_every_memory_is_an_attractor(planted: Path) -> None:
-    with (planted / "results/heldout/tables/attractors.csv").open() as stream:
+    with (planted / "results/from-heldout/tables/attractors.csv").open() as stream:
         rows = [r for r in csv.DictReader(stream) if r["K"] == "64"]
     spurious = [r for r in rows if r["kind"] == "spurious"]
     assert len(spurious) >= 60
@@ -73,7 +73,7 @@ def test_every_memory_is_an_attractor(planted: Path) -> None:
 
 
 def test_exact_duplicates_are_each_others_neighbours(planted: Path) -> None:
-    table = pq.read_table(planted / "results/heldout/tables/samples.parquet")
+    table = pq.read_table(planted / "results/from-heldout/tables/samples.parquet")
     zero = np.array(table["sample_distance_1"]) == 0
     assert zero.mean() > 0.9
     assert (np.array(table["sample_neighbor_1"]) != np.array(table["index"])).all()
@@ -82,7 +82,7 @@ def test_exact_duplicates_are_each_others_neighbours(planted: Path) -> None:
 
 def test_the_table_of_samples_points_at_the_data(planted: Path) -> None:
     """Distances in the table are those of the images that its indices name."""
-    table = pq.read_table(planted / "results/gaussian/tables/samples.parquet", filters=[("K", "=", 64)])
+    table = pq.read_table(planted / "results/from-gaussian/tables/samples.parquet", filters=[("K", "=", 64)])
     (dataset,) = (planted / "data/canonical/digits").glob("*/images.h5")
     specs = [
         (p.parent, read_json(p)["params"]) for p in (planted / "artifacts/digits/sample").glob("K00064-*/spec.json")
