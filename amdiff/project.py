@@ -20,7 +20,6 @@ import h5py
 from amdiff.artifacts import SPEC, canonical_json
 from amdiff.config import (
     ArraysDataset,
-    CircleDataset,
     Config,
     ConfigError,
     ExactDenoiser,
@@ -50,10 +49,9 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
     notes: list[str] = []
     used = dict.fromkeys(e.dataset for e in config.experiments.values())
     config = config.model_copy(update={"sources": _sources(config, list(used), root, notes)})
-    shapes = {name: _count_and_shape(config, name, root) for name in used}
-    tests = {name: _test_count(config, name, root) for name in used}
+    extents = {name: _extent(config, name, root) for name in used}
     for name, experiment in config.experiments.items():
-        count, shape = shapes[experiment.dataset]
+        count, test_count, shape = extents[experiment.dataset]
         largest = max(experiment.sizes)
         if largest > count:
             raise ConfigError(
@@ -61,7 +59,7 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
                 f"training images; choose K up to {count}"
             )
         for size, needed, why in _heldout_needs(experiment):
-            spare = count - size + tests[experiment.dataset]
+            spare = count - size + test_count
             if spare < needed:
                 raise ConfigError(
                     f"experiments.{name}.sizes: K = {size} leaves {spare} held-out images, but {why} needs {needed}; "
@@ -69,7 +67,9 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
                 )
         if isinstance(experiment.denoiser, UnetDenoiser) and (problem := experiment.denoiser.misfit(shape)):
             raise ConfigError(f"experiments.{name}.denoiser: {problem}")
-    return replace(build_plan(config), notes=(*notes, *_notes(config, shapes)))
+    return replace(
+        build_plan(config), notes=(*notes, *_notes(config, {name: extent[2] for name, extent in extents.items()}))
+    )
 
 
 def _heldout_needs(experiment: ExperimentSpec) -> Iterator[tuple[int, int, str]]:
@@ -81,9 +81,9 @@ def _heldout_needs(experiment: ExperimentSpec) -> Iterator[tuple[int, int, str]]
         yield max(experiment.sizes), max(experiment.sizes), "'memories: heldout'"
 
 
-def _notes(config: Config, shapes: dict[str, tuple[int, tuple[int, ...]]]) -> Iterator[str]:
+def _notes(config: Config, shapes: dict[str, tuple[int, ...]]) -> Iterator[str]:
     for name, experiment in config.experiments.items():
-        denoiser, dimensions = experiment.denoiser, math.prod(shapes[experiment.dataset][1])
+        denoiser, dimensions = experiment.denoiser, math.prod(shapes[experiment.dataset])
         if isinstance(denoiser, MlpDenoiser) and denoiser.width < dimensions:
             yield (
                 f"experiments.{name}.denoiser: an MLP narrower than its images cannot predict their noise; "
@@ -110,7 +110,7 @@ def thaw(path: Path) -> Plan:
 
 def image_shape(plan: Plan, dataset: str, root: Path = Path()) -> tuple[int, ...]:
     """Shape (C, H, W) of a dataset's images."""
-    return _count_and_shape(plan.config, dataset, root)[1]
+    return _extent(plan.config, dataset, root)[2]
 
 
 def _sources(config: Config, names: list[str], root: Path, notes: list[str]) -> dict[str, str]:
@@ -158,27 +158,18 @@ def _recorded_sources(name: str, identity: dict[str, object], root: Path) -> set
     return found
 
 
-def _test_count(config: Config, name: str, root: Path) -> int:
-    """Test images: from the canonical file where it is there, else what the source is known to have."""
-    path = root / dataset_artifact(config, name).folder / "images.h5"
-    try:
-        with h5py.File(path, "r") as file:
-            return int((file["split"][:] == 1).sum())
-    except (OSError, KeyError):
-        return 10_000 if isinstance(config.datasets[name], FashionMnistDataset) else 0
-
-
-def _count_and_shape(config: Config, name: str, root: Path) -> tuple[int, tuple[int, ...]]:
-    """Training images and their shape: from the canonical file where it is there, else a look at the source."""
+def _extent(config: Config, name: str, root: Path) -> tuple[int, int, tuple[int, ...]]:
+    """Training images, test images, their shape: of the canonical file where it is there, else of the source."""
     path = root / dataset_artifact(config, name).folder / "images.h5"
     spec = config.datasets[name]
-    if path.exists() and not isinstance(spec, CircleDataset):
-        try:
-            with h5py.File(path, "r") as file:
-                return int((file["split"][:] == 0).sum()), tuple(file["images"].shape[1:])
-        except (OSError, KeyError):
-            pass  # damaged: `verify` and the stages that read it say so
     try:
-        return peek(spec)
+        with h5py.File(path, "r") as file:
+            test = file["split"][:] == 1
+            return int((~test).sum()), int(test.sum()), tuple(file["images"].shape[1:])
+    except (OSError, KeyError):
+        pass  # not made yet; or damaged, which `verify` and the stages that read it say
+    try:
+        count, shape = peek(spec)
     except (DataError, OSError) as error:
         raise ConfigError(f"datasets.{name}: {error}") from None
+    return count, 10_000 if isinstance(spec, FashionMnistDataset) else 0, shape

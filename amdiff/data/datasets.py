@@ -1,8 +1,8 @@
 """The datasets: each a function from its specification to uint8 images, and one line in ``DATASETS``.
 
-``peek`` says how many images of which shape there will be
-without reading them all, so that a configuration can be checked before any work starts; the
-count is an upper bound, since duplicates are dropped later.
+``peek`` says how many images of which shape there will be without reading them all, so that a
+configuration can be checked before any work starts; the count is an upper bound, since duplicates
+are dropped later.
 """
 
 from __future__ import annotations
