@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from amdiff.config import DenoiserSpec, MlpDenoiser, UnetDenoiser
@@ -18,8 +18,8 @@ from .unet import Unet
 class Denoiser(Protocol):
     """Anything that predicts the noise in x at times t; networks and closed forms alike."""
 
-    def __call__(self, x: Float[Tensor, "n ..."], t: Int[Tensor, " n"], /) -> Float[Tensor, "n ..."]:
-        """``x`` (n, *shape), ``t`` (n,) in 0..T-1; returns the noise, (n, *shape)."""
+    def __call__(self, x: Float[Tensor, "n ..."], t: Num[Tensor, " n"], /) -> Float[Tensor, "n ..."]:
+        """``x`` (n, *shape), ``t`` (n,) in 0..T-1, whole or between; returns the noise, (n, *shape)."""
         ...
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from amdiff.config import MlpDenoiser
 
 
-def sinusoidal(t: Int[Tensor, " n"], features: int) -> Float[Tensor, "n features"]:
+def sinusoidal(t: Num[Tensor, " n"], features: int) -> Float[Tensor, "n features"]:
     """Sine and cosine of t at ``features / 2`` frequencies from 1 to 1/10000 (Vaswani et al. 2017)."""
     half = features // 2
     frequencies = torch.exp(-math.log(10_000) * torch.arange(half, device=t.device) / (half - 1))
@@ -38,10 +38,12 @@ class Block(nn.Module):
 class Mlp(nn.Module):
     """Noise prediction from flattened images."""
 
+    features: int
+
     def __init__(self, spec: MlpDenoiser, shape: tuple[int, ...], steps: int, generator: torch.Generator) -> None:
         super().__init__()
         d = math.prod(shape)
-        features = spec.time_features
+        self.features = features = spec.time_features
         self.register_buffer("table", sinusoidal(torch.arange(steps), features), persistent=False)
         self.embed = nn.Sequential(nn.Linear(features, features), nn.SiLU(), nn.Linear(features, features), nn.SiLU())
         self.enter = nn.Linear(d, spec.width)
@@ -54,8 +56,8 @@ class Mlp(nn.Module):
                 nn.init.uniform_(module.weight, -bound, bound, generator=generator)
                 nn.init.uniform_(module.bias, -bound, bound, generator=generator)
 
-    def forward(self, x: Float[Tensor, "n ..."], t: Int[Tensor, " n"]) -> Float[Tensor, "n ..."]:
-        e = self.embed(self.table[t])  # type: ignore[index]
+    def forward(self, x: Float[Tensor, "n ..."], t: Num[Tensor, " n"]) -> Float[Tensor, "n ..."]:
+        e = self.embed(sinusoidal(t, self.features) if t.is_floating_point() else self.table[t])  # type: ignore[index]
         h = self.enter(x.flatten(1))
         for block in self.blocks:
             h = block(h, e)

@@ -39,19 +39,36 @@ def draw(
     Raises ``ValueError`` where the result is not finite.
     """
     x = torch.from_numpy(noise(shape)).to(device)
+    x = reverse(denoiser, x, steps, clip=clip, noise=noise, callback=callback)
+    if not torch.isfinite(x).all():
+        raise ValueError(
+            "the model gave samples that are NaN or infinite: its training diverged, or its weights are foreign"
+        )
+    return x
+
+
+@torch.inference_mode()
+def reverse(
+    denoiser: Denoiser,
+    x: Float[Tensor, "n ..."],
+    steps: Sequence[Step],
+    *,
+    clip: bool = True,
+    noise: SampleNoise | None = None,
+    callback: Callable[[int], None] = lambda done: None,
+) -> Float[Tensor, "n ..."]:
+    """Take ``x`` (n, *shape) through ``steps``; steps without noise need no ``noise``."""
     for done, step in enumerate(steps, start=1):
-        eps = denoiser(x, torch.full((len(x),), step.time, dtype=torch.int64, device=device))
+        eps = denoiser(x, torch.full((len(x),), step.time, dtype=torch.int64, device=x.device))
         x0 = step.x0_from_x * x - step.x0_from_eps * eps
         if clip:
             x0 = x0.clamp(-1, 1)
         x = step.keep * x + step.predict * x0
         if step.noise:
-            x = x + step.noise * torch.from_numpy(noise(shape)).to(device)
+            if noise is None:
+                raise ValueError("these steps draw noise; give a source of it, or use DDIM with eta = 0")
+            x = x + step.noise * torch.from_numpy(noise(x.shape[1:])).to(x.device)
         callback(done)
-    if not torch.isfinite(x).all():
-        raise ValueError(
-            "the model gave samples that are NaN or infinite: its training diverged, or its weights are foreign"
-        )
     return x
 
 

@@ -1,7 +1,12 @@
-"""The forward process of DDPM and the coefficients of its reversal; numpy only.
+"""Forward processes, and the coefficients of their reversal; numpy only.
 
-``x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) n`` with ``alpha_bar_t`` the cumulative
-product of ``1 - beta_t`` and t = 0..T-1. A sampler visits a decreasing subset of the times; the
+A process takes data x_0 to ``x_t = signal_t x_0 + sigma_t n``; ``levels`` gives both numbers.
+
+- VP, the process of DDPM: ``signal = sqrt(alpha_bar_t)``, ``sigma = sqrt(1 - alpha_bar_t)``, with ``alpha_bar_t`` the
+  cumulative product of ``1 - beta_t`` and t = 0..T-1.
+- VE, the process of the toy model: ``signal = 1``, ``sigma = sigma sqrt(t)``, with t in [0, 1].
+
+A sampler of the VP process visits a decreasing subset of the times; the
 step from t to its successor s has the coefficients below, with ``alpha_bar = 1`` after the last.
 """
 
@@ -11,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int64, Num
 
 from amdiff.config import DiffusionSpec
 
@@ -40,15 +45,59 @@ class Schedule:
         """Standard deviation of the noise, sqrt(1 - alpha_bar)."""
         return np.sqrt(1 - self.alpha_bar)
 
-    def times(self, count: int | None) -> Int64[np.ndarray, " count"]:
-        """``count`` times from T-1 down to 0: a rounded linspace; all of them for None.
+    def levels(self, t: Num[np.ndarray, "..."]) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
+        """Signal and sigma at times 0..T-1, whole or between.
 
-        Raises ``ValueError`` unless 1 <= count <= T.
+        Between two times the logarithm of alpha_bar is linear: beta is constant there.
         """
-        count = len(self) if count is None else count
-        if not 1 <= count <= len(self):
-            raise ValueError(f"between 1 and {len(self)} sampling steps are possible, got {count}")
-        return np.rint(np.linspace(len(self) - 1, 0, count)).astype(np.int64)
+        if np.issubdtype(t.dtype, np.integer):
+            alpha_bar = self.alpha_bar[t]
+        else:
+            alpha_bar = np.exp(np.interp(t, np.arange(len(self)), np.log(self.alpha_bar)))
+        return np.asarray(np.sqrt(alpha_bar)), np.asarray(np.sqrt(1 - alpha_bar))
+
+    @property
+    def end(self) -> float:
+        """The last time, T - 1."""
+        return float(len(self) - 1)
+
+    def time_of(self, ratio: float) -> float:
+        """The time, whole or between, at which sigma / signal is ``ratio``."""
+        logs = np.log(self.alpha_bar)
+        return float(np.interp(np.log1p(ratio**2), -logs, np.arange(len(self))))
+
+    def times(self, count: int | None, start: int | None = None) -> Int64[np.ndarray, " count"]:
+        """``count`` times from ``start`` (T-1 for None) down to 0: a rounded linspace; all of them for None.
+
+        Raises ``ValueError`` unless 0 <= start < T and 1 <= count <= start + 1.
+        """
+        start = len(self) - 1 if start is None else start
+        if not 0 <= start < len(self):
+            raise ValueError(f"times are 0 to {len(self) - 1}, got a start at {start}")
+        count = start + 1 if count is None else count
+        if not 1 <= count <= start + 1:
+            raise ValueError(f"between 1 and {start + 1} sampling steps are possible, got {count}")
+        return np.rint(np.linspace(start, 0, count)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class VarianceExploding:
+    """Noise levels of the VE process ``dx = sigma dW``, t in [0, 1] (eq. 19)."""
+
+    sigma: float = 1.0
+
+    def levels(self, t: Num[np.ndarray, "..."]) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
+        """Signal, which is 1, and sigma_t."""
+        return np.ones(t.shape), np.asarray(self.sigma * np.sqrt(t.astype(np.float64)))
+
+    @property
+    def end(self) -> float:
+        """The last time."""
+        return 1.0
+
+    def time_of(self, ratio: float) -> float:
+        """The time at which sigma_t is ``ratio``."""
+        return (ratio / self.sigma) ** 2
 
 
 @dataclass(frozen=True)
@@ -79,10 +128,13 @@ def ddpm_steps(schedule: Schedule, count: int | None) -> list[Step]:
     return out
 
 
-def ddim_steps(schedule: Schedule, count: int | None, eta: float = 0.0) -> list[Step]:
-    """DDIM (Song et al. 2021, eq. 12 and 16); the noise direction is the one that fits the clipped x0."""
+def ddim_steps(schedule: Schedule, count: int | None, eta: float = 0.0, start: int | None = None) -> list[Step]:
+    """DDIM (Song et al. 2021, eq. 12 and 16) from the time ``start``, T-1 for None.
+
+    The noise direction is the one that fits the clipped x0.
+    """
     out = []
-    for time, here, there in _pairs(schedule, count):
+    for time, here, there in _pairs(schedule, count, start):
         noise = eta * np.sqrt((1 - there) / (1 - here) * (1 - here / there))
         keep = np.sqrt(max(1 - there - noise**2, 0.0) / (1 - here))
         predict = np.sqrt(there) - keep * np.sqrt(here)
@@ -90,8 +142,8 @@ def ddim_steps(schedule: Schedule, count: int | None, eta: float = 0.0) -> list[
     return out
 
 
-def _pairs(schedule: Schedule, count: int | None) -> list[tuple[int, float, float]]:
-    times = schedule.times(count)
+def _pairs(schedule: Schedule, count: int | None, start: int | None = None) -> list[tuple[int, float, float]]:
+    times = schedule.times(count, start)
     here = schedule.alpha_bar[times]
     there = np.append(here[1:], 1.0)
     return list(zip(times.tolist(), here.tolist(), there.tolist(), strict=True))

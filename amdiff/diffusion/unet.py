@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from amdiff.config import UnetDenoiser
@@ -48,7 +48,7 @@ class Unet(nn.Module):
         )
         initialise(self, generator)
 
-    def forward(self, x: Float[Tensor, "n c h w"], t: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
+    def forward(self, x: Float[Tensor, "n c h w"], t: Num[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
         return self.net(x, t, return_dict=False)[0]
 
 

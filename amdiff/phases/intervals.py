@@ -1,10 +1,13 @@
-"""Confidence intervals for fractions of a synthetic set.
+"""Confidence intervals for fractions of a synthetic set, and for means over targets.
 
 Given the model, samples are independent, so the memorized fraction is binomial. A spurious sample
 is one that has another nearby, so removing a sample may change the class of the one whose only
 neighbour it was: the other two fractions get a leave-one-out jackknife. Its variance enters
 Wilson's interval as an effective number of samples, which keeps the interval inside [0, 1] and
 of positive length at 0 and 1.
+
+What is measured at several samples of one attractor is nearly one measurement: means over targets
+take their variance between groups.
 """
 
 from __future__ import annotations
@@ -12,8 +15,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
-from scipy.special import ndtri
+from jaxtyping import Float, Float64, Int
+from scipy.special import ndtri, stdtrit
 
 
 class Estimate(NamedTuple):
@@ -48,3 +51,25 @@ def jackknife(share: float, leave_one_out: Float64[np.ndarray, " n"], confidence
     variance = (n - 1) / n * float(np.square(leave_one_out - leave_one_out.mean()).sum())
     count = n / 2 if variance == 0 or share in (0.0, 1.0) else min(share * (1 - share) / variance, n)
     return wilson(share, count, confidence)
+
+
+def grouped_mean(
+    values: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"], confidence: float = 0.95
+) -> tuple[Estimate, int]:
+    """Mean of values that are alike within groups, with Student's interval, and the number of groups.
+
+    The variance is that between the groups' sums of deviations (Liang and Zeger 1986), times G/(G - 1); with
+    groups of one it is the usual one. With one group nothing is known: the ends are NaN.
+    Raises ``ValueError`` for no values.
+    """
+    if len(values) == 0:
+        raise ValueError("a mean needs at least one value, got none")
+    mean = float(values.mean(dtype=np.float64))
+    _, member = np.unique(groups, return_inverse=True)
+    sums = np.bincount(member, weights=values - mean)
+    count = len(sums)
+    if count < 2:
+        return Estimate(mean, np.nan, np.nan), count
+    error = float(np.sqrt(count / (count - 1) * np.square(sums).sum())) / len(values)
+    half = float(stdtrit(count - 1, 0.5 + confidence / 2)) * error
+    return Estimate(mean, mean - half, mean + half), count

@@ -6,9 +6,10 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from amdiff.phases.classes import classify, fractions
-from amdiff.phases.intervals import jackknife, wilson
+from amdiff.phases.intervals import grouped_mean, jackknife, wilson
 
 
 def test_wilson_is_the_root_of_the_score_equation() -> None:
@@ -79,3 +80,38 @@ def test_fractions_sum_to_one_and_lie_in_their_intervals(rng: np.random.Generato
     assert found.memorized.value + found.spurious.value + found.generalized.value == pytest.approx(1, abs=1e-15)
     for name in ("memorized", "spurious", "generalized"):
         assert 0 <= found[name].low <= found[name].value <= found[name].high <= 1
+
+
+def test_a_grouped_mean_of_singles_is_students(rng: np.random.Generator) -> None:
+    values = rng.normal(size=12)
+    found, groups = grouped_mean(values, np.arange(12))
+    low, high = stats.t.interval(0.95, 11, values.mean(), stats.sem(values))
+    assert found == pytest.approx((values.mean(), low, high))
+    assert groups == 12
+
+
+def test_copies_of_one_value_count_once(rng: np.random.Generator) -> None:
+    values = rng.normal(size=6)
+    once, _ = grouped_mean(values, np.arange(6))
+    often, groups = grouped_mean(values.repeat(50), np.arange(6).repeat(50))
+    assert often == pytest.approx(once)
+    assert groups == 6
+
+
+def test_a_grouped_mean_covers(rng: np.random.Generator) -> None:
+    """Groups of unequal size, alike within: 95 % nominal."""
+    group = np.repeat(np.arange(25), rng.integers(1, 9, 25))
+    hits = 0
+    for _ in range(1000):
+        values = 3 + rng.normal(size=25)[group] + 0.3 * rng.normal(size=len(group))
+        found, _ = grouped_mean(values, group)
+        hits += found.low <= 3 <= found.high
+    assert 0.92 <= hits / 1000 <= 0.98
+
+
+def test_one_group_tells_no_interval() -> None:
+    found, groups = grouped_mean(np.array([1.0, 2.0]), np.zeros(2, np.int64))
+    assert (found.value, groups) == (1.5, 1)
+    assert np.isnan(found.low)
+    with pytest.raises(ValueError, match="at least one value"):
+        grouped_mean(np.zeros(0), np.zeros(0, np.int64))

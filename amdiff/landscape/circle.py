@@ -1,0 +1,44 @@
+"""The unit circle with infinitely many data: closed forms (section 4.1, eq. 8, 13-18).
+
+With ``beta = 1/(2 sigma^2 t)`` and R = |x|, up to a constant,
+
+    E(R) = R^2 + 1 - 1/beta log I0(2 beta R)                 (eq. 8)
+    score = 2 beta (I1(2 beta R) / I0(2 beta R) - R) x / R       (eq. 18)
+
+in scipy's scaled Bessel functions: the plain ones overflow. The minima are a ring, whose radius
+solves ``I1(2 beta R)/I0(2 beta R) = R``; it shrinks below 1 as the noise grows, and to 0 where beta <= 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Float64
+from scipy.optimize import brentq
+from scipy.special import i0e, i1e
+
+
+def energy(points: Float[np.ndarray, "*n 2"], beta: float) -> Float64[np.ndarray, "*n"]:
+    """E of eq. 8, in squared units of the radius."""
+    radius = np.linalg.norm(points.astype(np.float64), axis=-1)
+    return np.asarray((radius - 1) ** 2 - np.log(i0e(2 * beta * radius)) / beta)
+
+
+def score(points: Float[np.ndarray, "*n 2"], beta: float) -> Float64[np.ndarray, "*n 2"]:
+    """grad log p of eq. 18; 0 at the centre."""
+    x = points.astype(np.float64)
+    radius = np.linalg.norm(x, axis=-1, keepdims=True)
+    safe = np.where(radius > 0, radius, 1.0)
+    ratio = i1e(2 * beta * radius) / i0e(2 * beta * radius)
+    return np.asarray(2 * beta * (ratio - radius) * x / safe)
+
+
+def log_density(points: Float[np.ndarray, "*n 2"], beta: float) -> Float64[np.ndarray, "*n"]:
+    """log p(x), in nats: ``-beta E - log(pi / beta)``."""
+    return np.asarray(-beta * energy(points, beta) + np.log(beta / np.pi))
+
+
+def ring_radius(beta: float) -> float:
+    """R* of the minima; 0 where the ring has collapsed to the centre, ``beta <= 1``."""
+    if beta <= 1:
+        return 0.0
+    return float(brentq(lambda r: i1e(2 * beta * r) / i0e(2 * beta * r) - r, 1e-9, 1.0))

@@ -1,0 +1,115 @@
+"""Log-likelihood by the probability-flow ODE (section A.3, eq. 21-33).
+
+Along the probability flow ``dx/ds = f(x, s)``, whose marginals are those of the forward process, the log-density
+changes by minus the divergence of f:
+
+    log p(x, t) = log p_end(x(end)) + integral from t to end of div f ds    (eq. 24)
+
+VE and VP have one flow when x is divided by the signal: ``y = x / signal`` moves by ``dy = eps(x, t) d rho``, with
+``rho = sigma_t / signal_t`` the ratio of noise to signal and eps the noise prediction (for VE this is eq. 21,
+``f = -1/2 sigma^2 s``). It is integrated in ``log rho``, where it is smooth at small and at large times.
+
+The divergence is the exact trace of the Jacobian (one backward pass a dimension), or Hutchinson's
+estimate ``e^T J e`` with random signs e (eq. 33), one backward pass a probe at any size of image. The
+integrator is scipy's RK45 in float64. Its step is common to all points that are given together, and it
+bounds the root mean square of their errors; so the tolerances are divided by the root of their
+number, and hold for each point.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from scipy.integrate import solve_ivp
+from torch import Tensor
+
+from amdiff.diffusion.denoisers import Denoiser
+from amdiff.diffusion.schedules import Schedule, VarianceExploding
+
+
+def log_likelihood(
+    denoiser: Denoiser,
+    process: Schedule | VarianceExploding,
+    x: Float[Tensor, "n ..."],
+    start: float,
+    log_density_at_end: Callable[[Tensor], Tensor],
+    *,
+    probes: int | None = None,
+    generator: torch.Generator | None = None,
+    rtol: float = 1e-5,
+    atol: float = 1e-5,
+    callback: Callable[[float], None] = lambda share: None,
+) -> Float64[np.ndarray, " n"]:
+    """log p(x, start) in nats, for each of ``x`` (n, *shape); the denoiser computes in the dtype of ``x``.
+
+    ``start`` is a time of the process before its end: in (0, 1) for VE, an index of a noise level in
+    [0, T-1), whole or not, for VP. ``log_density_at_end`` takes points (n, *shape), float64. ``probes`` None: exact
+    trace; a number: that many probes of Hutchinson's estimator, drawn once from ``generator``.
+    ``callback`` hears the share of the way that is done.
+    Raises ``ValueError`` for a start at or after the end, ``RuntimeError`` where the integration fails.
+    """
+    if not start < process.end:
+        raise ValueError(f"the flow ends at time {process.end:g}; it cannot start at {start:g}")
+    n, d, dtype = len(x), x[0].numel(), x.dtype
+    (signal, sigma), (last_signal, last_sigma) = (
+        tuple(float(level) for level in process.levels(np.array(float(time)))) for time in (start, process.end)
+    )
+    first, last = math.log(sigma / signal), math.log(last_sigma / last_signal)
+    signs = None
+    if probes is not None:
+        bits = torch.randint(2, (probes, *x.shape), generator=generator, dtype=torch.float64)
+        signs = (2 * bits - 1).to(x.device)
+
+    def field(log_ratio: float, state: np.ndarray) -> np.ndarray:
+        time = process.time_of(math.exp(log_ratio))
+        here_signal, here_sigma = (float(level) for level in process.levels(np.array(time)))
+        y = torch.from_numpy(state[: n * d]).view(x.shape).to(x.device)
+        eps, divergence = _with_divergence(denoiser, here_signal * y, time, dtype, signs)
+        callback((log_ratio - first) / (last - first))
+        return torch.cat([math.exp(log_ratio) * eps.flatten(), here_sigma * divergence]).cpu().numpy()
+
+    state = np.concatenate([x.double().flatten().cpu().numpy() / signal, np.zeros(n)])
+    each = len(state) ** -0.5
+    solution = solve_ivp(field, (first, last), state, method="RK45", rtol=rtol * each, atol=atol * each, t_eval=[last])
+    if not solution.success or not np.isfinite(solution.y).all():
+        raise RuntimeError(
+            f"the probability-flow ODE could not be integrated from time {start:g} ({solution.message}); "
+            "a model that was trained too little has no smooth field: train longer, or start later"
+        )
+    final = torch.from_numpy(last_signal * solution.y[: n * d, -1]).view(x.shape).to(x.device)
+    at_end = log_density_at_end(final).double().cpu().numpy()
+    return at_end + d * math.log(last_signal / signal) + solution.y[n * d :, -1]
+
+
+def _with_divergence(
+    denoiser: Denoiser, x: Tensor, time: float, dtype: torch.dtype, signs: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Noise prediction (n, *shape) and its divergence (n,), float64."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        eps = denoiser(x.to(dtype), torch.full((len(x),), time, dtype=torch.float64, device=x.device)).double()
+        total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        if signs is None:
+            flat = eps.flatten(1)
+            for i in range(flat.shape[1]):
+                (row,) = torch.autograd.grad(flat[:, i].sum(), x, retain_graph=True)
+                total += row.flatten(1)[:, i]
+        else:
+            for sign in signs:
+                (row,) = torch.autograd.grad((eps * sign).sum(), x, retain_graph=True)
+                total += (row * sign).flatten(1).sum(1) / len(signs)
+    return eps.detach(), total
+
+
+def standard_normal_log_density(sigma: float) -> Callable[[Tensor], Tensor]:
+    """Log-density of N(0, sigma^2 I), the end of the forward process as learned models take it."""
+
+    def log_density(x: Tensor) -> Tensor:
+        flat = x.flatten(1)
+        return -flat.square().sum(1) / (2 * sigma**2) - 0.5 * flat.shape[1] * math.log(2 * math.pi * sigma**2)
+
+    return log_density

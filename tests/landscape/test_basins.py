@@ -1,0 +1,106 @@
+"""Recovery of noisy copies, against the closed-form flow of a small memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from amdiff.config import DiffusionSpec
+from amdiff.diffusion.exact import FiniteSet
+from amdiff.diffusion.schedules import Schedule
+from amdiff.landscape.basins import Search, bisect, scan, search_times
+from amdiff.landscape.volumes import critical_times
+
+SCHEDULE = Schedule.linear(DiffusionSpec())
+
+
+def two_memories() -> torch.Tensor:
+    """Opposite memories in 12 dimensions."""
+    direction = torch.tensor([0.3, -0.5, 0.8, 0.1, 0.9, -0.7, 0.2, 0.4, -0.6, 0.5, 0.3, -0.2], dtype=torch.float64)
+    return torch.stack([direction, -direction]).view(2, 1, 3, 4)
+
+
+def search(memories: torch.Tensor, stride: int = 25, **options) -> Search:
+    options = {"steps": 20, "delta": 0.05, "probability": 0.9, **options}
+    return Search(FiniteSet(memories, SCHEDULE), SCHEDULE, search_times(SCHEDULE, 1, stride), **options)
+
+
+def noises(n: int, copies: int = 10, seed: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, copies, 1, 3, 4, generator=generator, dtype=torch.float64)
+
+
+def test_critical_times_are_where_the_closed_form_flow_stops_returning() -> None:
+    """By symmetry the exact flow of +-m ends at m exactly where ``x.m > 0``: ``sqrt(ab)|m|^2 + sigma n.m > 0``."""
+    memories = two_memories()
+    noise = noises(2, 40)
+    plan = search(memories, steps=1000, probability=1e-6)  # every copy to its end
+    found = critical_times(scan(plan, memories, noise)[0], plan.delta, plan.probability, plan.delta)
+    for target, sign in ((0, 1), (1, -1)):
+        m = sign * memories[0].flatten()
+        overlap = (noise[target].flatten(1) @ m).numpy()
+        side = np.sqrt(SCHEDULE.alpha_bar)[None] * float(m @ m) + SCHEDULE.sigma[None] * overlap[:, None]
+        crossing = np.where((side <= 0).any(axis=1), (side <= 0).argmax(axis=1), len(SCHEDULE))
+        times = plan.times[found.index[target]]
+        ends = crossing < len(SCHEDULE)
+        assert ends.sum() >= 10
+        assert (np.abs(crossing[ends] - times[ends]) <= 25).all()
+        assert (times[~ends] >= plan.times[-1] - 25).all()
+
+
+def test_a_far_memory_has_the_larger_basin() -> None:
+    """Among three memories, the one that stands alone survives more noise than the two that are close."""
+    memories = two_memories()
+    memories = torch.cat([memories, memories[1:] + 0.15])
+    plan = search(memories)
+    found = critical_times(scan(plan, memories, noises(3))[0], plan.delta, 0.9, plan.delta)
+    times = plan.times[found.index].mean(axis=1)
+    assert times[0] > 1.5 * max(times[1:])
+
+
+def test_targets_that_stop_cost_nothing_more_and_change_nothing() -> None:
+    memories = two_memories()
+    targets = torch.cat([memories, memories[:1] + 0.3, memories[1:] * 0.5])
+    plan, noise = search(memories), noises(4)
+    together, _ = scan(plan, targets, noise)
+    for i in range(4):
+        alone, _ = scan(plan, targets[i : i + 1], noise[i : i + 1])
+        assert np.allclose(alone[0], together[i], atol=1e-6, equal_nan=True)
+    # what lies off the memories stops at once: one time is known, the rest was never computed
+    assert (np.isfinite(together).sum(axis=(1, 2)) == 10)[2:].all()
+
+
+def test_a_bisection_agrees_with_the_scan_and_asks_less() -> None:
+    generator = torch.Generator().manual_seed(5)
+    memories = torch.rand(12, 1, 3, 4, generator=generator, dtype=torch.float64) * 2 - 1
+    plan, noise = search(memories, stride=5), noises(12)
+    whole, halved = scan(plan, memories, noise)[0], bisect(plan, memories, noise)
+    known = np.isfinite(halved)
+    assert known.sum() < 0.3 * np.isfinite(whole).sum()
+    both = known & np.isfinite(whole)
+    assert np.allclose(halved[both], whole[both], atol=1e-5)
+    a, b = (critical_times(t, plan.delta, 0.9, plan.delta) for t in (whole, halved))
+    agree = a.index == b.index
+    assert agree.mean() >= 0.95  # the rest came back after a failure
+    assert np.abs(a.index - b.index).mean() < 1
+
+
+def test_what_comes_back_is_kept_for_the_eye() -> None:
+    memories = two_memories()
+    table, watched = scan(search(memories), memories, noises(2), watch=1)
+    assert watched.shape == (1, 40, 1, 3, 4)
+    first = np.linalg.norm((watched[0] - memories[0].numpy()[None]).reshape(40, -1), axis=1)
+    assert np.allclose(first, table[0, :, 0], atol=1e-5, equal_nan=True)
+
+
+def test_the_batch_changes_nothing() -> None:
+    memories = two_memories()
+    small, large = (scan(search(memories, batch=b), memories, noises(2))[0] for b in (3, 4096))
+    assert np.allclose(small, large, atol=1e-6, equal_nan=True)
+
+
+def test_times_lie_below_the_last() -> None:
+    assert search_times(SCHEDULE, 1, 25)[-1] == 976
+    with pytest.raises(ValueError, match="0 to 999, got 1000"):
+        search_times(SCHEDULE, 1000, 25)

@@ -1,0 +1,104 @@
+"""Likelihood by the probability-flow ODE, against closed forms."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from amdiff.config import DiffusionSpec, MlpDenoiser
+from amdiff.diffusion.denoisers import build_network
+from amdiff.diffusion.exact import FiniteSet, Gaussian
+from amdiff.diffusion.memory import DenseAssociativeMemory, ve_level, vp_level
+from amdiff.diffusion.schedules import Schedule, VarianceExploding
+from amdiff.landscape.likelihood import log_likelihood, standard_normal_log_density
+
+VP, VE = Schedule.linear(DiffusionSpec()), VarianceExploding()
+
+
+def gaussian_density(model: Gaussian, signal: float, sigma: float):
+    variance = signal**2 * model.eigenvalues + sigma**2
+    covariance = model.axes @ torch.diag(variance) @ model.axes.T
+    return torch.distributions.MultivariateNormal(signal * model.mean, covariance).log_prob
+
+
+@pytest.mark.parametrize("t", [0.01, 0.15, 0.6])
+def test_a_gaussian_under_ve(t: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    data = torch.randn(40, 3, generator=generator, dtype=torch.float64) * torch.tensor([1.0, 0.3, 0.1])
+    model = Gaussian.fitted(data, VE)
+    x = data[:9] + t**0.5 * torch.randn(9, 3, generator=generator, dtype=torch.float64)
+    found = log_likelihood(model, VE, x, t, gaussian_density(model, 1, 1))
+    assert np.abs(found - gaussian_density(model, 1, math.sqrt(t))(x).numpy()).max() < 1e-3
+
+
+@pytest.mark.parametrize("t", [0.01, 0.15])
+def test_a_finite_mixture_under_ve(t: float) -> None:
+    """Also off the data, where p is small."""
+    generator = torch.Generator().manual_seed(1)
+    memories = torch.randn(6, 2, generator=generator, dtype=torch.float64)
+    am = DenseAssociativeMemory(memories)
+    axis = torch.linspace(-1, 1, 7, dtype=torch.float64)
+    x = torch.cartesian_prod(axis, axis)
+    found = log_likelihood(FiniteSet(memories, VE), VE, x, t, lambda y: am.log_density(y, *ve_level(1.0)))
+    assert np.abs(found - am.log_density(x, *ve_level(t)).numpy()).max() < 1e-3
+
+
+@pytest.mark.parametrize("t", [10.0, 150.5])
+def test_a_finite_mixture_of_images_under_vp(t: float) -> None:
+    generator = torch.Generator().manual_seed(2)
+    memories = torch.rand(5, 1, 2, 3, generator=generator, dtype=torch.float64) * 2 - 1
+    am = DenseAssociativeMemory(memories)
+    signal, sigma = (float(v) for v in VP.levels(np.array(t)))
+    x = signal * memories + sigma * torch.randn(5, 1, 2, 3, generator=generator, dtype=torch.float64)
+    model = FiniteSet(memories, VP)
+    last = vp_level(float(VP.alpha_bar[-1]))
+    found = log_likelihood(model, VP, x, t, lambda y: am.log_density(y, *last))
+    assert np.abs(found - am.log_density(x, *vp_level(signal**2)).numpy()).max() < 1e-3
+    # all but the exact end: N(0, I), which is where the forward process nearly arrives
+    learned = log_likelihood(model, VP, x, t, standard_normal_log_density(1.0))
+    assert np.abs(found - learned).max() < 0.05
+
+
+def test_hutchinsons_estimate_is_unbiased() -> None:
+    """For a Gaussian the divergence does not depend on x, so one solve with many probes meets the exact trace."""
+    generator = torch.Generator().manual_seed(3)
+    data = torch.randn(50, 1, 2, 4, generator=generator, dtype=torch.float64)
+    model = Gaussian.fitted(data, VP)
+    end = gaussian_density(model, float(VP.alpha_bar[-1] ** 0.5), float(VP.sigma[-1]))
+
+    def last(x: torch.Tensor) -> torch.Tensor:
+        return end(x.flatten(1))
+
+    x = data[:200:5]
+    exact = log_likelihood(model, VP, x, 200.0, last)
+    few = np.stack(
+        [
+            log_likelihood(model, VP, x, 200.0, last, probes=2, generator=torch.Generator().manual_seed(s)) - exact
+            for s in range(30)
+        ]
+    )
+    assert 0.005 < few.std() < 1.0
+    assert abs(few.mean()) < 4 * few.std() / math.sqrt(few.size)
+
+
+def test_an_image_network_has_a_likelihood() -> None:
+    """Hutchinson's estimate for a network in float32 meets its exact trace, at whole times and between."""
+    generator = torch.Generator().manual_seed(4)
+    network = build_network(MlpDenoiser(kind="mlp", width=24, blocks=1), (1, 3, 3), 1000, generator)
+    x = torch.randn(3, 1, 3, 3, generator=generator)
+    end = standard_normal_log_density(1.0)
+    exact = log_likelihood(network, VP, x, 100.5, end, rtol=1e-3, atol=1e-3)
+    probes = log_likelihood(network, VP, x, 100.5, end, probes=20, generator=generator, rtol=1e-3, atol=1e-3)
+    assert np.isfinite(exact).all()
+    assert np.abs(exact - probes).max() < 0.05 * np.abs(exact).max()
+
+
+def test_failures_are_named() -> None:
+    end = standard_normal_log_density(1.0)
+    with pytest.raises(RuntimeError, match="could not be integrated"):
+        log_likelihood(lambda x, t: 1e3 * x**3, VE, torch.ones(2, 2), 0.1, end)
+    with pytest.raises(ValueError, match="ends at time 1; it cannot start at 1"):
+        log_likelihood(lambda x, t: x, VE, torch.ones(2, 2), 1.0, end)
