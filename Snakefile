@@ -8,7 +8,7 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-from amdiff.config import ConfigError, parse_config
+from amdiff.config import ANALYSES, ConfigError, parse_config
 from amdiff.plan import FIGURES
 from amdiff.project import freeze, prepare
 
@@ -43,4 +43,5 @@ rule all:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/measures.smk"
+include: "workflow/rules/landscape.smk"
 include: "workflow/rules/results.smk"

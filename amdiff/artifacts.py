@@ -30,7 +30,11 @@ VERSIONS = {
     "neighbors": 2,
     "thresholds": 2,
     "classify": 2,
-    "report": 2,
+    "basin": 1,
+    "curvature": 1,
+    "energy": 1,
+    "likelihood": 1,
+    "report": 3,
 }
 """The meaning of each stage's results; raise a number when its meaning changes."""
 

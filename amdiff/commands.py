@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from amdiff.artifacts import SPEC, VERSIONS, Artifact, Store, check_folder
-from amdiff.config import ConfigError
+from amdiff.config import ConfigError, ExperimentSpec
 from amdiff.files import read_json
 from amdiff.plan import ExperimentPlan, Plan
 from amdiff.project import image_shape, open_plan
@@ -62,19 +62,22 @@ def _describe(chosen: Plan, experiment: ExperimentPlan, root: Path) -> dict[str,
 
     spec = experiment.spec
     shape = image_shape(chosen, spec.dataset, root)
-    parameters = count_parameters(spec.denoiser, shape, spec.diffusion.steps)
+    levels = spec.diffusion.steps if isinstance(spec, ExperimentSpec) else 1
+    parameters = count_parameters(spec.denoiser, shape, levels)
     models = [
         {
             "K": model.size,
             "parameters": parameters,
             "iterations": model.iterations,
-            "samples": spec.sampling.count(model.size),
+            "samples": model.samples,
             "address": model.weights.address,
         }
         for model in experiment.models
     ]
-    samples = sum(spec.sampling.count(model.size) for model in experiment.models)
-    per_sample = math.prod(shape) + 24 + 2 * 2 * spec.neighbors.k * 16
+    samples = sum(model.samples for model in experiment.models)
+    per_sample = 4 * math.prod(shape) + 24
+    if isinstance(spec, ExperimentSpec):
+        per_sample = math.prod(shape) + 24 + 2 * 2 * spec.neighbors.k * 16
     disk = samples * per_sample + len(models) * 4 * parameters
     return {
         "name": experiment.name,

@@ -20,6 +20,7 @@ import h5py
 from amdiff.artifacts import SPEC, canonical_json
 from amdiff.config import (
     ArraysDataset,
+    CircleDataset,
     Config,
     ConfigError,
     ExactDenoiser,
@@ -56,20 +57,30 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
         if largest > count:
             raise ConfigError(
                 f"experiments.{name}.sizes: K = {largest}, but dataset {experiment.dataset!r} has {count} "
-                f"training images; choose K up to {count}"
+                f"training {'points' if experiment.kind == 'circle' else 'images'}; choose K up to {count}"
             )
-        for size, needed, why in _heldout_needs(experiment):
-            spare = count - size + test_count
-            if spare < needed:
-                raise ConfigError(
-                    f"experiments.{name}.sizes: K = {size} leaves {spare} held-out images, but {why} needs {needed}; "
-                    "choose a smaller K"
-                )
-        if isinstance(experiment.denoiser, UnetDenoiser) and (problem := experiment.denoiser.misfit(shape)):
-            raise ConfigError(f"experiments.{name}.denoiser: {problem}")
+        if isinstance(experiment, ExperimentSpec):
+            _check_images(name, experiment, count + test_count, shape)
     return replace(
         build_plan(config), notes=(*notes, *_notes(config, {name: extent[2] for name, extent in extents.items()}))
     )
+
+
+def _check_images(name: str, experiment: ExperimentSpec, count: int, shape: tuple[int, ...]) -> None:
+    """Held-out images and the network's fit; ``count`` images of ``shape`` in all. Raises ``ConfigError``."""
+    for size, needed, why in _heldout_needs(experiment):
+        if count - size < needed:
+            raise ConfigError(
+                f"experiments.{name}.sizes: K = {size} leaves {count - size} held-out images, but {why} needs "
+                f"{needed}; choose a smaller K"
+            )
+    if isinstance(experiment.denoiser, UnetDenoiser) and (problem := experiment.denoiser.misfit(shape)):
+        raise ConfigError(f"experiments.{name}.denoiser: {problem}")
+    if experiment.energy is not None and experiment.energy.references > count:
+        raise ConfigError(
+            f"experiments.{name}.energy.references: {experiment.energy.references} were asked for, but there are "
+            f"{count} images"
+        )
 
 
 def _heldout_needs(experiment: ExperimentSpec) -> Iterator[tuple[int, int, str]]:
@@ -109,7 +120,7 @@ def thaw(path: Path) -> Plan:
 
 
 def image_shape(plan: Plan, dataset: str, root: Path = Path()) -> tuple[int, ...]:
-    """Shape (C, H, W) of a dataset's images."""
+    """Shape (C, H, W) of a dataset's images, (2,) of its points."""
     return _extent(plan.config, dataset, root)[2]
 
 
@@ -159,11 +170,13 @@ def _recorded_sources(name: str, identity: dict[str, object], root: Path) -> set
 
 
 def _extent(config: Config, name: str, root: Path) -> tuple[int, int, tuple[int, ...]]:
-    """Training images, test images, their shape: of the canonical file where it is there, else of the source."""
+    """Training images or points, test images, their shape: of the canonical file where it is there, else the source."""
     path = root / dataset_artifact(config, name).folder / "images.h5"
     spec = config.datasets[name]
     try:
         with h5py.File(path, "r") as file:
+            if isinstance(spec, CircleDataset):
+                return len(file["points"]), 0, tuple(file["points"].shape[1:])
             test = file["split"][:] == 1
             return int((~test).sum()), int(test.sum()), tuple(file["images"].shape[1:])
     except (OSError, KeyError):

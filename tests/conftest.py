@@ -38,6 +38,25 @@ SMALL: dict[str, Any] = {
             "neighbors": {"heldout_limit": 100},
             "thresholds": {"method": "heldout", "pooled": True, "bootstrap": 20},
             "panels": {"columns": 2},
+            "basin": {"count": 5, "train_count": 4, "copies": 3, "steps": 3, "stride": 150, "scan": [0.5, 1.0]},
+            "curvature": {"count": 5, "train_count": 4, "times": [2]},
+            "energy": {"count": 5, "train_count": 4, "points": 5, "references": 2},
+        }
+    },
+    "runtime": {"device": "cpu", "progress_seconds": 60},
+}
+
+TOY: dict[str, Any] = {
+    "datasets": {"circle": {"kind": "circle", "count": 500}},
+    "experiments": {
+        "ring": {
+            "kind": "circle",
+            "dataset": "circle",
+            "sizes": [2, 20],
+            "denoiser": {"kind": "fourier-mlp", "width": 8, "blocks": 2, "time_features": 8, "time_scale": 1.0},
+            "training": {"iterations": 40, "batch_size": 16, "learning_rate": 0.001},
+            "sampling": {"steps": 10, "count": 30},
+            "likelihood": {"points": 11, "tolerance": 0.01},
         }
     },
     "runtime": {"device": "cpu", "progress_seconds": 60},

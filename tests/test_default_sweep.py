@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from amdiff.phases.classes import CLASSES
 from tests.workflow_tools import Project
 
 
@@ -33,3 +34,27 @@ def test_the_default_run_shows_the_three_phases(tmp_path: Path) -> None:
         assert float(row["false_memorized"]) < 0.005
     spurious = [int(row["size"]) for row in rows(tables / "attractors.csv") if row["kind"] == "spurious"]
     assert sum(size >= 3 for size in spurious) >= 5
+    basins = {(int(r["K"]), r["class"]): r for r in rows(tables / "basin.csv")}
+    together = [k for k in (32, 64, 96, 128, 192) if all((k, c) in basins for c in CLASSES)]
+    assert len(together) >= 3
+    for k in together:  # the paper's order, with separate intervals
+        memorized, spurious, generalized = (basins[k, c] for c in CLASSES)
+        assert float(memorized["log_volume_low"]) > float(spurious["log_volume_high"])
+        assert float(spurious["log_volume_low"]) > float(generalized["log_volume_high"])
+    flat = {int(r["K"]): float(r["dimension_threshold"]) for r in rows(tables / "curvature.csv")
+            if (r["class"], r["t"]) == ("train", "2")}  # fmt: skip
+    assert flat[16] < 5
+    assert flat[512] > 50
+
+
+@pytest.mark.slow
+def test_the_default_circle_is_that_of_the_theory(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.snakemake("circle")
+    tables = tmp_path / "results/circle/tables"
+    landscapes = {int(r["K"]): r for r in rows(tables / "landscape.csv")}
+    many = landscapes[1000]
+    assert abs(float(many["radius_learned"]) - float(many["radius_exact"])) < 0.05
+    two = [r for r in rows(tables / "minima.csv") if (r["K"], r["energy"]) == ("2", "learned")]
+    assert len(two) == 2
+    assert all(float(r["nearest_training_distance"]) < 0.1 for r in two)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from amdiff.config import ConfigError, SamplingSpec, parse_config
+from amdiff.config import ANALYSES, ConfigError, SamplingSpec, parse_config
 from amdiff.plan import Plan, build_plan, shard_ranges
 
 
@@ -32,19 +32,20 @@ def variant(small: dict[str, Any], **blocks: dict[str, Any]) -> dict[str, Any]:
 
 def test_changing_a_threshold_remakes_what_depends_on_it_only(small: dict[str, Any]) -> None:
     after = variant(small, thresholds={"quantile": 0.01})
-    assert changed_stages(small, after) == {"thresholds": 1, "classify": 2, "report": 1}
+    assert changed_stages(small, after) == {"thresholds": 1, "classify": 2, **dict.fromkeys(ANALYSES, 2), "report": 1}
 
 
 def test_changing_the_learning_rate_remakes_all_but_the_data(small: dict[str, Any]) -> None:
     after = variant(small, training={"learning_rate": 0.001})
     expected = {"train": 2, "sample": 2, "neighbors": 2, "thresholds": 1, "classify": 2, "report": 1}
-    assert changed_stages(small, after) == expected
+    assert changed_stages(small, after) == {**expected, **dict.fromkeys(ANALYSES, 2)}
 
 
 def test_adding_a_size_with_thresholds_for_each_k_adds_that_size_only(small: dict[str, Any]) -> None:
     before = variant(small, thresholds={"pooled": False})
     after = variant(before, sizes=[4, 8, 16])
-    expected = {"train": 1, "sample": 1, "neighbors": 1, "thresholds": 1, "classify": 1, "report": 1}
+    stages = ("train", "sample", "neighbors", "thresholds", "classify", *ANALYSES, "report")
+    expected = dict.fromkeys(stages, 1)
     assert changed_stages(before, after) == expected
 
 
@@ -56,6 +57,7 @@ def test_adding_a_size_with_pooled_thresholds_keeps_models_and_samples(small: di
         "neighbors": 1,
         "thresholds": 1,
         "classify": 3,
+        **dict.fromkeys(ANALYSES, 3),
         "report": 1,
     }
 
@@ -73,6 +75,17 @@ def test_values_without_effect_change_no_address(small: dict[str, Any]) -> None:
     assert dataset(resample="bicubic", resize=4) != dataset(resize=4)
     all_steps, none = (variant(small, sampling={"steps": steps}) for steps in (1000, None))
     assert changed_stages(all_steps, none) == {"report": 1}
+
+
+def test_what_decides_figures_only_remakes_the_report_only(small: dict[str, Any]) -> None:
+    for block, values in (
+        ("basin", {"scan": [0.7, 1.0], "check": 5}),
+        ("curvature", {"threshold": 0.2, "skip": 0, "rows_per_dimension": 9, "seed": 4}),
+    ):
+        assert changed_stages(small, variant(small, **{block: values})) == {"report": 1}
+    assert changed_stages(small, variant(small, basin={"scan": [1.0, 3.0]})) == {"basin": 2, "report": 1}
+    assert changed_stages(small, variant(small, curvature={"directions": "gaussian"})) == {"curvature": 2, "report": 1}
+    assert changed_stages(small, variant(small, energy={"references": 3})) == {"energy": 2, "report": 1}
 
 
 def test_experiments_that_share_a_step_share_its_artifact(small: dict[str, Any]) -> None:

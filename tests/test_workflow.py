@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from amdiff.plan import FIGURES
+from amdiff.config import ANALYSES
+from amdiff.plan import SECTIONS
 from amdiff.stages import STAGES, stage_function
-from tests.conftest import REPO, SMALL
+from tests.conftest import REPO, SMALL, TOY
 from tests.workflow_tools import Project, kill_tree, wait_for
 
 
@@ -44,8 +45,14 @@ def changed(config: dict[str, Any], block: str, **values: Any) -> dict[str, Any]
 def test_the_interfaces_that_stay(finished: Project) -> None:
     results = finished.root / "results/tiny"
     names = {p.relative_to(results).as_posix() for p in results.rglob("*") if p.is_file()}
-    expected = {f"figures/{f}.{suffix}" for f in FIGURES for suffix in ("png", "svg", "pdf")}
+    sections = ("phases", "basin", "curvature", "energy", "training")
+    figures = [f for section in sections for f in SECTIONS[section].figures]
+    expected = {f"figures/{f}.{suffix}" for f in figures for suffix in ("png", "svg", "pdf")}
     tables = {
+        "basin.csv",
+        "basin_scan.csv",
+        "curvature.csv",
+        "energy.csv",
         "fractions.csv",
         "thresholds.csv",
         "attractors.csv",
@@ -61,7 +68,7 @@ def test_the_interfaces_that_stay(finished: Project) -> None:
 def test_every_job_tells_its_progress_and_keeps_a_log(finished: Project) -> None:
     logs = {p.parent.name: p.read_text() for p in finished.root.glob("logs/digits/train/*.log")}
     assert re.search(r"train digits K\d+: 60/60 steps, loss [\d.]+, .* steps/s, done in", logs["train"])
-    assert {p.parent.name for p in finished.root.glob("logs/digits/*/*.log")} == set(STAGES)
+    assert {p.parent.name for p in finished.root.glob("logs/digits/*/*.log")} == set(STAGES) - {"likelihood"}
 
 
 def test_nothing_is_done_twice_whatever_the_times(project: Project) -> None:
@@ -70,7 +77,7 @@ def test_nothing_is_done_twice_whatever_the_times(project: Project) -> None:
     shutil.rmtree(project.root / ".snakemake")
     shutil.rmtree(project.root / "scratch")
     assert project.planned() == {}
-    for intermediate in ("train", "sample", "neighbors"):
+    for intermediate in ("train", "sample", "neighbors", *ANALYSES):
         shutil.rmtree(project.root / "artifacts/digits" / intermediate)
     assert project.planned() == {}
 
@@ -78,7 +85,8 @@ def test_nothing_is_done_twice_whatever_the_times(project: Project) -> None:
 def test_a_change_reruns_what_depends_on_it_and_nothing_else(project: Project) -> None:
     thresholds = changed(SMALL, "thresholds", quantile=0.02)
     project.configure(thresholds)
-    assert project.planned() == {"all": 1, "tiny": 1, "thresholds": 1, "classify": 2, "report": 1}
+    again = dict.fromkeys(ANALYSES, 2)  # other samples are the clearest of their class
+    assert project.planned() == {"all": 1, "tiny": 1, "thresholds": 1, "classify": 2, **again, "report": 1}
     project.configure(changed(SMALL, "training", learning_rate=0.004))
     expected = {
         "all": 1,
@@ -88,6 +96,7 @@ def test_a_change_reruns_what_depends_on_it_and_nothing_else(project: Project) -
         "neighbors": 2,
         "thresholds": 1,
         "classify": 2,
+        **again,
         "report": 1,
     }
     assert project.planned() == expected
@@ -95,7 +104,11 @@ def test_a_change_reruns_what_depends_on_it_and_nothing_else(project: Project) -
     more["experiments"]["tiny"]["sizes"] = [4, 8, 16]
     project.configure(more)
     once = dict.fromkeys(("all", "tiny", "train", "sample", "neighbors", "thresholds", "report"), 1)
-    assert project.planned() == {**once, "classify": 3}
+    assert project.planned() == {**once, "classify": 3, **dict.fromkeys(ANALYSES, 3)}
+    analyses = changed(SMALL, "basin", scan=[0.7, 0.9, 1.0])  # the largest factor stays, distances are stored
+    analyses = changed(analyses, "curvature", threshold=0.3, skip=2)
+    project.configure(changed(analyses, "energy", points=6))
+    assert project.planned() == {"all": 1, "tiny": 1, "energy": 2, "report": 1}
     project.configure({**SMALL, "runtime": {"device": "auto", "sampling_batch": 5}})
     assert project.planned() == {}
 
@@ -247,11 +260,31 @@ def test_snakemakes_own_report(project: Project) -> None:
 
 def test_rules_commands_and_functions_share_their_names() -> None:
     text = "".join(p.read_text() for p in (REPO / "workflow/rules").glob("*.smk"))
-    rules = set(re.findall(r"^rule (\w+):", text, re.MULTILINE))
-    assert rules == set(STAGES)
+    written = set(re.findall(r"^rule (\w+):", text, re.MULTILINE))
+    same_form = {*ANALYSES, "likelihood"}  # one loop makes their rules
+    assert written | same_form == set(STAGES)
     for name in STAGES:
         assert stage_function(name).__name__ == name
-        assert re.search(rf"{{AMDIFF}} {name} ", text)
+        assert name in same_form or re.search(rf"{{AMDIFF}} {name} ", text)
+
+
+def test_the_toy_model_is_an_experiment_like_the_others(tmp_path: Path) -> None:
+    project = Project(tmp_path, TOY)
+    project.snakemake()
+    results = project.root / "results/ring"
+    for name in ("landscape", "ring", "two_memories", "training"):
+        assert (results / f"figures/{name}.svg").stat().st_size > 1000
+    table = (results / "tables/landscape.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in table] == ["K", "2", "20"]
+    assert "the learned energy has" in (results / "report.html").read_text()
+    assert project.planned() == {}
+    before = project.checksums()
+    shutil.rmtree(project.root / "artifacts/circle/likelihood")
+    shutil.rmtree(project.root / "artifacts/circle/report")
+    shutil.rmtree(results)
+    project.snakemake()
+    assert project.checksums() == before
+    assert project.run("python", "-m", "amdiff", "verify").returncode == 0
 
 
 def test_two_runs_at_once_make_each_artifact_once(tmp_path: Path, finished: Project) -> None:

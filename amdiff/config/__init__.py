@@ -5,7 +5,16 @@ A configuration names datasets and experiments; every class here is one block of
 are those of Pham et al. (arXiv 2505.21777) unless a description says otherwise.
 """
 
+from .analyses import ANALYSES, AnalysisSpec, BasinSpec, CurvatureSpec, EnergySpec
 from .base import Spec
+from .circle import (
+    CircleSamplingSpec,
+    CircleSpec,
+    ExactCircleDenoiser,
+    FourierMlpDenoiser,
+    LikelihoodSpec,
+    VeSpec,
+)
 from .datasets import (
     ArraysDataset,
     CircleDataset,
@@ -25,7 +34,7 @@ from .diffusion import (
     TrainingSpec,
     UnetDenoiser,
 )
-from .experiment import Config, ExperimentSpec, RuntimeSpec
+from .experiment import AnyExperiment, Config, ExperimentSpec, RuntimeSpec
 from .measures import (
     FixedThresholds,
     HeldoutThresholds,
@@ -37,21 +46,32 @@ from .measures import (
 from .reading import ConfigError, json_schema, parse_config, read_config
 
 __all__ = [
+    "ANALYSES",
+    "AnalysisSpec",
+    "AnyExperiment",
     "ArraysDataset",
+    "BasinSpec",
     "CircleDataset",
+    "CircleSamplingSpec",
+    "CircleSpec",
     "Config",
     "ConfigError",
+    "CurvatureSpec",
     "DatasetSpec",
     "DenoiserSpec",
     "DiffusionSpec",
     "DigitsDataset",
+    "EnergySpec",
+    "ExactCircleDenoiser",
     "ExactDenoiser",
     "ExperimentSpec",
     "FashionMnistDataset",
     "FixedThresholds",
     "FolderDataset",
+    "FourierMlpDenoiser",
     "HeldoutThresholds",
     "ImageDataset",
+    "LikelihoodSpec",
     "MlpDenoiser",
     "NeighborsSpec",
     "PanelsSpec",
@@ -63,6 +83,7 @@ __all__ = [
     "TrainingSpec",
     "UnetDenoiser",
     "ValleyThresholds",
+    "VeSpec",
     "json_schema",
     "parse_config",
     "read_config",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -116,6 +116,12 @@ class TrainingSpec(Spec):
     precision: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of the network in training (bfloat16: autocast; weights stay float32). Sampling is float32."""
     seed: Seed = 0
+
+    def resolved(self, size: int) -> dict[str, Any]:
+        """What decides the training of the model trained on ``size`` images, as plain JSON data."""
+        values = self.identity()
+        del values["iterations_by_size"], values["cap_batch"]
+        return {**values, "iterations": self.iterations_for(size), "batch_size": self.batch_for(size)}
 
     def batch_for(self, size: int) -> int:
         """Images a step of the model trained on ``size`` images."""

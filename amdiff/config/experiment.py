@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
+from .analyses import ANALYSES, AnalysisSpec, BasinSpec, CurvatureSpec, EnergySpec
 from .base import Seed, Spec
+from .circle import CircleSpec
 from .datasets import CircleDataset, DatasetSpec
 from .diffusion import DenoiserSpec, DiffusionSpec, ExactDenoiser, SamplingSpec, TrainingSpec
 from .measures import FixedThresholds, NeighborsSpec, PanelsSpec, ThresholdsSpec, ValleyThresholds
+from .sizes import Sizes
 
 
 class ExperimentSpec(Spec):
-    """A sweep: one dataset, one kind of model, several training-set sizes."""
+    """A sweep: one dataset of images, one kind of model, several training-set sizes."""
 
+    kind: Literal["images"] = "images"
+    """The toy model on the circle is an experiment of kind 'circle'."""
     dataset: str
     """Name of a dataset of this file."""
-    sizes: tuple[Annotated[int, Field(ge=1)], ...]
+    sizes: Sizes
     """K, the training-set sizes, in images."""
     subset_seed: Seed = 3407
     """Seed of the one permutation whose prefixes are the training sets."""
@@ -29,15 +35,17 @@ class ExperimentSpec(Spec):
     neighbors: NeighborsSpec = NeighborsSpec()
     thresholds: ThresholdsSpec = ValleyThresholds(method="valley")
     panels: PanelsSpec = PanelsSpec()
+    basin: BasinSpec | None = BasinSpec()
+    """Basins of attraction; null for none."""
+    curvature: CurvatureSpec | None = CurvatureSpec()
+    """Curvature of the energy; null for none."""
+    energy: EnergySpec | None = EnergySpec()
+    """Relative energy; null for none."""
 
-    @field_validator("sizes")
-    @classmethod
-    def _distinct(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not value:
-            raise ValueError("sizes must name at least one K")
-        if len(set(value)) != len(value):
-            raise ValueError(f"sizes must be distinct, got {list(value)}")
-        return tuple(sorted(value))
+    @property
+    def analyses(self) -> dict[str, AnalysisSpec]:
+        """The analyses that are asked for, by name."""
+        return {name: spec for name in ANALYSES if (spec := getattr(self, name)) is not None}
 
     @model_validator(mode="after")
     def _consistent(self) -> ExperimentSpec:
@@ -53,7 +61,18 @@ class ExperimentSpec(Spec):
                 f"thresholds of method {self.thresholds.method!r} need neighbors.heldout_limit >= 20, "
                 f"got {self.neighbors.heldout_limit}"
             )
+        for key, times in self._analysis_times():
+            if max(times) >= self.diffusion.steps:
+                raise ValueError(f"{key}: noise levels are numbered 0 to {self.diffusion.steps - 1}, got {max(times)}")
         return self
+
+    def _analysis_times(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        if self.basin is not None:
+            yield "basin.first", (self.basin.first,)
+        if self.curvature is not None:
+            yield "curvature.times", self.curvature.times
+        if self.energy is not None:
+            yield "energy.time", (self.energy.time,)
 
 
 class RuntimeSpec(Spec):
@@ -65,6 +84,8 @@ class RuntimeSpec(Spec):
     """torch.compile the network."""
     sampling_batch: Annotated[int, Field(ge=1)] = 512
     """Samples drawn together."""
+    analysis_batch: Annotated[int, Field(ge=1)] = 4096
+    """Images that pass a denoiser together in the analyses of the landscape."""
     neighbor_memory_mb: Annotated[int, Field(ge=16)] = 1024
     """Memory that a neighbour search may use for its blocks, in MiB."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60
@@ -73,8 +94,19 @@ class RuntimeSpec(Spec):
     """Interval between progress lines, in seconds."""
 
 
-RULES = {"all", "dataset", "train", "sample", "neighbors", "thresholds", "classify", "report"}
+RULES = {"all", "dataset", "train", "sample", "neighbors", "thresholds", "classify", *ANALYSES, "likelihood", "report"}
 """Rules of the workflow; experiments are rules beside them."""
+
+
+def kind(value: Any) -> str:
+    """Kind of an experiment: 'images' unless it says otherwise."""
+    return value.get("kind", "images") if isinstance(value, Mapping) else getattr(value, "kind", "images")
+
+
+AnyExperiment = Annotated[
+    Annotated[ExperimentSpec, Tag("images")] | Annotated[CircleSpec, Tag("circle")], Discriminator(kind)
+]
+
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -83,7 +115,7 @@ class Config(Spec):
 
     datasets: dict[str, DatasetSpec]
     """Datasets, by a name of one's choice."""
-    experiments: dict[str, ExperimentSpec]
+    experiments: dict[str, AnyExperiment]
     """Experiments, by a name of one's choice; results/<name> is what people look at."""
     runtime: RuntimeSpec = RuntimeSpec()
     sources: dict[str, str] = Field(default={})
@@ -104,6 +136,10 @@ class Config(Spec):
             if experiment.dataset not in self.datasets:
                 known = ", ".join(self.datasets) or "none"
                 raise ValueError(f"experiments.{name}.dataset: no dataset {experiment.dataset!r}; known: {known}")
-            if isinstance(self.datasets[experiment.dataset], CircleDataset):
-                raise ValueError(f"experiments.{name}.dataset: {experiment.dataset!r} holds points, not images")
+            holds = "circle" if isinstance(self.datasets[experiment.dataset], CircleDataset) else "images"
+            if holds != experiment.kind:
+                raise ValueError(
+                    f"experiments.{name}: an experiment of kind {experiment.kind!r} cannot use dataset "
+                    f"{experiment.dataset!r}, which holds {'points' if holds == 'circle' else 'images'}"
+                )
         return self

@@ -68,7 +68,7 @@ def _explain(error: Any) -> str:
             return f"{key}: {error['ctx']['discriminator']} is required"
         case "union_tag_invalid":
             context = error["ctx"]
-            choice = context["discriminator"].strip("'")
+            choice = context["discriminator"].strip("'()")
             return f"{key}.{choice}: got {context['tag']!r}; allowed: {context['expected_tags']}"
         case "value_error":
             return message if not key or message.startswith(key) else f"{key}: {message}"

@@ -29,6 +29,20 @@ def training_subset(count: int, size: int, seed: int) -> Int64[np.ndarray, " siz
     return permutation(count, seed)[:size]
 
 
+def circle_subset(count: int, size: int, seed: int) -> Int64[np.ndarray, " size"]:
+    """The toy model's subset: the first ``size`` of ``torch.randperm``, as in the published code.
+
+    Raises ``ValueError`` unless 1 <= size <= count.
+    """
+    import torch
+
+    if not 1 <= size <= count:
+        raise ValueError(
+            f"K = {size} points were asked for, but the circle has {count}; choose K between 1 and {count}"
+        )
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:size].numpy()
+
+
 def heldout_subset(count: int, test_count: int, size: int, seed: int, limit: int) -> Int64[np.ndarray, " heldout"]:
     """Indices of at most ``limit`` images that are not in S_K.
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from amdiff.config import TrainingSpec
 
+from .corruption import Corruption
 from .sampling import from_uint8
-from .schedules import Schedule
 
 
 class TrainingDiverged(RuntimeError):
@@ -44,23 +44,26 @@ def ema_decay(spec: TrainingSpec, step: int) -> float:
 
 
 class Trainer:
-    """Trains ``network`` on ``images``; ``ema`` is the average that samples."""
+    """Trains ``network`` on ``data``; ``ema`` is the average that samples."""
 
     def __init__(
         self,
         network: nn.Module,
-        images: UInt8[Tensor, "k ..."],
+        data: UInt8[Tensor, "k ..."] | Float[Tensor, "k ..."],
         spec: TrainingSpec,
-        schedule: Schedule,
+        corrupt: Corruption,
         *,
         iterations: int,
         log_every: int,
         compile: bool = False,
     ) -> None:
-        """``network`` and ``images`` are on the device that trains; metrics are kept every ``log_every`` steps."""
-        self.network, self.images, self.spec = network, images, spec
+        """``network`` and ``data`` are on the device that trains; metrics are kept every ``log_every`` steps.
+
+        ``data`` are images, uint8, or points as they are.
+        """
+        self.network, self.data, self.spec, self.corrupt = network, data, spec, corrupt
         self.iterations, self.log_every = iterations, log_every
-        self.device = images.device
+        self.device = data.device
         self.ema = copy.deepcopy(network).requires_grad_(False).eval()
         fused = self.device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.Adam(network.parameters(), lr=spec.learning_rate, fused=fused)
@@ -70,9 +73,7 @@ class Trainer:
         self._loss_sum = torch.zeros((), device=self.device)
         self._parameters = list(network.parameters())
         self._averages = list(self.ema.parameters())
-        self._signal = torch.from_numpy(np.sqrt(schedule.alpha_bar)).float().to(self.device)
-        self._sigma = torch.from_numpy(schedule.sigma).float().to(self.device)
-        self._batch = spec.batch_for(len(images))
+        self._batch = spec.batch_for(len(data))
         self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in network.modules())
         self._forward = torch.compile(network) if compile else network
         network.train()
@@ -113,12 +114,9 @@ class Trainer:
         self.metrics, self.step = list(state["metrics"]), state["step"]
 
     def _take_step(self) -> None:
-        rows = torch.randint(len(self.images), (self._batch,), generator=self.generator).to(self.device)
-        t = torch.randint(len(self._sigma), (self._batch,), generator=self.generator).to(self.device)
-        x0 = from_uint8(self.images[rows])
-        noise = torch.randn(x0.shape, generator=self.generator).to(self.device)
-        per_image = (self._batch, *[1] * (x0.ndim - 1))
-        x = self._signal[t].view(per_image) * x0 + self._sigma[t].view(per_image) * noise
+        rows = torch.randint(len(self.data), (self._batch,), generator=self.generator).to(self.device)
+        chosen = self.data[rows]
+        x, t, noise = self.corrupt(from_uint8(chosen) if chosen.dtype == torch.uint8 else chosen, self.generator)
         with self._dropout_stream(), self._autocast():
             loss = nn.functional.mse_loss(self._forward(x, t).float(), noise)
         self.optimizer.zero_grad(set_to_none=True)

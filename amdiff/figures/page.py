@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,3 +81,29 @@ def render(
         configuration=configuration,
         provenance=provenance,
     )
+
+
+def make_table(
+    name: str,
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    note: str = "",
+    shown: int | None = None,
+) -> Table:
+    """A table with its CSV; ``shown`` rows at most are on the page, those with the largest fourth column."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(["" if v is None else v for v in row] for row in rows)
+    short = list(rows)
+    if shown is not None:
+        short = sorted(rows, key=lambda row: -row[3] if isinstance(row[3], int) else 0)[:shown]
+        note = f"{note} The {len(short)} largest of {len(rows)}; all are in the file.".strip()
+    return Table(name, title, columns, [[_cell(v) for v in row] for row in short], text.getvalue(), note)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

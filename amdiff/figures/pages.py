@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
 from amdiff.phases.classes import CLASSES
 
-from .page import Table
+from .page import Table, make_table
 
 TITLES = {
     "fractions": "The three phases",
@@ -20,6 +18,18 @@ TITLES = {
     "panel_generalized": "Generalized samples",
     "borderline": "Samples at the thresholds",
     "attractors": "Spurious attractors",
+    "log_volume": "Log-volume of basins",
+    "critical_time": "Critical times",
+    "basin_scan": "Log-volume at other thresholds",
+    "recovery": "What comes back from noise",
+    "spectra": "Curvature spectra by class",
+    "spectra_train": "Curvature spectra of training points",
+    "dimension": "Dimension of the learned manifold",
+    "energy_gap": "Relative energy",
+    "energy_references": "Relative energy for other references",
+    "landscape": "Energy landscapes of the circle",
+    "ring": "Energy along the radius",
+    "two_memories": "Two memories",
     "training": "Training",
 }
 
@@ -131,48 +141,23 @@ def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], r
     rates = [f"false_{n}{suffix}" for n in ("memorized", "spurious") for suffix in ("", "_low", "_high")]
     columns = ["K", *(f"{d}{x}" for d in ("delta_m", "delta_s") for x in ("", "_low", "_high", "_method"))]
     return [
-        _table(
+        make_table(
             "fractions", "Fractions",
             ["K", *triples, "delta_m", "delta_s", "n_train", "n_synthetic", "spurious_proper", "spurious_halo"],
             fractions,
             note="Wilson intervals for memorized, leave-one-out jackknife for the others. spurious_proper: in "
             "attractors without memorized samples; spurious_halo: around memories.",
         ),
-        _table(
+        make_table(
             "thresholds", "Thresholds and false positives", [*columns, "n_heldout", *rates], found,
             note="Bootstrap intervals; shares of held-out real images that would be called memorized or spurious, the "
             "latter scaled to as many images as there are samples.",
         ),
-        _table(
+        make_table(
             "attractor_counts", "Attractors", ["K", "memories", "spurious_attractors", "memorized_images"], counts,
             note="Components with at least two samples: those that hold a memorized sample, and those that hold none; "
             "and training images that some sample copies.",
         ),
-        _table("attractors", "The most visited attractors", ["K", *keys], attractors, shown=12),
-        _table("panels", "Ranked samples", ["K", "class", "rank", "index"], ranked, shown=0),
+        make_table("attractors", "The most visited attractors", ["K", *keys], attractors, shown=12),
+        make_table("panels", "Ranked samples", ["K", "class", "rank", "index"], ranked, shown=0),
     ]  # fmt: skip
-
-
-def _table(
-    name: str,
-    title: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[Any]],
-    note: str = "",
-    shown: int | None = None,
-) -> Table:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(["" if v is None else v for v in row] for row in rows)
-    short = list(rows)
-    if shown is not None:
-        short = sorted(rows, key=lambda row: -row[3] if isinstance(row[3], int) else 0)[:shown]
-        note = f"{note} The {len(short)} largest of {len(rows)}; all are in the file.".strip()
-    return Table(name, title, columns, [[_cell(v) for v in row] for row in short], text.getvalue(), note)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -71,10 +71,17 @@ class Search:
     def recovery(
         self, targets: Float[Tensor, "n ..."], noise: Float[Tensor, "n ..."], time: int
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n ..."]]:
-        """Distance of each target to what comes back from ``time``, and what comes back."""
+        """Distance of each target to what comes back from ``time``, and what comes back.
+
+        Raises ``ValueError`` where that is not finite.
+        """
         signal, sigma = self.schedule.alpha_bar[time] ** 0.5, self.schedule.sigma[time]
         back = self.denoise(float(signal) * targets + float(sigma) * noise, time)
-        return self.distance(targets, back), back
+        parts = zip(targets.split(self.batch), back.split(self.batch), strict=True)
+        distance = torch.cat([self.distance(x, y) for x, y in parts])
+        if not torch.isfinite(distance).all():
+            raise ValueError("what comes back from noise is NaN or infinite: the model's training diverged")
+        return distance, back
 
 
 def scan(
@@ -101,7 +108,7 @@ def scan(
         table[rows, j] = distance.float().view(-1, copies).cpu().numpy()
         seen = rows < watch
         watched[rows[seen], j] = back.view(-1, copies, *targets.shape[1:])[: int(seen.sum()), 0].float().cpu().numpy()
-        recovered = (table[rows, j] <= search.delta).mean(axis=1)
+        recovered = (table[rows, j] <= np.float32(search.delta)).mean(axis=1)
         active = active[torch.from_numpy(recovered >= search.probability - 1e-12).to(active.device)]
         callback(n - len(active))
         if len(active) == 0:
@@ -141,17 +148,18 @@ def bisect(
     def target_passes(rows: np.ndarray, where: np.ndarray) -> np.ndarray:
         pairs = np.repeat(rows, copies), np.tile(np.arange(copies), len(rows))
         evaluate(*pairs, np.repeat(where, copies))
-        return (table[rows, where] <= search.delta).mean(axis=1) >= search.probability - 1e-12
+        return (table[rows, where] <= np.float32(search.delta)).mean(axis=1) >= search.probability - 1e-12
 
     count = len(search.times)
     stop = halve(np.full(n, -1), np.full(n, count), target_passes)
-    # copies that already failed at the last time where their target passed: where did each fail first?
-    last = np.maximum(stop - 1, 0)
-    early = ((table[np.arange(n), last] > search.delta) & (stop > 0)[:, None]).nonzero()
+    # copies that were seen to fail before their target's stop: where did each fail first?
+    failing = (table > np.float32(search.delta)) & (np.arange(count)[None, :, None] < stop[:, None, None])
+    early = np.nonzero(failing.any(axis=1))
+    seen = failing.argmax(axis=1)[early]
 
     def copy_passes(which: np.ndarray, where: np.ndarray) -> np.ndarray:
         evaluate(early[0][which], early[1][which], where)
-        return table[early[0][which], where, early[1][which]] <= search.delta
+        return table[early[0][which], where, early[1][which]] <= np.float32(search.delta)
 
-    halve(np.full(len(early[0]), -1), last[early[0]], copy_passes)
+    halve(np.full(len(seen), -1), seen, copy_passes)
     return table

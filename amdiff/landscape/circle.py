@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Float64
+from scipy.interpolate import RectBivariateSpline
 from scipy.optimize import brentq
 from scipy.special import i0e, i1e
 
@@ -42,3 +43,14 @@ def ring_radius(beta: float) -> float:
     if beta <= 1:
         return 0.0
     return float(brentq(lambda r: i1e(2 * beta * r) / i0e(2 * beta * r) - r, 1e-9, 1.0))
+
+
+def radial_profile(
+    grid: Float[np.ndarray, "n n"], axis: Float[np.ndarray, " n"]
+) -> tuple[Float64[np.ndarray, " r"], Float64[np.ndarray, " r"]]:
+    """Radii from 0 to the end of ``axis``, and the mean over angles of a function on the grid (cubic splines)."""
+    spline = RectBivariateSpline(axis, axis, grid)
+    radius = np.linspace(0, float(axis[-1]), 301)
+    angle = np.arange(256) * 2 * np.pi / 256
+    values = spline.ev(radius[:, None] * np.sin(angle), radius[:, None] * np.cos(angle))  # rows are y
+    return radius, values.mean(axis=1)

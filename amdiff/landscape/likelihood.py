@@ -50,10 +50,17 @@ def log_likelihood(
     [0, T-1), whole or not, for VP. ``log_density_at_end`` takes points (n, *shape), float64. ``probes`` None: exact
     trace; a number: that many probes of Hutchinson's estimator, drawn once from ``generator``.
     ``callback`` hears the share of the way that is done.
-    Raises ``ValueError`` for a start at or after the end, ``RuntimeError`` where the integration fails.
+    Raises ``ValueError`` for a start outside this, or probes without a generator; ``RuntimeError`` where the
+    integration fails.
     """
-    if not start < process.end:
-        raise ValueError(f"the flow ends at time {process.end:g}; it cannot start at {start:g}")
+    if not 0 <= start < process.end or process.levels(np.array(float(start)))[1] == 0:
+        raise ValueError(
+            f"the flow leads from a positive noise level to time {process.end:g}; it cannot start at {start:g}"
+        )
+    if probes is not None and (probes < 1 or generator is None):
+        raise ValueError(
+            f"Hutchinson's estimator needs at least one probe and a generator, got {probes} and {generator}"
+        )
     n, d, dtype = len(x), x[0].numel(), x.dtype
     (signal, sigma), (last_signal, last_sigma) = (
         tuple(float(level) for level in process.levels(np.array(float(time)))) for time in (start, process.end)
@@ -69,6 +76,10 @@ def log_likelihood(
         here_signal, here_sigma = (float(level) for level in process.levels(np.array(time)))
         y = torch.from_numpy(state[: n * d]).view(x.shape).to(x.device)
         eps, divergence = _with_divergence(denoiser, here_signal * y, time, dtype, signs)
+        if not (torch.isfinite(eps).all() and torch.isfinite(divergence).all()):
+            raise RuntimeError(
+                f"the probability-flow ODE could not be integrated: the model is NaN or infinite at {time:g}"
+            )
         callback((log_ratio - first) / (last - first))
         return torch.cat([math.exp(log_ratio) * eps.flatten(), here_sigma * divergence]).cpu().numpy()
 

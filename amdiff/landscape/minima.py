@@ -23,7 +23,12 @@ class Minimum(NamedTuple):
 
 
 def grid_minima(energy: Float[np.ndarray, "rows columns"], min_depth: float) -> list[Minimum]:
-    """Minima at least ``min_depth`` deep, the lowest first; points with their eight neighbours."""
+    """Minima at least ``min_depth`` deep, the lowest first; points with their eight neighbours.
+
+    Raises ``ValueError`` for energies that are not finite.
+    """
+    if not np.isfinite(energy).all():
+        raise ValueError("minima were asked for of an energy that is NaN or infinite somewhere")
     rows, columns = energy.shape
     flat = energy.ravel()
     root = [-1] * len(flat)
@@ -49,5 +54,7 @@ def grid_minima(energy: Float[np.ndarray, "rows columns"], min_depth: float) -> 
             root[shallow] = meeting[0]
         if not meeting:
             depth[i] = np.inf
-    found = [Minimum(i // columns, i % columns, float(flat[i]), d) for i, d in depth.items() if d >= min_depth]
+    found = [
+        Minimum(i // columns, i % columns, float(flat[i]), d) for i, d in depth.items() if d >= min_depth and d > 0
+    ]
     return sorted(found, key=lambda m: m.energy)

@@ -2,8 +2,9 @@
 
 Singular values are divided by ``sigma_t sqrt(rows var q)``, with ``var q`` the variance of a component of a
 direction: in the linear regime they are then those of the Jacobian itself, whatever the directions.
-Times ``sigma_t^2`` they lie in [0, 1] for an exact score: 1 across the data, where noise alone decides, 0 along
-the data's manifold, where the density does not change.
+Times ``sigma_t^2`` an exact score gives 1 across the data, where noise alone decides, and 0 along the data's
+manifold, where the density does not change; between data, where the density is lowest, also more than 1
+(singular values have no sign).
 """
 
 from __future__ import annotations
@@ -20,14 +21,11 @@ def normalisation(sigma: float, rows: int, variance: float) -> float:
 def dimension_by_gap(spectra: Float[np.ndarray, "n d"]) -> Int64[np.ndarray, " n"]:
     """Number of singular values behind the largest gap (Stanczuk et al. 2022).
 
-    ``spectra`` in decreasing order. Directions across the manifold come first; those behind the gap lie along it.
-    Raises ``ValueError`` for d = 1, where there is no gap.
+    ``spectra`` in decreasing order. Directions across the manifold come first; those behind the gap lie along it. The
+    gap behind the last value, down to 0, counts as well (ours): so a point has dimension 0.
     """
-    d = spectra.shape[1]
-    if d < 2:
-        raise ValueError("a gap needs at least two singular values, got one")
-    gaps = spectra[:, :-1] - spectra[:, 1:]
-    return (d - 1 - gaps.argmax(axis=1)).astype(np.int64)
+    gaps = -np.diff(spectra, axis=1, append=0)
+    return (spectra.shape[1] - 1 - gaps.argmax(axis=1)).astype(np.int64)
 
 
 def dimension_by_threshold(

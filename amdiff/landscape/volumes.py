@@ -38,10 +38,16 @@ def critical_times(
 
     ``largest`` is the threshold at which the search stopped. Up to it the table is complete; entries missing
     below a stop (a search by bisection) take the value of the next time that was computed.
-    Raises ``ValueError`` for a larger ``delta``.
+    Raises ``ValueError`` for a larger ``delta``, and for a smaller one where such entries are missing.
     """
     if delta > largest * (1 + 1e-9):
         raise ValueError(f"the search stopped at a threshold of {largest:g}; delta = {delta:g} needs a new one")
+    missing = np.isnan(distance)
+    gaps = (missing[:, :-1] & ~missing[:, 1:]).any()
+    if gaps and delta < largest * (1 - 1e-9):
+        raise ValueError(
+            f"a search by bisection serves its own threshold {largest:g} only, got delta = {delta:g}; scan"
+        )
     recovered = _filled(distance, delta)
     count = recovered.shape[1]
     share = recovered.mean(axis=2)
@@ -55,7 +61,7 @@ def critical_times(
 
 def _filled(distance: np.ndarray, delta: float) -> np.ndarray:
     """Recovered or not; a missing entry is as the next one in time, and lost where none follows."""
-    recovered = distance <= delta
+    recovered = distance <= np.float32(delta)
     missing = np.isnan(distance)
     for j in range(distance.shape[1] - 2, -1, -1):
         recovered[:, j] = np.where(missing[:, j], recovered[:, j + 1], recovered[:, j])

@@ -58,18 +58,19 @@ def grouped_mean(
 ) -> tuple[Estimate, int]:
     """Mean of values that are alike within groups, with Student's interval, and the number of groups.
 
-    The variance is that between the groups' sums of deviations (Liang and Zeger 1986), times G/(G - 1); with
-    groups of one it is the usual one. With one group nothing is known: the ends are NaN.
+    The variance is the jackknife's that leaves out one group at a time, which holds where a group is
+    large; with groups of one it is the usual one. With one group nothing is known: the ends are NaN.
     Raises ``ValueError`` for no values.
     """
     if len(values) == 0:
         raise ValueError("a mean needs at least one value, got none")
     mean = float(values.mean(dtype=np.float64))
     _, member = np.unique(groups, return_inverse=True)
-    sums = np.bincount(member, weights=values - mean)
+    sums, sizes = np.bincount(member, weights=values), np.bincount(member)
     count = len(sums)
     if count < 2:
         return Estimate(mean, np.nan, np.nan), count
-    error = float(np.sqrt(count / (count - 1) * np.square(sums).sum())) / len(values)
+    without = (sums.sum() - sums) / (len(values) - sizes)
+    error = float(np.sqrt((count - 1) / count * np.square(without - mean).sum()))
     half = float(stdtrit(count - 1, 0.5 + confidence / 2)) * error
     return Estimate(mean, mean - half, mean + half), count

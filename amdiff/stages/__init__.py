@@ -20,6 +20,10 @@ STAGES = {
     "neighbors": "measures",
     "thresholds": "measures",
     "classify": "measures",
+    "basin": "landscape",
+    "curvature": "landscape",
+    "energy": "landscape",
+    "likelihood": "toy",
     "report": "report",
 }
 """The module of each stage: imported when needed, since some bring torch and others faiss."""

@@ -90,7 +90,9 @@ class Selection:
         return self.source.rows(self.chosen[indices])
 
 
-def write_h5(path: Path, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> None:
+def write_h5(
+    path: Path, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any], *, compress: bool = False
+) -> None:
     """Write arrays (names may hold '/'), chunked along the first axis, atomically.
 
     An attribute ``"name@key"`` belongs to the array ``name``, any other to the file. The file is made
@@ -99,7 +101,9 @@ def write_h5(path: Path, arrays: Mapping[str, np.ndarray], attributes: Mapping[s
     with h5py.File("memory", "w", driver="core", backing_store=False) as file:
         for name, array in arrays.items():
             rows = max(1, min(len(array), 2**20 // max(1, array[:1].nbytes)))
-            file.create_dataset(name, data=array, chunks=(rows, *array.shape[1:]) if array.size else None)
+            chunks = (rows, *array.shape[1:]) if array.size else None
+            compression = "gzip" if compress and array.size else None
+            file.create_dataset(name, data=array, chunks=chunks, compression=compression)
         for key, value in attributes.items():
             owner, _, name = key.rpartition("@")
             (file[owner] if owner else file).attrs[name] = value

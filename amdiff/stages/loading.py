@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
 from amdiff.artifacts import Artifact
-from amdiff.config import DenoiserSpec, DiffusionSpec
-from amdiff.data.subsets import heldout_subset, training_subset
+from amdiff.config import DenoiserSpec, DiffusionSpec, FourierMlpDenoiser
+from amdiff.data.subsets import circle_subset, heldout_subset, training_subset
+from amdiff.diffusion.schedules import Schedule, VarianceExploding
 from amdiff.files import ArtifactError
 
 from .context import Context, threads
-from .files import dataset_counts, dataset_images
+from .files import IMAGES, dataset_counts, dataset_images, read_h5
 
 WEIGHTS = "weights.safetensors"
 
 
 def training_images(context: Context, artifact: Artifact) -> np.ndarray:
-    """The K training images of an artifact that has ``size`` and ``subset_seed``."""
+    """The K training images, uint8, of an artifact that has ``size`` and ``subset_seed``."""
     source = artifact.parent("dataset")
-    count, _ = dataset_counts(context.store, source)
-    rows = training_subset(count, artifact.params["size"], artifact.params["subset_seed"])
-    return dataset_images(context.store, source).rows(rows)
+    return dataset_images(context.store, source).rows(training_rows(context, artifact))
+
+
+def training_rows(context: Context, artifact: Artifact) -> np.ndarray:
+    """Rows of the canonical dataset that hold the K training images, in the order of the permutation."""
+    count, _ = dataset_counts(context.store, artifact.parent("dataset"))
+    return training_subset(count, artifact.params["size"], artifact.params["subset_seed"])
+
+
+def training_points(context: Context, artifact: Artifact) -> np.ndarray:
+    """The K training points of the toy model, float32 (K, 2)."""
+    (points,) = read_h5(context.store.file(artifact.parent("dataset"), IMAGES), "points")
+    return points[circle_subset(len(points), artifact.params["size"], artifact.params["subset_seed"])]
+
+
+def process_of(params: Mapping[str, Any]) -> Schedule | VarianceExploding:
+    """The forward process of an artifact."""
+    if params["diffusion"].get("kind") == "ve":
+        return VarianceExploding(params["diffusion"]["sigma"])
+    return Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))
 
 
 def choose_device(wanted: str) -> Any:
@@ -41,7 +60,8 @@ def choose_device(wanted: str) -> Any:
 
 def denoiser_spec(params: dict[str, Any]) -> Any:
     """The denoiser's specification from the plain data of an artifact."""
-    return TypeAdapter(DenoiserSpec).validate_python(params)
+    spec: Any = FourierMlpDenoiser if params["kind"] == "fourier-mlp" else DenoiserSpec
+    return TypeAdapter(spec).validate_python(params)
 
 
 def load_denoiser(context: Context, artifact: Artifact, shape: tuple[int, ...], device: Any) -> Any:
@@ -52,16 +72,18 @@ def load_denoiser(context: Context, artifact: Artifact, shape: tuple[int, ...], 
     from amdiff.diffusion.denoisers import build_network
     from amdiff.diffusion.exact import FiniteSet, Gaussian
     from amdiff.diffusion.sampling import from_uint8
-    from amdiff.diffusion.schedules import Schedule
 
     params = artifact.params
-    schedule = Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))
+    process = process_of(params)
     spec = denoiser_spec(params["denoiser"])
+    if spec.kind == "exact" and isinstance(process, VarianceExploding):
+        return FiniteSet(torch.from_numpy(training_points(context, artifact)).to(device), process)
     if spec.kind == "exact":
         images = from_uint8(torch.from_numpy(_memories(context, artifact, spec.memories))).to(device)
-        return Gaussian.fitted(images, schedule) if spec.memories == "gaussian" else FiniteSet(images, schedule)
+        return Gaussian.fitted(images, process) if spec.memories == "gaussian" else FiniteSet(images, process)
     path = context.store.file(artifact.parent("train"), WEIGHTS)
-    network = build_network(spec, shape, len(schedule), torch.Generator())
+    levels = len(process) if isinstance(process, Schedule) else 1
+    network = build_network(spec, shape, levels, torch.Generator())
     try:
         network.load_state_dict(load_file(path))
     except Exception as error:  # safetensors raises its own types

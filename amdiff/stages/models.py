@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +15,6 @@ from amdiff.artifacts import Artifact
 from amdiff.config import (
     ArraysDataset,
     CircleDataset,
-    DiffusionSpec,
     FolderDataset,
     SamplingSpec,
     TrainingSpec,
@@ -22,11 +23,20 @@ from amdiff.data.builtin import circle
 from amdiff.data.datasets import load
 from amdiff.data.images import DataError, digests
 from amdiff.data.own import source_digest
+from amdiff.diffusion.schedules import Schedule, VarianceExploding
 from amdiff.files import write_bytes
 
 from .context import Context, Interrupts, say
 from .files import IMAGES, SAMPLES, dataset_images, write_h5
-from .loading import WEIGHTS, choose_device, denoiser_spec, load_denoiser, training_images
+from .loading import (
+    WEIGHTS,
+    choose_device,
+    denoiser_spec,
+    load_denoiser,
+    process_of,
+    training_images,
+    training_points,
+)
 
 METRICS = "metrics.jsonl"
 
@@ -70,23 +80,24 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     import torch
     from safetensors.torch import save
 
+    from amdiff.diffusion.corruption import corruption
     from amdiff.diffusion.denoisers import build_network
-    from amdiff.diffusion.schedules import Schedule
     from amdiff.diffusion.training import Trainer
 
     device = choose_device(context.runtime.device)
-    images = torch.from_numpy(training_images(context, artifact))
-    params = artifact.params
+    params, process = artifact.params, process_of(artifact.params)
+    toy = isinstance(process, VarianceExploding)
+    data = torch.from_numpy((training_points if toy else training_images)(context, artifact))
     iterations = params["training"]["iterations"]
     spec = TrainingSpec.model_validate({**params["training"], "cap_batch": False})
-    schedule = Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))
     generator = torch.Generator().manual_seed(spec.seed)
-    network = build_network(denoiser_spec(params["denoiser"]), tuple(images.shape[1:]), len(schedule), generator)
+    levels = len(process) if isinstance(process, Schedule) else 1
+    network = build_network(denoiser_spec(params["denoiser"]), tuple(data.shape[1:]), levels, generator)
     trainer = Trainer(
         network.to(device),
-        images.to(device),
+        data.to(device),
         spec,
-        schedule,
+        corruption(process, device, params["diffusion"].get("training_start", 0.0)),
         iterations=iterations,
         log_every=max(1, iterations // 200),
         compile=context.runtime.compile,
@@ -129,24 +140,13 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
 
 def sample(context: Context, artifact: Artifact, folder: Path) -> None:
     """Draw one shard of a synthetic set; finished batches lie in scratch until it is done."""
-    import torch
-
     from amdiff.diffusion.randomness import SampleNoise
-    from amdiff.diffusion.sampling import draw, sampler_steps, to_uint8
-    from amdiff.diffusion.schedules import Schedule
 
     params = artifact.params
+    start, stop, seed = params["start"], params["stop"], params["sampling"]["seed"]
     closed_form = params["denoiser"]["kind"] == "exact"  # in float64, which MPS lacks
     device = choose_device("cpu" if closed_form else context.runtime.device)
-    start, stop = params["start"], params["stop"]
-    spec = SamplingSpec.model_validate(params["sampling"])
-    schedule = Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))
-    (source,) = [a for a in artifact.ancestors() if a.stage == "dataset"]
-    shape = dataset_images(context.store, source).shape[1:]
-    denoiser = load_denoiser(context, artifact, shape, device)
-    if context.runtime.compile and isinstance(denoiser, torch.nn.Module):
-        denoiser = torch.compile(denoiser)
-    steps = sampler_steps(schedule, spec)
+    draw, steps = _sampler(context, artifact, device)
     batches = _finished_batches(context.store.scratch(artifact), start)
     done = batches[-1][0] if batches else start
     progress = context.progress(artifact, stop - start, "samples", done - start)
@@ -154,28 +154,58 @@ def sample(context: Context, artifact: Artifact, folder: Path) -> None:
         upto = min(done + context.runtime.sampling_batch, stop)
 
         def report(step: int, done: int = done, upto: int = upto) -> None:
-            if step < len(steps):
-                progress.update(done - start + (upto - done) * step // len(steps))
+            if step < steps:
+                progress.update(done - start + (upto - done) * step // steps)
 
-        noise = SampleNoise(spec.seed, range(done, upto))
-        drawn = to_uint8(draw(denoiser, steps, noise, shape, clip=spec.clip, device=device, callback=report))
+        drawn = draw(SampleNoise(seed, range(done, upto)), report)
         batch = context.store.scratch(artifact) / f"{done}-{upto}.npy"
         content = io.BytesIO()
-        np.save(content, drawn.cpu().numpy(), allow_pickle=False)
+        np.save(content, drawn, allow_pickle=False)
         write_bytes(batch, content.getbuffer())
         batches.append((upto, batch))
         done = upto
         progress.update(done - start)
     index = np.arange(start, stop)
-    key = np.stack([np.full(len(index), spec.seed), index], axis=1).astype(np.uint64)
-    images = np.concatenate([np.load(path, allow_pickle=False) for _, path in batches])
-    attributes = {
-        "address": artifact.address,
-        "images@range": "0 is -1 (black), 255 is 1 (white)",
-        "seed@meaning": "key (seed, index) of the sample's Philox stream",
-    }
-    write_h5(folder / SAMPLES, {"images": images, "index": index, "seed": key}, attributes)
+    key = np.stack([np.full(len(index), seed), index], axis=1).astype(np.uint64)
+    drawn = np.concatenate([np.load(path, allow_pickle=False) for _, path in batches])
+    name = "images" if drawn.dtype == np.uint8 else "points"
+    attributes = {"address": artifact.address, "seed@meaning": "key (seed, index) of the sample's Philox stream"}
+    if name == "images":
+        attributes["images@range"] = "0 is -1 (black), 255 is 1 (white)"
+    write_h5(folder / SAMPLES, {name: drawn, "index": index, "seed": key}, attributes)
     context.facts["device"] = str(device)
+
+
+def _sampler(context: Context, artifact: Artifact, device: Any) -> tuple[Callable[..., np.ndarray], int]:
+    """A function of noise and a callback that draws samples, and the number of its steps."""
+    import torch
+
+    from amdiff.diffusion.euler_maruyama import draw_ve
+    from amdiff.diffusion.sampling import draw, sampler_steps, to_uint8
+
+    process, sampling = process_of(artifact.params), artifact.params["sampling"]
+    (source,) = [a for a in artifact.ancestors() if a.stage == "dataset"]
+    shape = (2,) if isinstance(process, VarianceExploding) else dataset_images(context.store, source).shape[1:]
+    denoiser = load_denoiser(context, artifact, shape, device)
+    if context.runtime.compile and isinstance(denoiser, torch.nn.Module):
+        denoiser = torch.compile(denoiser)
+
+    if isinstance(process, VarianceExploding):
+        options = {"steps": sampling["steps"], "end": sampling["end"], "device": device}
+
+        def draw_points(noise: Any, report: Callable[[int], None]) -> np.ndarray:
+            return draw_ve(denoiser, process, noise, shape, callback=report, **options).cpu().numpy()
+
+        return draw_points, sampling["steps"]
+
+    spec = SamplingSpec.model_validate(sampling)
+    steps = sampler_steps(process, spec)
+
+    def draw_images(noise: Any, report: Callable[[int], None]) -> np.ndarray:
+        drawn = draw(denoiser, steps, noise, shape, clip=spec.clip, device=device, callback=report)
+        return to_uint8(drawn).cpu().numpy()
+
+    return draw_images, len(steps)
 
 
 def _finished_batches(folder: Path, start: int) -> list[tuple[int, Path]]:

@@ -102,11 +102,12 @@ def test_configurations_of_the_repository_are_valid(path: Path) -> None:
 def test_the_default_configuration_spells_out_what_matters() -> None:
     """Every setting of an experiment stands in config.yaml, so that a newcomer sees what there is."""
     written = yaml.safe_load((REPO / "config.yaml").read_text())
-    experiment = read_config(REPO / "config.yaml").experiments["digits"]
-    assert written["experiments"]["digits"].keys() == type(experiment).model_fields.keys()
-    for name, block in experiment:
-        if isinstance(block, BaseModel):
-            assert written["experiments"]["digits"][name].keys() == type(block).model_fields.keys()
+    for name, experiment in read_config(REPO / "config.yaml").experiments.items():
+        blocks = written["experiments"][name]
+        assert blocks.keys() == type(experiment).model_fields.keys()
+        for key, block in experiment:
+            if isinstance(block, BaseModel):
+                assert blocks[key].keys() == type(block).model_fields.keys()
     assert written["runtime"].keys() == RuntimeSpec.model_fields.keys()
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from amdiff.config import DiffusionSpec, MlpDenoiser, TrainingSpec, UnetDenoiser
+from amdiff.diffusion.corruption import corruption
 from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.exact import FiniteSet
 from amdiff.diffusion.sampling import from_uint8
@@ -25,7 +26,7 @@ def trainer(network: MlpDenoiser | UnetDenoiser = MLP, iterations: int = 30, **o
     spec = TrainingSpec(**{"learning_rate": 1e-2, "warmup": 5, "schedule": "cosine", "ema_decay": 0.9, **options})
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (5, 1, 4, 4), dtype=np.uint8))
     built = build_network(network, (1, 4, 4), 1000, torch.Generator().manual_seed(spec.seed))
-    return Trainer(built, images, spec, SCHEDULE, iterations=iterations, log_every=10)
+    return Trainer(built, images, spec, corruption(SCHEDULE, images.device), iterations=iterations, log_every=10)
 
 
 def weights(t: Trainer) -> list[torch.Tensor]:
@@ -132,12 +133,12 @@ def test_the_loss_approaches_that_of_the_exact_denoiser() -> None:
     rows = torch.randint(5, (4000,), generator=generator)
     times = torch.randint(100, 1000, (4000,), generator=generator)
     noise = torch.randn(4000, 1, 4, 4, generator=generator)
-    x0 = from_uint8(t.images)[rows]
+    x0 = from_uint8(t.data)[rows]
     signal, sigma = (
         torch.from_numpy(a).float()[times].view(-1, 1, 1, 1) for a in (SCHEDULE.alpha_bar**0.5, SCHEDULE.sigma)
     )
     x = signal * x0 + sigma * noise
     with torch.no_grad():
         learned = (t.ema(x, times) - noise).square().mean()
-        best = (FiniteSet(from_uint8(t.images), SCHEDULE)(x, times) - noise).square().mean()
+        best = (FiniteSet(from_uint8(t.data), SCHEDULE)(x, times) - noise).square().mean()
     assert best < learned < best + 0.02

@@ -14,7 +14,7 @@ import pytest
 from amdiff.config import parse_config
 from amdiff.figures import pages
 from amdiff.figures.page import Picture, caption, render
-from amdiff.plan import FIGURES
+from amdiff.plan import FIGURES, SECTIONS
 from tests.conftest import run_project
 
 
@@ -62,6 +62,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
                 "training": {"iterations": 10},
                 "sampling": {"sampler": "ddim", "steps": 4, "minimum": 12},
                 "neighbors": {"heldout_limit": 100},
+                "basin": {"count": 3, "train_count": 2, "copies": 2, "steps": 2, "stride": 400},
+                "curvature": {"count": 2, "train_count": 2, "times": [15], "directions": "gaussian",
+                              "method": "one-sided", "rows_per_dimension": 1},
+                "energy": {"count": 3, "train_count": 2, "points": 3, "references": 2},
             }
         },
         "runtime": {"device": "cpu"},
@@ -74,7 +78,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 def test_the_page_needs_no_network(page: tuple[str, Path]) -> None:
     links = Links()
     links.feed(page[0])
-    assert len([tag for tag, _ in links.found if tag == "img"]) == len(FIGURES)
+    names = [f for s in ("phases", "basin", "curvature", "energy", "training") for f in SECTIONS[s].figures]
+    assert len([tag for tag, _ in links.found if tag == "img"]) == len(names)
     assert all(value.startswith(("data:", "#")) for _, value in links.found)
     assert not {"script", "iframe", "object", "link"} & set(links.tags)
     assert "url(" not in page[0]
@@ -86,7 +91,7 @@ def test_its_downloads_are_the_tables(page: tuple[str, Path]) -> None:
     content = [
         base64.b64decode(v.split(",", 1)[1]).decode() for t, v in links.found if t == "a" and v.startswith("data:")
     ]
-    for name in ("fractions", "thresholds", "attractors", "attractor_counts"):
+    for name in ("fractions", "thresholds", "attractors", "attractor_counts", "basin", "curvature", "energy"):
         assert (page[1] / f"results/colour/tables/{name}.csv").read_text() in content
 
 

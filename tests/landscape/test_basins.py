@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from amdiff.config import DiffusionSpec
-from amdiff.diffusion.exact import FiniteSet
+from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.schedules import Schedule
 from amdiff.landscape.basins import Search, bisect, scan, search_times
 from amdiff.landscape.volumes import critical_times
@@ -63,12 +65,42 @@ def test_targets_that_stop_cost_nothing_more_and_change_nothing() -> None:
     memories = two_memories()
     targets = torch.cat([memories, memories[:1] + 0.3, memories[1:] * 0.5])
     plan, noise = search(memories), noises(4)
-    together, _ = scan(plan, targets, noise)
+    exact, seen = plan.denoiser, []
+
+    def counting(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        seen.append((int(t[0]), len(x)))
+        return exact(x, t)
+
+    stopped: list[int] = []
+    together, _ = scan(replace(plan, denoiser=counting), targets, noise, callback=stopped.append)
     for i in range(4):
         alone, _ = scan(plan, targets[i : i + 1], noise[i : i + 1])
         assert np.allclose(alone[0], together[i], atol=1e-6, equal_nan=True)
     # what lies off the memories stops at once: one time is known, the rest was never computed
     assert (np.isfinite(together).sum(axis=(1, 2)) == 10)[2:].all()
+    steps = sum(np.isfinite(together[:, j]).sum() * min(20, t) for j, t in enumerate(plan.times.tolist()))
+    assert sum(count for _, count in seen) == steps
+    assert stopped[0] == 2
+    assert stopped[-1] == 4
+
+
+def test_a_model_that_diverged_is_an_error() -> None:
+    memories = two_memories()
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        scan(replace(search(memories), denoiser=lambda x, t: x * torch.nan), memories, noises(2))
+
+
+def test_a_bisection_serves_its_own_threshold_only() -> None:
+    generator = torch.Generator().manual_seed(6)
+    data = torch.randn(40, 1, 3, 4, generator=generator, dtype=torch.float64) * 0.5
+    plan = replace(search(data, stride=5, delta=0.6), denoiser=Gaussian.fitted(data, SCHEDULE))
+    noise = noises(6)
+    whole, halved = scan(plan, data[:6], noise)[0], bisect(plan, data[:6], noise)
+    a, b = (critical_times(t, 0.6, 0.9, 0.6) for t in (whole, halved))
+    assert (a.index == b.index).mean() >= 0.95
+    with pytest.raises(ValueError, match=r"its own threshold 0\.6 only"):
+        critical_times(halved, 0.4, 0.9, 0.6)
+    assert critical_times(whole, 0.4, 0.9, 0.6).index.mean() < a.index.mean()
 
 
 def test_a_bisection_agrees_with_the_scan_and_asks_less() -> None:

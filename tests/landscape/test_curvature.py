@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 from amdiff.config import DiffusionSpec, MlpDenoiser, TrainingSpec
+from amdiff.diffusion.corruption import corruption
 from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.memory import DenseAssociativeMemory, vp_level
@@ -40,7 +40,7 @@ def test_central_orthonormal_spectra_are_those_of_a_networks_jacobian() -> None:
     images = torch.randint(256, (12, 1, 4, 4), generator=generator, dtype=torch.uint8)
     network = build_network(MlpDenoiser(kind="mlp", width=48, blocks=2), (1, 4, 4), 1000, generator)
     training = TrainingSpec(iterations=1500, batch_size=64, learning_rate=3e-3, cap_batch=False, ema_decay=0.99)
-    trainer = Trainer(network, images, training, SCHEDULE, iterations=1500, log_every=1500)
+    trainer = Trainer(network, images, training, corruption(SCHEDULE, images.device), iterations=1500, log_every=1500)
     trainer.run(1500)
     points = images[:4].double() / 127.5 - 1
     errors = []
@@ -102,16 +102,27 @@ def test_a_plane_of_data_has_dimension_two() -> None:
     assert dimension_by_threshold(found / normalisation(sigma, 16, 1 / 16), sigma, 0.5).tolist() == [2] * 5
 
 
-def test_a_memory_has_dimension_zero_by_threshold() -> None:
+def test_a_memory_has_dimension_zero() -> None:
     memory = torch.rand(1, 1, 4, 4, dtype=torch.float64)
     sigma = float(SCHEDULE.sigma[2])
     found = spectra(FiniteSet(memory, SCHEDULE), memory, 2, SCHEDULE).numpy() / sigma
     assert dimension_by_threshold(found, sigma, 0.5).tolist() == [0]
+    assert dimension_by_gap(found).tolist() == [0]
+
+
+def test_one_sided_rows_hold_the_score_itself() -> None:
+    """Off a memory the score is not zero: algorithm 3's rows are ``s(x) + sigma J q``, algorithm 2's ``sigma J q``."""
+    memory, t, d = torch.zeros(1, 1, 2, 3, dtype=torch.float64), 15, 6
+    image = torch.full((1, 1, 2, 3), 0.02, dtype=torch.float64)
+    model, sigma, rows = FiniteSet(memory, SCHEDULE), float(SCHEDULE.sigma[t]), 24
+    q = torch.from_numpy(SampleNoise(0, [7])((rows, d))[0]).double()
+    own = -float(SCHEDULE.alpha_bar[t] ** 0.5) * image.flatten() / sigma**2
+    for method, offset in (("central", 0 * own), ("one-sided", own)):
+        found = spectra(model, image, t, SCHEDULE, method=method, rows=rows, noise=SampleNoise(0, [7]))
+        assert torch.allclose(found[0], torch.linalg.svdvals(offset - q / sigma), rtol=1e-9)
 
 
 def test_too_few_rows_are_refused() -> None:
     memory = torch.zeros(1, 4)
     with pytest.raises(ValueError, match="in 4 dimensions orthonormal directions are 4 rows"):
         spectra(FiniteSet(memory, SCHEDULE), memory, 2, SCHEDULE, rows=3, noise=SampleNoise(0, [0]))
-    with pytest.raises(ValueError, match="at least two singular values"):
-        dimension_by_gap(np.ones((3, 1)))

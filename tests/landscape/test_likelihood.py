@@ -7,13 +7,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.linalg import hadamard
 
 from amdiff.config import DiffusionSpec, MlpDenoiser
 from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.memory import DenseAssociativeMemory, ve_level, vp_level
 from amdiff.diffusion.schedules import Schedule, VarianceExploding
-from amdiff.landscape.likelihood import log_likelihood, standard_normal_log_density
+from amdiff.landscape.likelihood import _with_divergence, log_likelihood, standard_normal_log_density
 
 VP, VE = Schedule.linear(DiffusionSpec()), VarianceExploding()
 
@@ -84,21 +85,29 @@ def test_hutchinsons_estimate_is_unbiased() -> None:
     assert abs(few.mean()) < 4 * few.std() / math.sqrt(few.size)
 
 
-def test_an_image_network_has_a_likelihood() -> None:
-    """Hutchinson's estimate for a network in float32 meets its exact trace, at whole times and between."""
+def test_the_divergence_of_an_image_network() -> None:
+    """Signs whose outer products average to the identity, the rows of a Hadamard matrix, give the exact trace."""
     generator = torch.Generator().manual_seed(4)
-    network = build_network(MlpDenoiser(kind="mlp", width=24, blocks=1), (1, 3, 3), 1000, generator)
-    x = torch.randn(3, 1, 3, 3, generator=generator)
-    end = standard_normal_log_density(1.0)
-    exact = log_likelihood(network, VP, x, 100.5, end, rtol=1e-3, atol=1e-3)
-    probes = log_likelihood(network, VP, x, 100.5, end, probes=20, generator=generator, rtol=1e-3, atol=1e-3)
-    assert np.isfinite(exact).all()
-    assert np.abs(exact - probes).max() < 0.05 * np.abs(exact).max()
+    network = build_network(MlpDenoiser(kind="mlp", width=24, blocks=1), (1, 4, 4), 1000, generator)
+    x = torch.randn(3, 1, 4, 4, generator=generator, dtype=torch.float64)
+    signs = torch.from_numpy(hadamard(16)).double().view(16, 1, 1, 4, 4).expand(16, 3, 1, 4, 4)
+    for time in (100.0, 100.5):
+        eps, exact = _with_divergence(network, x, time, torch.float32, None)
+        _, estimated = _with_divergence(network, x, time, torch.float32, signs)
+        jacobian = torch.func.jacrev(lambda y, t=time: network(y[None], torch.tensor([t]))[0].flatten())(x[0].float())
+        assert torch.allclose(exact[0].float(), jacobian.view(16, 16).trace(), rtol=1e-3, atol=1e-5)
+        assert torch.allclose(exact, estimated, rtol=1e-3, atol=1e-5)
+        assert exact.abs().min() > 1e-3
+        assert torch.allclose(eps, network(x.float(), torch.full((3,), time)).double(), atol=1e-5)
 
 
 def test_failures_are_named() -> None:
     end = standard_normal_log_density(1.0)
-    with pytest.raises(RuntimeError, match="could not be integrated"):
-        log_likelihood(lambda x, t: 1e3 * x**3, VE, torch.ones(2, 2), 0.1, end)
-    with pytest.raises(ValueError, match="ends at time 1; it cannot start at 1"):
-        log_likelihood(lambda x, t: x, VE, torch.ones(2, 2), 1.0, end)
+    for bad in (lambda x, t: 1e3 * x**3, lambda x, t: x * torch.nan):
+        with pytest.raises(RuntimeError, match="could not be integrated"):
+            log_likelihood(bad, VE, torch.ones(2, 2), 0.1, end)
+    for start in (1.0, 0.0, -0.5):
+        with pytest.raises(ValueError, match="cannot start at"):
+            log_likelihood(lambda x, t: x, VE, torch.ones(2, 2), start, end)
+    with pytest.raises(ValueError, match="at least one probe and a generator"):
+        log_likelihood(lambda x, t: x, VE, torch.ones(2, 2), 0.1, end, probes=0)

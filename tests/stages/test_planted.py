@@ -24,6 +24,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "sizes": [32, 64],
         "sampling": {"steps": 100, "per_image": 16},
         "thresholds": {"method": "heldout", "bootstrap": 20},
+        "basin": {"count": 12, "train_count": 8, "copies": 4, "scan": [1.0]},
+        "curvature": {"count": 8, "train_count": 8, "times": [2]},
+        "energy": {"count": 12, "train_count": 16, "references": 2},
     }
     kinds = ("train", "heldout", "gaussian")
     experiments = {f"from-{kind}": {**shared, "denoiser": {"kind": "exact", "memories": kind}} for kind in kinds}

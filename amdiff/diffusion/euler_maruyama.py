@@ -1,0 +1,47 @@
+"""Sampling of the VE process by Euler-Maruyama (eq. 20)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .denoisers import Denoiser
+from .randomness import SampleNoise
+from .schedules import VarianceExploding
+
+
+@torch.inference_mode()
+def draw_ve(
+    denoiser: Denoiser,
+    process: VarianceExploding,
+    noise: SampleNoise,
+    shape: tuple[int, ...],
+    *,
+    steps: int,
+    end: float,
+    device: torch.device | str = "cpu",
+    callback: Callable[[int], None] = lambda done: None,
+) -> Float[Tensor, "n ..."]:
+    """Run ``dx = -sigma^2 s dt + sigma dW`` backwards from N(0, sigma^2) at t = 1 to t = ``end``.
+
+    One sample for each stream of ``noise``; the last of the ``steps`` evaluations adds none.
+    Raises ``ValueError`` where the result is not finite.
+    """
+    times = torch.linspace(1.0, end, steps, dtype=torch.float64).tolist()
+    step = times[0] - times[1] if steps > 1 else times[0]
+    x = process.sigma * torch.from_numpy(noise(shape)).to(device)
+    for done, time in enumerate(times, start=1):
+        t = torch.full((len(x),), time, dtype=torch.float32, device=x.device)
+        sigma_t = process.sigma * time**0.5
+        x = x - process.sigma**2 * step * denoiser(x, t) / sigma_t  # the score is -eps / sigma_t
+        if done < steps:
+            x = x + process.sigma * step**0.5 * torch.from_numpy(noise(shape)).to(device)
+        callback(done)
+    if not torch.isfinite(x).all():
+        raise ValueError(
+            "the model gave samples that are NaN or infinite: its training diverged, or its weights are foreign"
+        )
+    return x

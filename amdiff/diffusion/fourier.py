@@ -1,0 +1,52 @@
+"""The toy model's network: a residual MLP with Gaussian Fourier features of a continuous time (appendix A.2)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor, nn
+
+from amdiff.config import FourierMlpDenoiser
+
+
+class ResidualBlock(nn.Module):
+    """h + W2 silu(W1 silu(h))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(width, width)
+        self.second = nn.Linear(width, width)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h + self.second(nn.functional.silu(self.first(nn.functional.silu(h))))
+
+
+class FourierMlp(nn.Module):
+    """Noise prediction from points and continuous times; the score is its output over ``-sigma_t``.
+
+    ``cos`` and ``sin`` of t at random frequencies, beside x, enter the residual stream: the encoder's and
+    the decoder's blocks follow each other, and a linear map leaves it.
+    """
+
+    def __init__(self, spec: FourierMlpDenoiser, shape: tuple[int, ...], generator: torch.Generator) -> None:
+        super().__init__()
+        d = math.prod(shape)
+        half = spec.time_features // 2
+        self.register_buffer("frequencies", spec.time_scale * torch.randn(half, generator=generator))
+        self.enter = nn.Linear(d + 2 * half, spec.width)
+        self.blocks = nn.ModuleList(ResidualBlock(spec.width) for _ in range(spec.blocks))
+        self.leave = nn.Linear(spec.width, d)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                bound = module.in_features**-0.5
+                nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+
+    def forward(self, x: Float[Tensor, "n ..."], t: Num[Tensor, " n"]) -> Float[Tensor, "n ..."]:
+        angles = 2 * torch.pi * t.to(x.dtype)[:, None] * self.frequencies  # type: ignore[operator]
+        h = self.enter(torch.cat([x.flatten(1), angles.sin(), angles.cos()], dim=1))
+        for block in self.blocks:
+            h = block(h)
+        return self.leave(nn.functional.silu(h)).view(x.shape)

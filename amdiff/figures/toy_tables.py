@@ -1,0 +1,67 @@
+"""Tables and sentences about the toy model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .page import Table, make_table
+
+Summary = dict[str, Any]
+
+
+def tables(summaries: Sequence[Summary]) -> list[Table]:
+    """Landscapes, minima and clusters."""
+    landscapes = [
+        [
+            s["size"], s["time"], s["lowest_radius"]["learned"], s["lowest_radius"]["empirical"], s["ring_radius"],
+            len(s["minima"]["learned"]), len(s["minima"]["empirical"]), s["difference"],
+            sum(c["size"] >= 2 for c in s["clusters"]), s["n_samples"],
+            s["sample_radius"]["mean"], s["sample_radius"]["std"],
+        ]
+        for s in summaries
+    ]  # fmt: skip
+    minima = [
+        [s["size"], kind, m["x"], m["y"], m["energy"], m["depth"], m["nearest_training_distance"]]
+        for s in summaries
+        for kind in ("learned", "empirical")
+        for m in s["minima"][kind]
+    ]
+    clusters = [
+        [s["size"], i, c["size"], c["x"], c["y"], c["nearest_training_distance"]]
+        for s in summaries
+        for i, c in enumerate(s["clusters"])
+    ]
+    return [
+        make_table(
+            "landscape", "Landscapes",
+            ["K", "t", "radius_learned", "radius_empirical", "radius_exact", "minima_learned", "minima_empirical",
+             "difference", "clusters", "n_samples", "sample_radius", "sample_radius_std"],
+            landscapes,
+            note="Radius at which the energy, averaged over angles, is lowest; basins deeper than min_depth; root mean "
+            "square of learned minus empirical energy where both are below 0.5; clusters of at least two samples.",
+        ),
+        make_table(
+            "minima", "Minima", ["K", "energy", "x", "y", "value", "depth", "nearest_training_distance"], minima,
+            shown=0,
+        ),
+        make_table(
+            "clusters", "Clusters of samples", ["K", "cluster", "size", "x", "y", "nearest_training_distance"],
+            clusters, shown=0,
+        ),
+    ]  # fmt: skip
+
+
+def sentences(summaries: Sequence[Summary]) -> list[str]:
+    """Basins and ring of every K, one sentence each."""
+    lines = []
+    for s in summaries:
+        learned = s["minima"]["learned"]
+        near = sum(m["nearest_training_distance"] <= 0.1 for m in learned)
+        basins = "1 basin" if len(learned) == 1 else f"{len(learned)} basins"
+        lines.append(
+            f"K = {s['size']:,}: the learned energy has {basins} at t = {s['time']:g} ({near} within 0.1 of a training "
+            f"point), that of its points {len(s['minima']['empirical'])}; it is lowest at radius "
+            f"{s['lowest_radius']['learned']:.3f} (infinite data: {s['ring_radius']:.3f})."
+        )
+    return lines

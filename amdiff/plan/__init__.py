@@ -1,0 +1,80 @@
+"""From a configuration to every artifact that it asks for: pure, and quick to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from amdiff.artifacts import Artifact
+from amdiff.config import CircleSpec, Config, ConfigError
+
+from .circle import circle_experiment
+from .experiments import ExperimentPlan, ModelPlan, dataset_artifact
+from .images import image_experiment, shard_ranges
+from .sections import FIGURES, SECTIONS, Section, sections_of
+
+__all__ = [
+    "FIGURES",
+    "SECTIONS",
+    "ExperimentPlan",
+    "ModelPlan",
+    "Plan",
+    "Section",
+    "build_plan",
+    "dataset_artifact",
+    "sections_of",
+    "shard_ranges",
+]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration, spelled out."""
+
+    config: Config
+    experiments: tuple[ExperimentPlan, ...]
+    notes: tuple[str, ...] = ()
+    """What a person should hear before it runs: settings that are allowed and rarely wise."""
+
+    @cached_property
+    def by_folder(self) -> dict[str, Artifact]:
+        """Every artifact, by its folder relative to the project's root."""
+        return {a.folder.as_posix(): a for e in self.experiments for a in e.artifacts()}
+
+    @cached_property
+    def datasets(self) -> dict[str, Artifact]:
+        """Built-in datasets, whether an experiment uses them or not, by folder: made when asked for by name."""
+        built_in = [name for name, spec in self.config.datasets.items() if not spec.has_own_source]
+        return {a.folder.as_posix(): a for a in (dataset_artifact(self.config, name) for name in built_in)}
+
+    def experiment(self, name: str) -> ExperimentPlan:
+        """The experiment of that name. Raises ``ConfigError``."""
+        for experiment in self.experiments:
+            if experiment.name == name:
+                return experiment
+        known = ", ".join(e.name for e in self.experiments)
+        raise ConfigError(f"no experiment {name!r} in this configuration; known: {known}")
+
+    def artifact(self, folder: str) -> Artifact:
+        """The artifact whose folder (or ``spec.json``) is given. Raises ``ConfigError``."""
+        key = Path(folder).as_posix().removesuffix("/spec.json")
+        found = self.by_folder.get(key) or self.datasets.get(key)
+        if found is None:
+            raise ConfigError(
+                f"{key} is no artifact of this configuration; `amdiff plan` lists those that are "
+                "(the configuration or the data behind it changed since that name was made)"
+            )
+        return found
+
+
+def build_plan(config: Config) -> Plan:
+    """Every artifact of every experiment. Raises ``ConfigError`` where a source's digest is not known."""
+    plans = []
+    for name, spec in config.experiments.items():
+        dataset = dataset_artifact(config, spec.dataset)
+        if isinstance(spec, CircleSpec):
+            plans.append(circle_experiment(name, spec, dataset))
+        else:
+            plans.append(image_experiment(name, spec, dataset))
+    return Plan(config, tuple(plans))

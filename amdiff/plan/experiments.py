@@ -1,0 +1,81 @@
+"""What an experiment's plan consists of, whatever its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from amdiff.artifacts import Artifact
+from amdiff.config import AnyExperiment, Config, ConfigError
+
+from .sections import SECTIONS, sections_of
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """One training-set size."""
+
+    size: int
+    iterations: int
+    """Optimizer steps; 0 for a closed-form denoiser."""
+    samples: int
+    """Size of the synthetic set."""
+    train: Artifact | None
+    shards: tuple[Artifact, ...]
+
+    @property
+    def weights(self) -> Artifact:
+        """The artifact that holds, or for a closed form determines, the model."""
+        return self.train or self.shards[0]
+
+
+@dataclass(frozen=True)
+class ExperimentPlan:
+    """One sweep."""
+
+    name: str
+    spec: AnyExperiment
+    dataset: Artifact
+    models: tuple[ModelPlan, ...]
+    report: Artifact
+
+    @property
+    def results(self) -> Path:
+        """What people look at."""
+        return Path("results") / self.name
+
+    @property
+    def stamp(self) -> Path:
+        """Says which report the results folder holds; other stamps are removed on publication."""
+        return self.results / f".address-{self.report.address}"
+
+    @property
+    def published(self) -> list[Path]:
+        """The stamp and the files that people look at: where one is missing, all are published again."""
+        sections = [SECTIONS[name] for name in sections_of(self.spec)]
+        names = ["report.html"]
+        names += [f"figures/{f}.{suffix}" for s in sections for f in s.figures for suffix in ("svg", "png", "pdf")]
+        names += [f"tables/{t}" for s in sections for t in s.tables]
+        return [self.stamp, *(self.results / name for name in names)]
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """Every artifact of the experiment, each once, parents first."""
+        yield from self.report.ancestors()
+        yield self.report
+
+
+def dataset_artifact(config: Config, name: str) -> Artifact:
+    """The canonical form of a dataset. Raises ``ConfigError`` where its source's digest is not known."""
+    spec = config.datasets[name]
+    params = spec.identity()
+    if spec.has_own_source:
+        if name not in config.sources:
+            raise ConfigError(f"datasets.{name}: its source was not looked at; give its digest under 'sources'")
+        params["source"] = config.sources[name]
+    return Artifact("dataset", name, "", params)
+
+
+def label(size: int) -> str:
+    """Readable prefix of the folders of a model."""
+    return f"K{size:05d}"

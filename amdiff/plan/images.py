@@ -1,0 +1,139 @@
+"""Artifacts of an experiment on images. For each training-set size K
+
+    dataset -> train -> sample (shards) -> neighbors -> thresholds -> classify -> basin, curvature, energy
+
+and, over all K, a report. Steps that two experiments share have one address, hence are done once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from amdiff.artifacts import Artifact
+from amdiff.config import ExactDenoiser, ExperimentSpec, FixedThresholds, SamplingSpec
+
+from .experiments import ExperimentPlan, ModelPlan, label
+
+
+def shard_ranges(count: int, size: int, spec: SamplingSpec) -> list[tuple[int, int]]:
+    """Index ranges [start, stop) that partition [0, count).
+
+    Boundaries lie at multiples of ``max(shard_per_image K, minimum)`` and, within these, at
+    multiples of ``shard_largest``: they do not depend on ``count``, so the shards of |S'| = 4K are
+    among those of |S'| = 8K.
+    """
+    block = max(spec.shard_per_image * size, spec.minimum)
+    edges = sorted({a + b for a in range(0, count, block) for b in range(0, block, spec.shard_largest)} | {count})
+    edges = [e for e in edges if e <= count]
+    return list(itertools.pairwise(edges))
+
+
+def image_experiment(name: str, spec: ExperimentSpec, dataset: Artifact) -> ExperimentPlan:
+    """Every artifact of a sweep over training sets of images."""
+    models = [_model(spec, dataset, size) for size in spec.sizes]
+    tables = [_neighbors(spec, dataset, model) for model in models]
+    pooled = not isinstance(spec.thresholds, FixedThresholds) and spec.thresholds.pooled
+    thresholds, classified = [], []
+    for model, table in zip(models, tables, strict=True):
+        found = Artifact(
+            "thresholds",
+            spec.dataset,
+            "sweep" if pooled else label(model.size),
+            spec.thresholds.identity(),
+            {"neighbors": tuple(tables) if pooled else (table,)},
+        )
+        thresholds.append(found)
+        classified.append(
+            Artifact(
+                "classify",
+                spec.dataset,
+                label(model.size),
+                {"metric": spec.neighbors.metric, "size": model.size},
+                {"samples": model.shards, "neighbors": (table,), "thresholds": (found,)},
+            )
+        )
+    analyses = {
+        stage: tuple(
+            _analysis(spec, dataset, stage, model, classes) for model, classes in zip(models, classified, strict=True)
+        )
+        for stage in spec.analyses
+    }
+    report = Artifact(
+        "report",
+        spec.dataset,
+        name,
+        {"experiment": name, "spec": spec.identity()},
+        {
+            "dataset": (dataset,),
+            "train": tuple(m.train for m in models if m.train is not None),
+            "samples": tuple(shard for m in models for shard in m.shards),
+            "neighbors": tuple(tables),
+            "thresholds": tuple({t.address: t for t in thresholds}.values()),
+            "classify": tuple(classified),
+            **analyses,
+        },
+    )
+    return ExperimentPlan(name, spec, dataset, tuple(models), report)
+
+
+def _model_params(spec: ExperimentSpec, size: int) -> dict[str, Any]:
+    """Training set, forward process and architecture."""
+    return {
+        "size": size,
+        "subset_seed": spec.subset_seed,
+        "diffusion": spec.diffusion.identity(),
+        "denoiser": spec.denoiser.identity(),
+    }
+
+
+def _model(spec: ExperimentSpec, dataset: Artifact, size: int) -> ModelPlan:
+    """Model and synthetic set of one K."""
+    params = _model_params(spec, size)
+    train = None
+    if not isinstance(spec.denoiser, ExactDenoiser):
+        training = spec.training.resolved(size)
+        train = Artifact("train", spec.dataset, label(size), {**params, "training": training}, {"dataset": (dataset,)})
+    elif spec.denoiser.memories == "gaussian":
+        del params["size"], params["subset_seed"]  # fitted to the whole dataset, whatever K
+    sampling = spec.sampling.identity()
+    sampling["steps"] = spec.sampling.steps or spec.diffusion.steps
+    for key in ("per_image", "minimum", "shard_per_image", "shard_largest"):
+        del sampling[key]
+    count = spec.sampling.count(size)
+    shards = tuple(
+        Artifact(
+            "sample",
+            spec.dataset,
+            label(size),
+            {**params, "sampling": sampling, "start": start, "stop": stop},
+            {"train": (train,)} if train else {"dataset": (dataset,)},
+        )
+        for start, stop in shard_ranges(count, size, spec.sampling)
+    )
+    iterations = 0 if train is None else spec.training.iterations_for(size)
+    return ModelPlan(size, iterations, count, train, shards)
+
+
+def _neighbors(spec: ExperimentSpec, dataset: Artifact, model: ModelPlan) -> Artifact:
+    """Neighbour tables of one K."""
+    params = {"size": model.size, "subset_seed": spec.subset_seed, **spec.neighbors.identity()}
+    return Artifact(
+        "neighbors", spec.dataset, label(model.size), params, {"dataset": (dataset,), "samples": model.shards}
+    )
+
+
+def _analysis(spec: ExperimentSpec, dataset: Artifact, stage: str, model: ModelPlan, classes: Artifact) -> Artifact:
+    """One analysis of the landscape of one K: at samples of each class, and at training points."""
+    return Artifact(
+        stage,
+        spec.dataset,
+        label(model.size),
+        {**_model_params(spec, model.size), "analysis": spec.analyses[stage].resolved()},
+        {
+            "dataset": (dataset,),
+            **({"train": (model.train,)} if model.train else {}),
+            "samples": model.shards,
+            "classify": (classes,),
+        },
+    )

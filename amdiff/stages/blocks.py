@@ -1,0 +1,56 @@
+"""Long computations over many targets, block by block: what is finished survives an interruption."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from amdiff.artifacts import Artifact
+from amdiff.files import write_bytes
+
+from .context import Context
+
+Arrays = dict[str, np.ndarray]
+
+
+def in_blocks(
+    context: Context,
+    artifact: Artifact,
+    totals: Mapping[str, int],
+    block: int,
+    compute: Callable[[str, int, int], Arrays],
+) -> dict[str, Arrays]:
+    """``compute(group, start, stop)`` for blocks of each group's targets, joined along the first axis.
+
+    Finished blocks lie in the artifact's scratch folder until it is complete; a later run goes on behind them,
+    also with blocks of another size.
+    """
+    folder = context.store.scratch(artifact)
+    progress = None
+    done = 0
+    joined: dict[str, Arrays] = {}
+    for group, total in totals.items():
+        by_start = {int(p.stem.split("-")[1]): p for p in folder.glob(f"{group}-[0-9]*-[0-9]*.npz")}
+        parts: list[Arrays] = []
+        start = 0
+        while start < total:
+            path = by_start.get(start)
+            if path is not None:
+                stop = int(path.stem.split("-")[2])
+                with np.load(path, allow_pickle=False) as file:
+                    parts.append(dict(file))
+            else:
+                progress = progress or context.progress(artifact, sum(totals.values()), "targets", done)
+                stop = min([start + block, total, *(s for s in by_start if s > start)])
+                parts.append(compute(group, start, stop))
+                content = io.BytesIO()
+                np.savez(content, **parts[-1])  # type: ignore[arg-type]
+                write_bytes(folder / f"{group}-{start}-{stop}.npz", content.getbuffer())
+            done += stop - start
+            start = stop
+            if progress is not None:
+                progress.update(done)
+        joined[group] = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    return joined

@@ -1,0 +1,95 @@
+"""The three phases: fractions, thresholds, samples, attractors."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from matplotlib.figure import Figure
+
+from amdiff.artifacts import Artifact
+from amdiff.config import ExperimentSpec, ValleyThresholds
+from amdiff.figures import pages, panels, phases as drawing
+from amdiff.figures.style import COLORS
+from amdiff.files import read_json
+from amdiff.neighbors.embeddings import EMBEDDINGS
+from amdiff.phases.classes import CLASSES
+
+from ..context import Context
+from ..files import dataset_images, sample_images
+from ..galleries import Gallery
+from ..measures import SUMMARY, TABLE, read_distances, read_thresholds
+from . import Part
+
+
+def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
+    """Fractions with intervals, thresholds and what they cost, galleries of samples."""
+    store = context.store
+    classified = {a.params["size"]: a for a in artifact.parents["classify"]}
+    summaries = [read_json(store.file(a, SUMMARY)) for a in classified.values()]
+    thresholds = [read_thresholds(context, a.parent("thresholds"), size) for size, a in classified.items()]
+    sweep = [read_distances(context, a.parent("neighbors")) for a in classified.values()]
+    samples = {size: pq.read_table(store.file(a, TABLE)) for size, a in classified.items()}
+    train_images = dataset_images(store, artifact.parent("dataset"))
+    galleries = {
+        size: Gallery(samples[size], sample_images(store, a.parents["samples"]), train_images)
+        for size, a in classified.items()
+    }
+
+    def figures() -> Iterator[tuple[str, Figure]]:
+        columns, neighbors = spec.panels.columns, spec.panels.neighbors
+        peak = max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])["size"]
+        yield "fractions", drawing.fractions(summaries)
+        bandwidth = spec.thresholds.bandwidth if isinstance(spec.thresholds, ValleyThresholds) else 0.12
+        d0 = thresholds[0]["d0"] or 0.5 * min(thresholds[0][d]["value"] for d in ("delta_m", "delta_s"))
+        yield "distances", drawing.distances(sweep, thresholds, EMBEDDINGS[spec.neighbors.metric].label, d0, bandwidth)
+        yield "sensitivity", drawing.sensitivity(summaries, thresholds)
+        for name in CLASSES:
+            best = max(summaries, key=lambda s: s["fractions"][name]["value"])["size"]
+            # one model for all three classes where it has enough of each, so that they compare
+            size = peak if galleries[peak].variety(name) >= columns else best
+            strips = galleries[size].strips(galleries[size].clearest(name, columns), neighbors)
+            yield f"panel_{name}", panels.panel(strips, COLORS[name], f"{name}, K = {size:,}")
+        entry = next(t for t in thresholds if t["size"] == peak)
+        chosen = galleries[peak].borderline(entry["delta_m"]["value"], entry["delta_s"]["value"])
+        yield (
+            "borderline",
+            panels.panel(galleries[peak].strips(chosen, neighbors), "black", _borderline_title(peak, entry)),
+        )
+        visited = max(summaries, key=_most_visited)
+        rows = galleries[visited["size"]].attractors(visited["attractors"]["table"], most=8, visits=12)
+        yield "attractors", panels.attractor_panel(rows, f"spurious attractors, K = {visited['size']:,}")
+
+    table = io.BytesIO()
+    pq.write_table(pa.concat_tables([t.unify_dictionaries() for t in samples.values()]), table, compression="zstd")
+    dataset = store.record(artifact.parent("dataset"))
+    return Part(
+        figures,
+        pages.tables(summaries, thresholds, _ranked_samples(galleries, spec.panels.keep)),
+        pages.headline(summaries, thresholds),
+        pages.warnings(thresholds, dataset["provenance"].get("images", {})),
+        {"samples.parquet": table.getvalue()},
+    )
+
+
+def _most_visited(summary: dict[str, Any]) -> int:
+    """Visits to the largest spurious attractor."""
+    return max((a["size"] for a in summary["attractors"]["table"] if a["kind"] == "spurious"), default=0)
+
+
+def _borderline_title(size: int, entry: dict[str, Any]) -> str:
+    m, s = entry["delta_m"]["value"], entry["delta_s"]["value"]
+    return f"nearest to the thresholds ({m:.2f} to S, {s:.2f} to S′), K = {size:,}"
+
+
+def _ranked_samples(galleries: dict[int, Gallery], keep: int) -> list[tuple[int, str, int, int]]:
+    """(K, class, rank, sample): up to ``keep`` of each class, the clearest cases first."""
+    return [
+        (size, name, rank, int(sample))
+        for size, gallery in galleries.items()
+        for name in CLASSES
+        for rank, sample in enumerate(gallery.ranked(name)[:keep], start=1)
+    ]

@@ -1,0 +1,61 @@
+"""Targets of an analysis: samples of each class and training points, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.parquet as pq
+from jaxtyping import Int64, UInt8
+
+from amdiff.artifacts import Artifact
+from amdiff.config import AnalysisSpec
+from amdiff.files import read_json
+from amdiff.landscape.targets import choose_samples
+from amdiff.phases.classes import CLASSES
+
+from .context import Context
+from .files import dataset_images, sample_images
+from .loading import training_rows
+from .measures import SUMMARY, TABLE
+
+TRAIN_STREAM = 2**40
+"""Added to the row of a training point, to tell its stream of noise from those of samples."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Images of one class, or training points."""
+
+    index: Int64[np.ndarray, " n"]
+    """Number of each in the synthetic set, or row of the canonical dataset."""
+    cluster: Int64[np.ndarray, " n"]
+    """Attractor of each; a number of its own where it has none, and for training points."""
+    stream: Int64[np.ndarray, " n"]
+    """Number of the stream of its noise."""
+    images: UInt8[np.ndarray, "n c h w"]
+
+
+def choose_targets(context: Context, artifact: Artifact, spec: AnalysisSpec) -> dict[str, Targets]:
+    """Training points, and the samples of each class that is large enough."""
+    store, classified = context.store, artifact.parent("classify")
+    columns = ["class", "attractor", "train_distance_1", "sample_distance_1"]
+    table = pq.read_table(store.file(classified, TABLE), columns=columns)
+    classes = np.array([CLASSES.index(c) for c in table["class"].to_pylist()], np.int8)
+    to_train, to_samples = (table[c].to_numpy() for c in columns[2:])
+    attractor = table["attractor"].to_numpy(zero_copy_only=False).astype(np.float64)
+    rows = training_rows(context, artifact)[: spec.train_count]
+    found = {
+        "train": Targets(rows, rows, rows + TRAIN_STREAM, dataset_images(store, artifact.parent("dataset")).rows(rows))
+    }
+    samples = sample_images(store, artifact.parents["samples"])
+    for name, chosen in choose_samples(classes, to_train, to_samples, spec.count, spec.min_share).items():
+        own = attractor[chosen]
+        cluster = np.where(np.isnan(own), -1 - chosen, np.nan_to_num(own)).astype(np.int64)
+        found[name] = Targets(chosen, cluster, chosen, samples.rows(chosen))
+    return found
+
+
+def delta_m(context: Context, artifact: Artifact) -> float:
+    """The threshold of memorized samples behind an analysis."""
+    return float(read_json(context.store.file(artifact.parent("classify"), SUMMARY))["delta_m"])
