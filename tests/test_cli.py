@@ -43,19 +43,19 @@ def test_plan_as_json(root: Path) -> None:
     for model in experiment["models"]:
         assert {"K", "parameters", "iterations", "address"} <= model.keys()
         assert (model["parameters"], model["iterations"]) == (21048, 60)
-    assert experiment["jobs"] == found["total_jobs"] == 12
+    assert experiment["jobs"] == found["total_jobs"] == 18
 
 
 def test_plan_for_people(root: Path, tmp_path: Path) -> None:
-    assert "0 of 11 artifacts are still to be made" in amdiff(root, "plan").stdout
+    assert "0 of 17 artifacts are still to be made" in amdiff(root, "plan").stdout
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(SMALL))
     text = amdiff(tmp_path, "plan").stdout
-    assert "11 of 11 artifacts are still to be made: 1 dataset, 2 train, 2 sample" in text
+    assert "17 of 17 artifacts are still to be made: 1 dataset, 2 train, 2 sample" in text
 
 
 def test_verify_says_what_is_not_whole(root: Path) -> None:
     whole = amdiff(root, "verify")
-    assert (whole.returncode, whole.stdout) == (0, "11 artifacts checked, 0 problems\n")
+    assert (whole.returncode, whole.stdout) == (0, "17 artifacts checked, 0 problems\n")
     path = next((root / "artifacts/digits/sample").glob("K00004-*/samples.h5"))
     content = path.read_bytes()
     path.write_bytes(content[:-1])
@@ -125,21 +125,21 @@ def test_why(root: Path, tmp_path: Path) -> None:
 
 def test_why_of_a_published_result_is_that_of_its_report(root: Path, tmp_path: Path) -> None:
     text = why(root, root / "results/tiny/figures/fractions.svg", SMALL, tmp_path)
-    assert "stage report, version 2" in text
+    assert "stage report, version 3" in text
     assert "would not be made again: it is whole" in text
 
 
 def test_prune_removes_what_no_configuration_asks_for(root: Path, tmp_path: Path) -> None:
-    assert "0 of 11 artifacts" in amdiff(root, "prune").stdout
+    assert "0 of 17 artifacts" in amdiff(root, "prune").stdout
     tiny = SMALL["experiments"]["tiny"]
     smaller = {**SMALL, "experiments": {"tiny": {**tiny, "sizes": [4]}}}
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(smaller))
     listed = amdiff(root, "prune", "--configfile", str(tmp_path / "c.yaml")).stdout
     assert "could be removed by --delete" in listed
-    assert amdiff(root, "verify").stdout.startswith("11 artifacts")
+    assert amdiff(root, "verify").stdout.startswith("17 artifacts")
     (tmp_path / "root").mkdir()
     run_project(smaller, tmp_path / "root")
     run_project(SMALL, tmp_path / "root")
     removed = amdiff(tmp_path / "root", "prune", "--delete", "--configfile", str(tmp_path / "c.yaml")).stdout
-    assert removed.count("removed artifacts/") == 7
+    assert removed.count("removed artifacts/") == 13
     assert amdiff(tmp_path / "root", "verify").returncode == 0

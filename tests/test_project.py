@@ -107,7 +107,15 @@ def test_held_out_images_are_counted_before_work_starts(
 @pytest.mark.parametrize("sizes", [[1, 2], [16, 1797]], ids=["K = 1", "K = N"])
 def test_the_smallest_and_the_largest_training_sets(tmp_path: Path, sizes: list[int]) -> None:
     """One image; and all images, with none held out: from the data to the report."""
-    experiment = {"dataset": "digits", "sizes": sizes, "denoiser": {"kind": "exact"}, "sampling": {"steps": 5}}
+    experiment = {
+        "dataset": "digits",
+        "sizes": sizes,
+        "denoiser": {"kind": "exact"},
+        "sampling": {"steps": 5},
+        "basin": {"count": 4, "train_count": 4, "copies": 2, "stride": 300, "steps": 4},
+        "curvature": {"count": 2, "train_count": 2, "times": [2]},
+        "energy": {"count": 4, "train_count": 4},
+    }
     if sizes[-1] == 1797:
         experiment["sampling"] = {"steps": 2, "per_image": 1}
     config = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,7 +48,8 @@ def left_out(present: Mapping[str, Sequence[int]], sizes: Sequence[int], min_sha
 
 def _foot(figure: Figure, text: str) -> None:
     if text:
-        figure.supxlabel(text, fontsize=6, color="0.35")
+        wrapped = textwrap.fill(text, int(21 * figure.get_figwidth()))
+        figure.supxlabel(wrapped, fontsize=6, color="0.35")
 
 
 def against_size(estimates: Curves, sizes: list[int], label: str, note: str) -> Figure:
@@ -90,7 +92,11 @@ class Returns:
 
 def recovery(rows: Sequence[Returns], times: Sequence[int], delta: float, title: str) -> Figure:
     """Targets of each class and what comes back from rising noise; framed where it is recovered."""
-    figure, grid = subplots(max(len(rows), 1), len(times) + 1, width=PAGE, height=0.62 * max(len(rows), 1) + 0.5)
+    reached = max((int(np.isfinite(row.distance).sum()) for row in rows), default=1)
+    times = times[:reached]
+    width = min(PAGE, 0.75 * (len(times) + 1))
+    height = 0.85 * width / (len(times) + 1) * max(len(rows), 1) * 1.25 + 0.4
+    figure, grid = subplots(max(len(rows), 1), len(times) + 1, width=width, height=height)
     figure.suptitle(title, fontsize=8)
     for axes in grid.flat:
         axes.set_xticks([])
@@ -100,7 +106,7 @@ def recovery(rows: Sequence[Returns], times: Sequence[int], delta: float, title:
     for line, row in zip(grid, rows, strict=False):
         _picture(line[0], row.image)
         line[0].set_ylabel(row.group, fontsize=5, color=GROUP_COLORS[row.group])
-        for axes, image, distance in zip(line[1:], row.back, row.distance, strict=True):
+        for axes, image, distance in zip(line[1:], row.back[:reached], row.distance[:reached], strict=True):
             if np.isnan(distance):
                 continue
             _picture(axes, image)

@@ -42,7 +42,7 @@ class Toy:
 def landscape(toys: Sequence[Toy]) -> Figure:
     """Learned energies above those of the same K points, and the energy of infinitely many data."""
     columns = len(toys) + 1
-    figure, grid = subplots(2, columns, width=PAGE, height=2 * PAGE / columns + 0.6, sharex=True, sharey=True)
+    figure, grid = subplots(2, columns, width=PAGE, height=1.75 * PAGE / columns + 0.4, sharex=True, sharey=True)
     for (upper, lower), toy in zip(grid.T, toys, strict=False):
         image = _energy(upper, toy.axis, toy.learned)
         _energy(lower, toy.axis, toy.empirical)
@@ -63,7 +63,7 @@ def landscape(toys: Sequence[Toy]) -> Figure:
     last[1].set_axis_off()
     grid[0, 0].set_ylabel("learned")
     grid[1, 0].set_ylabel("of the K points")
-    figure.colorbar(image, ax=last[1], location="left", label="energy", fraction=0.3)
+    figure.colorbar(image, ax=grid.ravel().tolist(), label="energy", shrink=0.8, pad=0.01)
     return figure
 
 

@@ -96,7 +96,7 @@ def basin(context: Context, artifact: Artifact, folder: Path) -> None:
     def pairs(group: str, start: int, stop: int) -> tuple[Any, Any]:
         """Targets, and the noise of their copies."""
         chosen = targets[group]
-        noise = SampleNoise(spec.seed, chosen.stream[start:stop])((spec.copies, *shape))
+        noise = SampleNoise(spec.seed, chosen.stream[start:stop].tolist())((spec.copies, *shape))
         return _as_images(chosen.images[start:stop], device), torch.from_numpy(noise).to(device)
 
     def compute(group: str, start: int, stop: int) -> Arrays:
@@ -148,7 +148,7 @@ def curvature(context: Context, artifact: Artifact, folder: Path) -> None:
                 schedule,
                 method=spec.method,
                 rows=rows,
-                noise=SampleNoise(spec.seed, chosen.stream[start:stop]) if gaussian else None,
+                noise=SampleNoise(spec.seed, chosen.stream[start:stop].tolist()) if gaussian else None,
                 batch=context.runtime.analysis_batch,
             )
             out[f"t{time:05d}"] = raw.cpu().numpy()

@@ -56,7 +56,7 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         with h5py.File(context.store.file(source, BASIN), "r") as file:
             times, alpha_bar = file["times"][:], file["alpha_bar"][:]
             largest, dimension = float(file.attrs["delta"]), int(file.attrs["dimension"])
-            shown = list(range(0, len(times), max(1, len(times) // 12)))[:12]
+            shown = list(range(0, len(times), max(1, len(times) // 20)))[:20]
             returns[size] = []
             for group in (g for g in GROUPS if g in file):
                 own = file[group]
