@@ -27,13 +27,14 @@ def draw_ve(
 ) -> Float[Tensor, "n ..."]:
     """Run ``dx = -sigma^2 s dt + sigma dW`` backwards from N(0, sigma^2) at t = 1 to t = ``end``.
 
-    One sample for each stream of ``noise``; the last of the ``steps`` evaluations adds none.
+    One sample for each stream of ``noise``. The last of the ``steps`` evaluations, at ``end``, goes on to 0 and adds
+    no noise: that is the mean of the data given the point.
     Raises ``ValueError`` where the result is not finite.
     """
     times = torch.linspace(1.0, end, steps, dtype=torch.float64).tolist()
-    step = times[0] - times[1] if steps > 1 else times[0]
     x = process.sigma * torch.from_numpy(noise(shape)).to(device)
-    for done, time in enumerate(times, start=1):
+    for done, (time, following) in enumerate(zip(times, [*times[1:], 0.0], strict=True), start=1):
+        step = time - following
         t = torch.full((len(x),), time, dtype=torch.float32, device=x.device)
         sigma_t = process.sigma * time**0.5
         x = x - process.sigma**2 * step * denoiser(x, t) / sigma_t  # the score is -eps / sigma_t

@@ -36,3 +36,11 @@ def test_the_ring_is_where_the_energy_is_lowest(beta: float) -> None:
 def test_the_rings_radius_at_the_papers_time() -> None:
     assert circle.ring_radius(1 / (2 * 0.15)) == pytest.approx(0.914, abs=1e-3)
     assert circle.ring_radius(1.0) == 0.0
+
+
+def test_a_radial_profile_is_the_mean_over_angles() -> None:
+    axis = np.linspace(-1.5, 1.5, 61)
+    x, y = np.meshgrid(axis, axis)
+    radius, mean = circle.radial_profile((x**2 + y**2 - 1) ** 2 + 0.3 * x, axis)
+    assert np.allclose(mean, (radius**2 - 1) ** 2, atol=1e-3)
+    assert radius[mean.argmin()] == pytest.approx(1, abs=0.006)
