@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import SMALL
+from tests.conftest import SMALL, TOY
 from tests.workflow_tools import BIN, Project
 
 DVC = str(BIN / "dvc")
 CONFIG = copy.deepcopy(SMALL)
-CONFIG["experiments"] = {"digits": CONFIG["experiments"]["tiny"]}  # the name that dvc.yaml asks for
+# the names that dvc.yaml asks for
+CONFIG["datasets"] |= TOY["datasets"]
+CONFIG["experiments"] = {"digits": CONFIG["experiments"]["tiny"], "circle": TOY["experiments"]["ring"]}
 
 
 def git(project: Project, *arguments: str) -> str:
@@ -34,6 +36,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Path]:
     project.run(DVC, "remote", "add", "-d", "lab", str(base / "remote"))
     output = project.run(DVC, "repro")
     assert "Running stage 'digits'" in output.stdout
+    assert "Running stage 'circle'" in output.stdout
     git(project, "add", "-A")
     git(project, "commit", "-qm", "Record results")
     project.run(DVC, "push")
@@ -78,7 +81,7 @@ def test_part_of_the_results_can_be_pulled(recorded: tuple[Project, Path], tmp_p
     clone.run(DVC, "pull", "results/digits")
     assert (clone.root / "results/digits/report.html").exists()
     assert not (clone.root / "artifacts").exists()
-    assert clone.planned() == {}
+    assert clone.planned("digits") == {}
 
 
 def test_after_snakemake_repro_runs_no_job_and_records(recorded: tuple[Project, Path], tmp_path: Path) -> None:
