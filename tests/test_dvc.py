@@ -81,7 +81,7 @@ def test_part_of_the_results_can_be_pulled(recorded: tuple[Project, Path], tmp_p
     clone.run(DVC, "pull", "results/digits")
     assert (clone.root / "results/digits/report.html").exists()
     assert not (clone.root / "artifacts").exists()
-    assert clone.planned("digits") == {}
+    assert clone.planned("--cores", "2", "digits") == {}
 
 
 def test_after_snakemake_repro_runs_no_job_and_records(recorded: tuple[Project, Path], tmp_path: Path) -> None:
