@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from amdiff.phases.classes import CLASSES
 from amdiff.phases.density import Histogram, SoftLog
-from amdiff.phases.thresholds import Distances
+from amdiff.phases.distances import Distances
 
 from .style import COLORS, GRAY, OLIVE, PAGE, chosen_sizes, size_axis, subplots
 

@@ -1,4 +1,4 @@
-"""The thresholds delta_m and delta_s (appendix B.3), with what can be said about their error.
+"""Finding the thresholds delta_m and delta_s (appendix B.3).
 
 - ``fixed``: given.
 - ``valley``: the lowest point between the outermost modes of the density of soft log distances.
@@ -9,67 +9,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from amdiff.config import FixedThresholds, HeldoutThresholds, ThresholdsSpec, ValleyThresholds
 
-from .classes import MEMORIZED, SPURIOUS, classify
+from .costs import false_positives
 from .density import Histogram, SoftLog, dip_p_value, modes, valley
-from .intervals import wilson
-
-
-@dataclass(frozen=True)
-class Distances:
-    """Nearest distances of one training-set size."""
-
-    size: int
-    """K."""
-    to_train: Float64[np.ndarray, " n"]
-    """S' to S."""
-    to_samples: Float64[np.ndarray, " n"]
-    """S' to S' without itself."""
-    heldout_to_train: Float64[np.ndarray, " h"]
-    """Held-out images to S. The first ``len // 2`` are the half that calibrates."""
-    heldout_within: Float64[np.ndarray, " h"]
-    """Held-out images to others of their own half; inf where there is none."""
-    heldout_nearest: Float64[np.ndarray, " h"]
-    """Held-out images to any other; inf where there is none."""
-    heldout_rows: Int64[np.ndarray, " h"]
-    """Which images these are, the same number for the same image at every K."""
-
-    def halves(self) -> tuple[slice, slice]:
-        """The held-out images that calibrate, and those on which errors are reported."""
-        middle = len(self.heldout_to_train) // 2
-        return slice(0, middle), slice(middle, len(self.heldout_to_train))
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """One threshold, how it was found, and its bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
-    method: str
-    note: str = ""
-    modes: tuple[float, ...] = ()
-    """Distances at the density's modes (``valley``)."""
-    dip_p_value: float | None = None
-    """Of the hypothesis that there is one mode (``valley``)."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Both thresholds, for one K or for all."""
-
-    delta_m: Threshold
-    delta_s: Threshold
-    d0: float | None = None
-    """Softness of the logarithm, in the metric's unit (``valley``)."""
+from .distances import Distances, Pair, Threshold
 
 
 def find_thresholds(sweep: Sequence[Distances], spec: ThresholdsSpec) -> list[Pair]:
@@ -256,56 +205,3 @@ def _finite(values: np.ndarray) -> np.ndarray:
 def _interval(drawn: np.ndarray, confidence: float) -> tuple[float, float]:
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
-
-
-# -- what a threshold costs -------------------------------------------------------------------
-
-
-def false_positives(distances: Distances, pair: Pair, confidence: float) -> dict[str, Any]:
-    """Shares of held-out real images that would be called memorized or spurious, with Wilson intervals.
-
-    For ``heldout`` thresholds on the half that did not calibrate. "Spurious" means near another held-out image,
-    whatever its distance to S; it is counted within halves and scaled to what |S'| real images would show, since a
-    sample finds a neighbour more easily in a larger set. ``None`` where no image is held out.
-    """
-    calibrated = "heldout" in (pair.delta_m.method, pair.delta_s.method)
-    first, second = distances.halves()
-    part = second if calibrated else slice(first.start, second.stop)
-    to_train, within = distances.heldout_to_train[part], distances.heldout_within[part]
-    count = len(to_train)
-    if count < 2 or len(distances.heldout_within[second]) < 2:
-        return {"n": count, "memorized": None, "spurious": None}
-    memorized = wilson(float((to_train <= pair.delta_m.value).mean()), count, confidence)
-    spurious = wilson(float((within <= pair.delta_s.value).mean()), count, confidence)
-    scale = (len(distances.to_samples) - 1) / (len(distances.heldout_within[second]) - 1)
-    scaled = {name: min(value * scale, 1.0) for name, value in spurious._asdict().items()}
-    return {"n": count, "memorized": memorized._asdict(), "spurious": scaled}
-
-
-def sensitivity(distances: Distances, pair: Pair, factors: Sequence[float]) -> dict[str, Any]:
-    """Fractions when delta_m (rows) and delta_s (columns) are varied by ``factors``."""
-    memorized, spurious = [], []
-    for m in factors:
-        counts = [
-            np.bincount(
-                classify(distances.to_train, distances.to_samples, m * pair.delta_m.value, s * pair.delta_s.value),
-                minlength=3,
-            )
-            / len(distances.to_train)
-            for s in factors
-        ]
-        memorized.append([float(c[MEMORIZED]) for c in counts])
-        spurious.append([float(c[SPURIOUS]) for c in counts])
-    return {"factors": list(factors), "memorized": memorized, "spurious": spurious}
-
-
-def as_json(distances: Distances, pair: Pair, spec: ThresholdsSpec) -> dict[str, Any]:
-    """Everything about one K's thresholds, as plain data."""
-    return {
-        "size": distances.size,
-        "delta_m": asdict(pair.delta_m),
-        "delta_s": asdict(pair.delta_s),
-        "d0": pair.d0,
-        "false_positives": false_positives(distances, pair, spec.confidence),
-        "sensitivity": sensitivity(distances, pair, spec.sensitivity),
-    }

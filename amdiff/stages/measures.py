@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ from amdiff.neighbors.radius import radius_pairs
 from amdiff.neighbors.sets import DistinctSet
 from amdiff.phases.attractors import components, describe, halo
 from amdiff.phases.classes import CLASSES, MEMORIZED, SPURIOUS, classify as classify_samples, fractions
-from amdiff.phases.thresholds import Distances, as_json, find_thresholds
+from amdiff.phases.costs import as_json
+from amdiff.phases.distances import Distances
+from amdiff.phases.thresholds import find_thresholds
 
 from .context import Context, say, threads
 from .files import NEIGHBORS, SAMPLES, Selection, dataset_counts, dataset_images, read_h5, sample_images, write_h5
@@ -121,6 +124,21 @@ def thresholds(context: Context, artifact: Artifact, folder: Path) -> None:
             note = f" ({t['note']})" if t["note"] else ""
             say(f"thresholds {artifact.dataset} {artifact.label}: {name} = {t['value']:.4g} "
                 f"[{t['low']:.4g}, {t['high']:.4g}] by {t['method']}{note}")  # fmt: skip
+
+
+def class_numbers(table: pa.Table) -> np.ndarray:
+    """Class of each sample of a table, int8: 0 memorized, 1 spurious, 2 generalized."""
+    return np.array([CLASSES.index(c) for c in table["class"].to_pylist()], np.int8)
+
+
+def read_summaries(context: Context, artifacts: Iterable[Artifact]) -> list[dict[str, Any]]:
+    """What ``classify`` artifacts say about their K."""
+    return [read_json(context.store.file(a, SUMMARY)) for a in artifacts]
+
+
+def spurious_peak(summaries: Iterable[dict[str, Any]]) -> int:
+    """K with the largest spurious share."""
+    return int(max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])["size"])
 
 
 def read_thresholds(context: Context, artifact: Artifact, size: int) -> dict[str, Any]:

@@ -9,15 +9,10 @@ import pytest
 from scipy.spatial import cKDTree
 
 from amdiff.config import FixedThresholds, HeldoutThresholds, ValleyThresholds
+from amdiff.phases.costs import as_json, false_positives, sensitivity
 from amdiff.phases.density import Histogram, SoftLog, modes, valley
-from amdiff.phases.thresholds import (
-    Distances,
-    as_json,
-    false_positives,
-    find_thresholds,
-    lower_quantile,
-    sensitivity,
-)
+from amdiff.phases.distances import Distances
+from amdiff.phases.thresholds import find_thresholds, lower_quantile
 
 VALLEY = ValleyThresholds(method="valley", bootstrap=50)
 

@@ -1,0 +1,58 @@
+"""Nearest distances of a sweep, and thresholds on them (appendix B.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Nearest distances of one training-set size."""
+
+    size: int
+    """K."""
+    to_train: Float64[np.ndarray, " n"]
+    """S' to S."""
+    to_samples: Float64[np.ndarray, " n"]
+    """S' to S' without itself."""
+    heldout_to_train: Float64[np.ndarray, " h"]
+    """Held-out images to S. The first ``len // 2`` are the half that calibrates."""
+    heldout_within: Float64[np.ndarray, " h"]
+    """Held-out images to others of their own half; inf where there is none."""
+    heldout_nearest: Float64[np.ndarray, " h"]
+    """Held-out images to any other; inf where there is none."""
+    heldout_rows: Int64[np.ndarray, " h"]
+    """Which images these are, the same number for the same image at every K."""
+
+    def halves(self) -> tuple[slice, slice]:
+        """The held-out images that calibrate, and those on which errors are reported."""
+        middle = len(self.heldout_to_train) // 2
+        return slice(0, middle), slice(middle, len(self.heldout_to_train))
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """One threshold, how it was found, and its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+    method: str
+    note: str = ""
+    modes: tuple[float, ...] = ()
+    """Distances at the density's modes (``valley``)."""
+    dip_p_value: float | None = None
+    """Of the hypothesis that there is one mode (``valley``)."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both thresholds, for one K or for all."""
+
+    delta_m: Threshold
+    delta_s: Threshold
+    d0: float | None = None
+    """Softness of the logarithm, in the metric's unit (``valley``)."""
