@@ -30,7 +30,7 @@ VERSIONS = {
     "neighbors": 2,
     "thresholds": 2,
     "classify": 2,
-    "basin": 1,
+    "basin": 2,
     "curvature": 1,
     "energy": 1,
     "likelihood": 1,

@@ -22,7 +22,7 @@ def in_blocks(
     block: int,
     compute: Callable[[str, int, int], Arrays],
 ) -> dict[str, Arrays]:
-    """``compute(group, start, stop)`` for blocks of each group's targets, joined along the first axis.
+    """``compute(group, start, stop)`` for blocks of each group's targets, each array joined along its first axis.
 
     Finished blocks lie in the artifact's scratch folder until it is complete; a later run goes on behind them,
     also with blocks of another size.

@@ -20,18 +20,17 @@ from amdiff.landscape.spectra import normalisation
 from .blocks import Arrays, in_blocks
 from .context import Context
 from .files import dataset_counts, dataset_images, write_h5
-from .loading import choose_device, load_denoiser, process_of
+from .loading import denoiser_device, load_denoiser, process_of
 from .targets import Targets, choose_targets, delta_m
 
 BASIN, CURVATURE, ENERGY = "basin.h5", "curvature.h5", "energy.h5"
 WATCHED = 8
-"""Targets of each class of which it is kept what comes back from each time, for the eye."""
+"""Targets of each class of which it is kept what comes back from each time (``scanned``, ``back``), for the eye."""
 
 
 def _model(context: Context, artifact: Artifact, shape: tuple[int, ...]) -> tuple[Any, Schedule, Any]:
     """Denoiser, forward process and device."""
-    closed_form = artifact.params["denoiser"]["kind"] == "exact"  # in float64, which MPS lacks
-    device = choose_device("cpu" if closed_form else context.runtime.device)
+    device = denoiser_device(context, artifact)
     context.facts["device"] = str(device)
     process = process_of(artifact.params)
     assert isinstance(process, Schedule)
@@ -56,15 +55,15 @@ def _write(
     attributes: dict[str, Any],
 ) -> None:
     """One HDF5 group for each kind of targets, with their numbers and clusters, beside what is common to all."""
-    arrays = dict(common)
+    arrays, described = dict(common), {"address": artifact.address, **attributes}
     for group, chosen in targets.items():
         arrays |= {f"{group}/target": chosen.index, f"{group}/cluster": chosen.cluster}
         arrays |= {f"{group}/{name}": array for name, array in found[group].items()}
-        attributes |= {
+        described |= {
             f"{group}/target@meaning": "number in S'; for 'train', row of the canonical dataset",
             f"{group}/cluster@meaning": "attractor of the sample; a negative number of its own where it has none",
         }
-    write_h5(path, arrays, {"address": artifact.address, **attributes}, compress=True)
+    write_h5(path, arrays, described, compress=True)
 
 
 def basin(context: Context, artifact: Artifact, folder: Path) -> None:
@@ -99,25 +98,30 @@ def basin(context: Context, artifact: Artifact, folder: Path) -> None:
         noise = SampleNoise(spec.seed, chosen.stream[start:stop].tolist())((spec.copies, *shape))
         return _as_images(chosen.images[start:stop], device), torch.from_numpy(noise).to(device)
 
+    bisection = spec.search == "bisection"
+    few = max(WATCHED, spec.check) if bisection else WATCHED
+
     def compute(group: str, start: int, stop: int) -> Arrays:
         images, noise = pairs(group, start, stop)
         x, n = images.flatten(1).double(), noise.flatten(2).double()
-        return {
-            "distance": scan(search, images, noise)[0] if spec.search == "scan" else bisect(search, images, noise),
+        out = {
             "squares": x.square().sum(1).cpu().numpy(),
             "products": (n @ x[:, :, None])[:, :, 0].cpu().numpy(),
             "noise_squares": n.square().sum(2).cpu().numpy(),
         }
+        first = max(0, min(few, stop) - start)  # of this block, how many are among the first few
+        if bisection:
+            out["distance"] = bisect(search, images, noise)
+            out["scanned"], back = scan(search, images[:first], noise[:first], watch=first)
+        else:
+            out["distance"], back = scan(search, images, noise, watch=first)
+            out["scanned"] = out["distance"][:first]
+        out["back"] = ((np.nan_to_num(back) + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
+        out["images"] = targets[group].images[start : start + first]
+        return out
 
     block = max(1, context.runtime.analysis_batch // spec.copies)
     found = in_blocks(context, artifact, {g: len(t.index) for g, t in targets.items()}, block, compute)
-    for group, chosen in targets.items():
-        few = max(WATCHED, spec.check if spec.search == "bisection" else 0)
-        scanned, back = scan(search, *pairs(group, 0, min(few, len(chosen.index))), watch=WATCHED)
-        found[group]["back"] = ((np.nan_to_num(back) + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
-        found[group]["images"] = chosen.images[: len(back)]
-        if spec.search == "bisection":
-            found[group]["scanned"] = scanned[: spec.check]
     attributes = {"delta": delta, "dimension": int(np.prod(shape)), "search": spec.search}
     extra = {"times": search.times, "alpha_bar": schedule.alpha_bar[search.times]}
     _write(folder / BASIN, artifact, targets, found, extra, attributes)

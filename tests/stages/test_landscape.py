@@ -123,8 +123,17 @@ def test_an_interrupted_analysis_goes_on_to_the_same_bytes(
 
 def test_a_bisection_reports_its_disagreement(tmp_path: Path) -> None:
     basin = {"count": 10, "train_count": 6, "copies": 4, "stride": 20, "search": "bisection", "check": 5}
-    run_project(config(basin=basin, curvature=None, energy=None), tmp_path)
+    plan = run_project(config(basin=basin, curvature=None, energy=None), tmp_path)
     page = (tmp_path / "results/copies/report.html").read_text()
     assert "Basins were found by bisection; of 40 copies that were also scanned" in page
     assert not (tmp_path / "results/copies/tables/energy.csv").exists()
     assert {row["factor"] for row in table(tmp_path, "basin_scan")} == {"1.0"}
+    (artifact,) = plan.experiments[0].report.parents["basin"]
+    with h5py.File(tmp_path / artifact.folder / landscape.BASIN) as file:
+        # what is drawn comes from a scan: every time up to a target's stop, and the picture of each
+        scanned, distance, back = (file["memorized"][name][:] for name in ("scanned", "distance", "back"))
+    assert len(scanned) == len(back) == landscape.WATCHED
+    known = np.isfinite(scanned).all(axis=2)
+    assert (np.diff(known.astype(int), axis=1) <= 0).all()
+    assert np.isnan(distance[: len(scanned)][known]).any()
+    assert back.reshape(*back.shape[:2], -1)[known].any(axis=1).all()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import h5py
+import numpy as np
 from matplotlib.figure import Figure
 
 from amdiff.artifacts import Artifact
 from amdiff.config import BasinSpec, CurvatureSpec, EnergySpec, ExperimentSpec
 from amdiff.figures import landscape as drawing, landscape_tables as words
-from amdiff.files import read_json
 from amdiff.landscape.findings import (
     BasinFinding,
     BasinTable,
@@ -25,7 +26,7 @@ from amdiff.landscape.volumes import critical_times
 
 from ..context import Context
 from ..landscape import BASIN, CURVATURE, ENERGY
-from ..measures import SUMMARY
+from ..measures import read_summaries, spurious_peak
 from . import Part
 
 ByClass = dict[str, dict[int, BasinFinding]]
@@ -37,56 +38,58 @@ def _note(found: Mapping[str, Mapping[int, object]], spec: ExperimentSpec, min_s
 
 
 def _peak(context: Context, artifact: Artifact) -> int:
-    """K with the largest spurious share."""
-    summaries = [read_json(context.store.file(a, SUMMARY)) for a in artifact.parents["classify"]]
-    return int(max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])["size"])
+    return spurious_peak(read_summaries(context, artifact.parents["classify"]))
+
+
+def _stored(
+    context: Context, artifact: Artifact, stage: str, name: str
+) -> Iterator[tuple[int, h5py.File, str, h5py.Group]]:
+    """K, the file, and the name and the arrays of each kind of targets that an analysis has stored."""
+    for source in artifact.parents[stage]:
+        with h5py.File(context.store.file(source, name), "r") as file:
+            for group in (g for g in GROUPS if g in file):
+                yield source.params["size"], file, group, file[group]
 
 
 def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     """Log-volumes and critical times by class, at delta and at the other thresholds of the scan."""
     assert isinstance(spec.basin, BasinSpec)
-    factors = spec.basin.scan if spec.basin.search == "scan" else (1.0,)
+    bisection = spec.basin.search == "bisection"
+    factors = (1.0,) if bisection else spec.basin.scan
     found: dict[float, ByClass] = {f: {} for f in factors}
     deltas: dict[float, dict[int, float]] = {f: {} for f in factors}
     returns: dict[int, list[drawing.Returns]] = {}
     disagreements: list[float] = []
+    times: Any = None
     shown: list[int] = []
-    for source in artifact.parents["basin"]:
-        size = source.params["size"]
-        with h5py.File(context.store.file(source, BASIN), "r") as file:
-            times, alpha_bar = file["times"][:], file["alpha_bar"][:]
-            largest, dimension = float(file.attrs["delta"]), int(file.attrs["dimension"])
-            shown = list(range(0, len(times), max(1, len(times) // 20)))[:20]
-            returns[size] = []
-            for group in (g for g in GROUPS if g in file):
-                own = file[group]
-                names = ("cluster", "distance", "squares", "products", "noise_squares")
-                table = BasinTable(*(own[name][:] for name in names))
-                for factor in factors:
-                    delta = deltas[factor][size] = largest * factor / factors[-1]
-                    found[factor].setdefault(group, {})[size] = basin_finding(
-                        table,
-                        times,
-                        alpha_bar,
-                        dimension=dimension,
-                        delta=delta,
-                        largest=largest,
-                        probability=spec.basin.probability,
-                        confidence=spec.thresholds.confidence,
-                    )
-                if "scanned" in own and len(own["scanned"]):
-                    few = own["scanned"][:]
-                    pair = (
-                        critical_times(t, largest, spec.basin.probability, largest).index
-                        for t in (few, table.distance[: len(few)])
-                    )
-                    a, b = (times[index] for index in pair)
-                    disagreements += abs(a - b).ravel().tolist()
-                back, images = own["back"][:], own["images"][:]
-                returns[size] += [
-                    drawing.Returns(group, images[i], back[i][shown], table.distance[i, shown, 0])
-                    for i in range(min(2, len(back)))
-                ]
+    for size, file, group, own in _stored(context, artifact, "basin", BASIN):
+        times, alpha_bar, largest = file["times"][:], file["alpha_bar"][:], float(file.attrs["delta"])
+        shown = list(range(0, len(times), max(1, len(times) // 20)))[:20]
+        names = ("cluster", "distance", "squares", "products", "noise_squares")
+        table = BasinTable(*(own[name][:] for name in names))
+        for factor in factors:
+            delta = deltas[factor][size] = largest * factor / factors[-1]
+            found[factor].setdefault(group, {})[size] = basin_finding(
+                table,
+                times,
+                alpha_bar,
+                dimension=int(file.attrs["dimension"]),
+                delta=delta,
+                largest=largest,
+                probability=spec.basin.probability,
+                confidence=spec.thresholds.confidence,
+            )
+        scanned, back, images = own["scanned"][:], own["back"][:], own["images"][:]
+        if bisection and spec.basin.check:
+            few = min(spec.basin.check, len(scanned))
+            a, b = (
+                times[critical_times(t[:few], largest, spec.basin.probability, largest).index]
+                for t in (scanned, table.distance)
+            )
+            disagreements += abs(a - b).ravel().tolist()
+        returns.setdefault(size, []).extend(
+            drawing.Returns(group, images[i], back[i][shown], scanned[i, shown, 0]) for i in range(min(2, len(back)))
+        )
     main = found[1.0]
     note = _note(main, spec, spec.basin.min_share)
     sizes = list(spec.sizes)
@@ -117,32 +120,27 @@ def curvature(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Par
     assert isinstance(spec.curvature, CurvatureSpec)
     first = spec.curvature.times[0]
     found: dict[int, dict[str, dict[int, DimensionFinding]]] = {t: {} for t in spec.curvature.times}
-    spectra: dict[int, dict[str, object]] = {}
-    sigma = 0.0
-    for source in artifact.parents["curvature"]:
-        size = source.params["size"]
-        spectra[size] = {}
-        with h5py.File(context.store.file(source, CURVATURE), "r") as file:
-            sigmas = dict(zip(file["times"][:].tolist(), file["sigma"][:].tolist(), strict=True))
-            sigma = sigmas[first]
-            for group in (g for g in GROUPS if g in file):
-                for time in spec.curvature.times:
-                    values = file[group][f"normalised/t{time:05d}"][:]
-                    found[time].setdefault(group, {})[size] = dimension_finding(
-                        values,
-                        file[group]["cluster"][:],
-                        sigma=sigmas[time],
-                        threshold=spec.curvature.threshold,
-                        confidence=spec.thresholds.confidence,
-                    )
-                    if time == first:
-                        spectra[size][group] = values
+    spectra: dict[int, dict[str, np.ndarray]] = {}
+    sigmas: dict[int, float] = {}
+    for size, file, group, own in _stored(context, artifact, "curvature", CURVATURE):
+        sigmas = dict(zip(file["times"][:].tolist(), file["sigma"][:].tolist(), strict=True))
+        for time in spec.curvature.times:
+            values = own[f"normalised/t{time:05d}"][:]
+            found[time].setdefault(group, {})[size] = dimension_finding(
+                values,
+                own["cluster"][:],
+                sigma=sigmas[time],
+                threshold=spec.curvature.threshold,
+                confidence=spec.thresholds.confidence,
+            )
+            if time == first:
+                spectra.setdefault(size, {})[group] = values
     note = _note(found[first], spec, spec.curvature.min_share)
-    skip = spec.curvature.skip
+    skip, sigma = spec.curvature.skip, sigmas[first]
 
     def figures() -> Iterator[tuple[str, Figure]]:
-        yield "spectra", drawing.spectra(spectra, sigma, first, skip, note)  # type: ignore[arg-type]
-        yield "spectra_train", drawing.spectra_train(spectra, sigma, first, skip)  # type: ignore[arg-type]
+        yield "spectra", drawing.spectra(spectra, sigma, first, skip, note)
+        yield "spectra_train", drawing.spectra_train(spectra, sigma, first, skip)
         yield "dimension", drawing.dimension(found[first], list(spec.sizes), first, note)
 
     return Part(figures, [words.curvature_table(found)])
@@ -152,19 +150,16 @@ def energy(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     """Gaps against training points, for each reference."""
     assert isinstance(spec.energy, EnergySpec)
     found: dict[int, dict[str, dict[int, GapFinding]]] = {}
-    for source in artifact.parents["energy"]:
-        size = source.params["size"]
-        with h5py.File(context.store.file(source, ENERGY), "r") as file:
-            train = file["train/energy"][:]
-            for j, reference in enumerate(file["references"][:].tolist()):
-                for group in (g for g in GROUPS if g in file):
-                    found.setdefault(reference, {}).setdefault(group, {})[size] = gap_finding(
-                        file[group]["energy"][:, j],
-                        file[group]["cluster"][:],
-                        train[:, j],
-                        is_train=group == "train",
-                        confidence=spec.thresholds.confidence,
-                    )
+    for size, file, group, own in _stored(context, artifact, "energy", ENERGY):
+        train = file["train/energy"][:]
+        for j, reference in enumerate(file["references"][:].tolist()):
+            found.setdefault(reference, {}).setdefault(group, {})[size] = gap_finding(
+                own["energy"][:, j],
+                own["cluster"][:],
+                train[:, j],
+                is_train=group == "train",
+                confidence=spec.thresholds.confidence,
+            )
     main = next(iter(found))
     note = _note(found[main], spec, spec.energy.min_share)
     sizes = list(spec.sizes)
