@@ -18,6 +18,7 @@ def test_examples_run(page: Path) -> None:
     scope: dict[str, Any] = {}
     for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
         exec(compile(code, str(page), "exec"), scope)
+    assert scope["found"].energy.diff(dim=0).max() <= 1e-9  # as the page says
 
 
 def test_there_are_examples() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .denoisers import Denoiser
 from .randomness import SampleNoise
+from .sampling import finite
 from .schedules import VarianceExploding
 
 
@@ -41,8 +42,4 @@ def draw_ve(
         if done < steps:
             x = x + process.sigma * step**0.5 * torch.from_numpy(noise(shape)).to(device)
         callback(done)
-    if not torch.isfinite(x).all():
-        raise ValueError(
-            "the model gave samples that are NaN or infinite: its training diverged, or its weights are foreign"
-        )
-    return x
+    return finite(x)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from amdiff.config import FourierMlpDenoiser
 
+from .mlp import initialise_linear
+
 
 class ResidualBlock(nn.Module):
     """h + W2 silu(W1 silu(h))."""
@@ -30,6 +32,8 @@ class FourierMlp(nn.Module):
     the decoder's blocks follow each other, and a linear map leaves it.
     """
 
+    frequencies: Tensor
+
     def __init__(self, spec: FourierMlpDenoiser, shape: tuple[int, ...], generator: torch.Generator) -> None:
         super().__init__()
         d = math.prod(shape)
@@ -38,14 +42,10 @@ class FourierMlp(nn.Module):
         self.enter = nn.Linear(d + 2 * half, spec.width)
         self.blocks = nn.ModuleList(ResidualBlock(spec.width) for _ in range(spec.blocks))
         self.leave = nn.Linear(spec.width, d)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                bound = module.in_features**-0.5
-                nn.init.uniform_(module.weight, -bound, bound, generator=generator)
-                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+        initialise_linear(self, generator)
 
     def forward(self, x: Float[Tensor, "n ..."], t: Num[Tensor, " n"]) -> Float[Tensor, "n ..."]:
-        angles = 2 * torch.pi * t.to(x.dtype)[:, None] * self.frequencies  # type: ignore[operator]
+        angles = 2 * torch.pi * t.to(x.dtype)[:, None] * self.frequencies
         h = self.enter(torch.cat([x.flatten(1), angles.sin(), angles.cos()], dim=1))
         for block in self.blocks:
             h = block(h)

@@ -19,6 +19,15 @@ def sinusoidal(t: Num[Tensor, " n"], features: int) -> Float[Tensor, "n features
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
+def initialise_linear(net: nn.Module, generator: torch.Generator) -> None:
+    """PyTorch's own initialisation of linear layers, uniform within 1/sqrt(fan_in), from a generator."""
+    for module in net.modules():
+        if isinstance(module, nn.Linear):
+            bound = module.in_features**-0.5
+            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+            nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+
+
 class Block(nn.Module):
     """h + W2 silu(W1 silu(norm(h)) + V e), with e the embedded time."""
 
@@ -39,6 +48,7 @@ class Mlp(nn.Module):
     """Noise prediction from flattened images."""
 
     features: int
+    table: Tensor
 
     def __init__(self, spec: MlpDenoiser, shape: tuple[int, ...], steps: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -50,14 +60,10 @@ class Mlp(nn.Module):
         self.blocks = nn.ModuleList(Block(spec.width, features, spec.dropout) for _ in range(spec.blocks))
         self.norm = nn.LayerNorm(spec.width)
         self.leave = nn.Linear(spec.width, d)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                bound = module.in_features**-0.5
-                nn.init.uniform_(module.weight, -bound, bound, generator=generator)
-                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+        initialise_linear(self, generator)
 
     def forward(self, x: Float[Tensor, "n ..."], t: Num[Tensor, " n"]) -> Float[Tensor, "n ..."]:
-        e = self.embed(sinusoidal(t, self.features) if t.is_floating_point() else self.table[t])  # type: ignore[index]
+        e = self.embed(sinusoidal(t, self.features) if t.is_floating_point() else self.table[t])
         h = self.enter(x.flatten(1))
         for block in self.blocks:
             h = block(h, e)

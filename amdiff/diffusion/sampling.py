@@ -39,12 +39,16 @@ def draw(
     Raises ``ValueError`` where the result is not finite.
     """
     x = torch.from_numpy(noise(shape)).to(device)
-    x = reverse(denoiser, x, steps, clip=clip, noise=noise, callback=callback)
-    if not torch.isfinite(x).all():
+    return finite(reverse(denoiser, x, steps, clip=clip, noise=noise, callback=callback))
+
+
+def finite(samples: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+    """The samples themselves. Raises ``ValueError`` where they are not finite."""
+    if not torch.isfinite(samples).all():
         raise ValueError(
             "the model gave samples that are NaN or infinite: its training diverged, or its weights are foreign"
         )
-    return x
+    return samples
 
 
 @torch.inference_mode()

@@ -17,6 +17,7 @@ from amdiff.landscape.targets import GROUPS
 from amdiff.phases.classes import CLASSES
 from amdiff.phases.intervals import Estimate
 
+from .panels import rgb
 from .style import COLORS, PAGE, chosen_sizes, size_axis, subplots
 
 GROUP_COLORS = {"train": "black", **COLORS}
@@ -92,7 +93,7 @@ class Returns:
 
 def recovery(rows: Sequence[Returns], times: Sequence[int], delta: float, title: str) -> Figure:
     """Targets of each class and what comes back from rising noise; framed where it is recovered."""
-    reached = max((int(np.isfinite(row.distance).sum()) for row in rows), default=1)
+    reached = max((int(np.isfinite(row.distance).sum()) for row in rows), default=1)  # a scan has no gaps
     times = times[:reached]
     width = min(PAGE, 0.75 * (len(times) + 1))
     height = 0.85 * width / (len(times) + 1) * max(len(rows), 1) * 1.25 + 0.4
@@ -121,8 +122,7 @@ def recovery(rows: Sequence[Returns], times: Sequence[int], delta: float, title:
 
 
 def _picture(axes: Axes, image: np.ndarray) -> None:
-    picture = image.transpose(1, 2, 0) if len(image) == 3 else np.repeat(image[0][:, :, None], 3, axis=2)
-    axes.imshow(picture, interpolation="nearest")
+    axes.imshow(rgb(image), interpolation="nearest")
 
 
 Spectra = Mapping[int, Mapping[str, Float[np.ndarray, "n d"]]]

@@ -56,7 +56,7 @@ def scan_table(
         for k, f in sorted(groups.get(g, {}).items())
     ]
     columns = ["K", "class", "n", "factor", "delta", *_triple("critical_time"), *_triple("log_volume")]
-    return make_table("basin_scan", "Basins at other thresholds", columns, rows, shown=0)
+    return make_table("basin_scan", "Basins at other thresholds", columns, rows, on_page=False)
 
 
 def basin_sentences(found: Mapping[str, Mapping[int, BasinFinding]]) -> list[str]:

@@ -45,6 +45,8 @@ class Table:
     rows: Sequence[Sequence[Any]]
     csv: str
     note: str = ""
+    on_page: bool = True
+    """False for a table that is a file only."""
 
     @property
     def uri(self) -> str:
@@ -90,6 +92,7 @@ def make_table(
     rows: Sequence[Sequence[Any]],
     note: str = "",
     shown: int | None = None,
+    on_page: bool = True,
 ) -> Table:
     """A table with its CSV; ``shown`` rows at most are on the page, those with the largest fourth column."""
     text = io.StringIO()
@@ -100,7 +103,7 @@ def make_table(
     if shown is not None:
         short = sorted(rows, key=lambda row: -row[3] if isinstance(row[3], int) else 0)[:shown]
         note = f"{note} The {len(short)} largest of {len(rows)}; all are in the file.".strip()
-    return Table(name, title, columns, [[_cell(v) for v in row] for row in short], text.getvalue(), note)
+    return Table(name, title, columns, [[_cell(v) for v in row] for row in short], text.getvalue(), note, on_page)
 
 
 def _cell(value: Any) -> str:

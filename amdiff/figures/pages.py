@@ -159,5 +159,5 @@ def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], r
             "and training images that some sample copies.",
         ),
         make_table("attractors", "The most visited attractors", ["K", *keys], attractors, shown=12),
-        make_table("panels", "Ranked samples", ["K", "class", "rank", "index"], ranked, shown=0),
+        make_table("panels", "Ranked samples", ["K", "class", "rank", "index"], ranked, on_page=False),
     ]  # fmt: skip

@@ -91,5 +91,9 @@ def _empty(title: str) -> Figure:
 
 
 def _draw(axes: plt.Axes, image: np.ndarray, x: float, y: float, size: float) -> None:
-    picture = image.transpose(1, 2, 0) if len(image) == 3 else np.repeat(image[0][:, :, None], 3, axis=2)
-    axes.imshow(picture, extent=(x, x + size, y + size, y), interpolation="nearest", zorder=0)
+    axes.imshow(rgb(image), extent=(x, x + size, y + size, y), interpolation="nearest", zorder=0)
+
+
+def rgb(image: UInt8[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Gray or colour as matplotlib draws it."""
+    return image.transpose(1, 2, 0) if len(image) == 3 else np.repeat(image[0][:, :, None], 3, axis=2)

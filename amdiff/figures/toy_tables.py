@@ -43,11 +43,11 @@ def tables(summaries: Sequence[Summary]) -> list[Table]:
         ),
         make_table(
             "minima", "Minima", ["K", "energy", "x", "y", "value", "depth", "nearest_training_distance"], minima,
-            shown=0,
+            on_page=False,
         ),
         make_table(
             "clusters", "Clusters of samples", ["K", "cluster", "size", "x", "y", "nearest_training_distance"],
-            clusters, shown=0,
+            clusters, on_page=False,
         ),
     ]  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from amdiff.artifacts import Artifact
 from amdiff.config import AnyExperiment, Config, ConfigError
@@ -17,12 +18,15 @@ class ModelPlan:
     """One training-set size."""
 
     size: int
-    iterations: int
-    """Optimizer steps; 0 for a closed-form denoiser."""
     samples: int
     """Size of the synthetic set."""
     train: Artifact | None
     shards: tuple[Artifact, ...]
+
+    @property
+    def iterations(self) -> int:
+        """Optimizer steps; 0 for a closed-form denoiser."""
+        return self.train.params["training"]["iterations"] if self.train else 0
 
     @property
     def weights(self) -> Artifact:
@@ -74,6 +78,42 @@ def dataset_artifact(config: Config, name: str) -> Artifact:
             raise ConfigError(f"datasets.{name}: its source was not looked at; give its digest under 'sources'")
         params["source"] = config.sources[name]
     return Artifact("dataset", name, "", params)
+
+
+def model_params(spec: AnyExperiment, size: int) -> dict[str, Any]:
+    """Training set, forward process and architecture of one model."""
+    return {
+        "size": size,
+        "subset_seed": spec.subset_seed,
+        "diffusion": spec.diffusion.identity(),
+        "denoiser": spec.denoiser.identity(),
+    }
+
+
+def train_artifact(spec: AnyExperiment, dataset: Artifact, size: int) -> Artifact | None:
+    """The training of one model; None for a closed form."""
+    if spec.denoiser.kind == "exact":
+        return None
+    params = {**model_params(spec, size), "training": spec.training.resolved(size)}
+    return Artifact("train", spec.dataset, label(size), params, {"dataset": (dataset,)})
+
+
+def analysis_artifact(
+    stage: str, spec: AnyExperiment, dataset: Artifact, model: ModelPlan, settings: dict[str, Any], **parents: Artifact
+) -> Artifact:
+    """What a stage finds about one model and its samples; ``parents`` are read as well."""
+    return Artifact(
+        stage,
+        spec.dataset,
+        label(model.size),
+        {**model_params(spec, model.size), **settings},
+        {
+            "dataset": (dataset,),
+            **({"train": (model.train,)} if model.train else {}),
+            "samples": model.shards,
+            **{role: (parent,) for role, parent in parents.items()},
+        },
+    )
 
 
 def label(size: int) -> str:

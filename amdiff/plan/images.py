@@ -8,12 +8,11 @@ and, over all K, a report. Steps that two experiments share have one address, he
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 from amdiff.artifacts import Artifact
 from amdiff.config import ExactDenoiser, ExperimentSpec, FixedThresholds, SamplingSpec
 
-from .experiments import ExperimentPlan, ModelPlan, label
+from .experiments import ExperimentPlan, ModelPlan, analysis_artifact, label, model_params, train_artifact
 
 
 def shard_ranges(count: int, size: int, spec: SamplingSpec) -> list[tuple[int, int]]:
@@ -55,9 +54,10 @@ def image_experiment(name: str, spec: ExperimentSpec, dataset: Artifact) -> Expe
         )
     analyses = {
         stage: tuple(
-            _analysis(spec, dataset, stage, model, classes) for model, classes in zip(models, classified, strict=True)
+            analysis_artifact(stage, spec, dataset, model, {"analysis": analysis.resolved()}, classify=classes)
+            for model, classes in zip(models, classified, strict=True)
         )
-        for stage in spec.analyses
+        for stage, analysis in spec.analyses.items()
     }
     report = Artifact(
         "report",
@@ -77,24 +77,10 @@ def image_experiment(name: str, spec: ExperimentSpec, dataset: Artifact) -> Expe
     return ExperimentPlan(name, spec, dataset, tuple(models), report)
 
 
-def _model_params(spec: ExperimentSpec, size: int) -> dict[str, Any]:
-    """Training set, forward process and architecture."""
-    return {
-        "size": size,
-        "subset_seed": spec.subset_seed,
-        "diffusion": spec.diffusion.identity(),
-        "denoiser": spec.denoiser.identity(),
-    }
-
-
 def _model(spec: ExperimentSpec, dataset: Artifact, size: int) -> ModelPlan:
     """Model and synthetic set of one K."""
-    params = _model_params(spec, size)
-    train = None
-    if not isinstance(spec.denoiser, ExactDenoiser):
-        training = spec.training.resolved(size)
-        train = Artifact("train", spec.dataset, label(size), {**params, "training": training}, {"dataset": (dataset,)})
-    elif spec.denoiser.memories == "gaussian":
+    params, train = model_params(spec, size), train_artifact(spec, dataset, size)
+    if isinstance(spec.denoiser, ExactDenoiser) and spec.denoiser.memories == "gaussian":
         del params["size"], params["subset_seed"]  # fitted to the whole dataset, whatever K
     sampling = spec.sampling.identity()
     sampling["steps"] = spec.sampling.steps or spec.diffusion.steps
@@ -111,8 +97,7 @@ def _model(spec: ExperimentSpec, dataset: Artifact, size: int) -> ModelPlan:
         )
         for start, stop in shard_ranges(count, size, spec.sampling)
     )
-    iterations = 0 if train is None else spec.training.iterations_for(size)
-    return ModelPlan(size, iterations, count, train, shards)
+    return ModelPlan(size, count, train, shards)
 
 
 def _neighbors(spec: ExperimentSpec, dataset: Artifact, model: ModelPlan) -> Artifact:
@@ -120,20 +105,4 @@ def _neighbors(spec: ExperimentSpec, dataset: Artifact, model: ModelPlan) -> Art
     params = {"size": model.size, "subset_seed": spec.subset_seed, **spec.neighbors.identity()}
     return Artifact(
         "neighbors", spec.dataset, label(model.size), params, {"dataset": (dataset,), "samples": model.shards}
-    )
-
-
-def _analysis(spec: ExperimentSpec, dataset: Artifact, stage: str, model: ModelPlan, classes: Artifact) -> Artifact:
-    """One analysis of the landscape of one K: at samples of each class, and at training points."""
-    return Artifact(
-        stage,
-        spec.dataset,
-        label(model.size),
-        {**_model_params(spec, model.size), "analysis": spec.analyses[stage].resolved()},
-        {
-            "dataset": (dataset,),
-            **({"train": (model.train,)} if model.train else {}),
-            "samples": model.shards,
-            "classify": (classes,),
-        },
     )

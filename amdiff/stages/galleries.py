@@ -12,13 +12,15 @@ from amdiff.figures.panels import Strip
 from amdiff.neighbors.sets import ImageSource
 from amdiff.phases.classes import CLASSES, MEMORIZED, ordered
 
+from .measures import class_numbers
+
 
 class Gallery:
     """The classified samples of one K, with their pictures."""
 
     def __init__(self, table: pa.Table, samples: ImageSource, dataset: ImageSource) -> None:
         self.samples, self.dataset = samples, dataset
-        self.classes = np.array([CLASSES.index(c) for c in table["class"].to_pylist()], np.int8)
+        self.classes = class_numbers(table)
         self.attractor = table["attractor"].to_numpy(zero_copy_only=False)
         self._train = _columns(table, "train")
         self._near = _columns(table, "sample")

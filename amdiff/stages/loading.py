@@ -58,6 +58,21 @@ def choose_device(wanted: str) -> Any:
     return torch.device(wanted)
 
 
+def denoiser_device(context: Context, artifact: Artifact) -> Any:
+    """Where an artifact's denoiser runs: closed forms are in float64, which MPS lacks, hence on the CPU."""
+    closed_form = artifact.params["denoiser"]["kind"] == "exact"
+    return choose_device("cpu" if closed_form else context.runtime.device)
+
+
+def untrained_network(params: Mapping[str, Any], shape: tuple[int, ...], generator: Any) -> Any:
+    """The network of an artifact, for images (C, H, W) or points (2,), before training."""
+    from amdiff.diffusion.denoisers import build_network
+
+    process = process_of(params)
+    levels = len(process) if isinstance(process, Schedule) else 1
+    return build_network(denoiser_spec(params["denoiser"]), shape, levels, generator)
+
+
 def denoiser_spec(params: dict[str, Any]) -> Any:
     """The denoiser's specification from the plain data of an artifact."""
     spec: Any = FourierMlpDenoiser if params["kind"] == "fourier-mlp" else DenoiserSpec
@@ -69,7 +84,6 @@ def load_denoiser(context: Context, artifact: Artifact, shape: tuple[int, ...], 
     import torch
     from safetensors.torch import load_file
 
-    from amdiff.diffusion.denoisers import build_network
     from amdiff.diffusion.exact import FiniteSet, Gaussian
     from amdiff.diffusion.sampling import from_uint8
 
@@ -82,8 +96,7 @@ def load_denoiser(context: Context, artifact: Artifact, shape: tuple[int, ...], 
         images = from_uint8(torch.from_numpy(_memories(context, artifact, spec.memories))).to(device)
         return Gaussian.fitted(images, process) if spec.memories == "gaussian" else FiniteSet(images, process)
     path = context.store.file(artifact.parent("train"), WEIGHTS)
-    levels = len(process) if isinstance(process, Schedule) else 1
-    network = build_network(spec, shape, levels, torch.Generator())
+    network = untrained_network(params, shape, torch.Generator())
     try:
         network.load_state_dict(load_file(path))
     except Exception as error:  # safetensors raises its own types

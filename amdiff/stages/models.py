@@ -23,7 +23,7 @@ from amdiff.data.builtin import circle
 from amdiff.data.datasets import load
 from amdiff.data.images import DataError, digests
 from amdiff.data.own import source_digest
-from amdiff.diffusion.schedules import Schedule, VarianceExploding
+from amdiff.diffusion.schedules import VarianceExploding
 from amdiff.files import write_bytes
 
 from .context import Context, Interrupts, say
@@ -31,11 +31,12 @@ from .files import IMAGES, SAMPLES, dataset_images, write_h5
 from .loading import (
     WEIGHTS,
     choose_device,
-    denoiser_spec,
+    denoiser_device,
     load_denoiser,
     process_of,
     training_images,
     training_points,
+    untrained_network,
 )
 
 METRICS = "metrics.jsonl"
@@ -81,7 +82,6 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     from safetensors.torch import save
 
     from amdiff.diffusion.corruption import corruption
-    from amdiff.diffusion.denoisers import build_network
     from amdiff.diffusion.training import Trainer
 
     device = choose_device(context.runtime.device)
@@ -91,10 +91,8 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     iterations = params["training"]["iterations"]
     spec = TrainingSpec.model_validate({**params["training"], "cap_batch": False})
     generator = torch.Generator().manual_seed(spec.seed)
-    levels = len(process) if isinstance(process, Schedule) else 1
-    network = build_network(denoiser_spec(params["denoiser"]), tuple(data.shape[1:]), levels, generator)
     trainer = Trainer(
-        network.to(device),
+        untrained_network(params, tuple(data.shape[1:]), generator).to(device),
         data.to(device),
         spec,
         corruption(process, device, params["diffusion"].get("training_start", 0.0)),
@@ -144,8 +142,7 @@ def sample(context: Context, artifact: Artifact, folder: Path) -> None:
 
     params = artifact.params
     start, stop, seed = params["start"], params["stop"], params["sampling"]["seed"]
-    closed_form = params["denoiser"]["kind"] == "exact"  # in float64, which MPS lacks
-    device = choose_device("cpu" if closed_form else context.runtime.device)
+    device = denoiser_device(context, artifact)
     draw, steps = _sampler(context, artifact, device)
     batches = _finished_batches(context.store.scratch(artifact), start)
     done = batches[-1][0] if batches else start

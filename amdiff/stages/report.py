@@ -49,7 +49,7 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
         headline=[line for section in parts for line in section.headline],
         warnings=[line for section in parts for line in section.warnings],
         groups=groups,
-        tables=[t for t in tables if t.name not in ("panels", "basin_scan", "minima", "clusters")],
+        tables=[t for t in tables if t.on_page],
         configuration=yaml.safe_dump(
             {"dataset": dataset["params"], "experiment": artifact.params["spec"]}, sort_keys=False
         ),

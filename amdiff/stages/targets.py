@@ -10,14 +10,12 @@ from jaxtyping import Int64, UInt8
 
 from amdiff.artifacts import Artifact
 from amdiff.config import AnalysisSpec
-from amdiff.files import read_json
 from amdiff.landscape.targets import choose_samples
-from amdiff.phases.classes import CLASSES
 
 from .context import Context
 from .files import dataset_images, sample_images
 from .loading import training_rows
-from .measures import SUMMARY, TABLE
+from .measures import TABLE, class_numbers, read_summaries
 
 TRAIN_STREAM = 2**40
 """Added to the row of a training point, to tell its stream of noise from those of samples."""
@@ -41,7 +39,6 @@ def choose_targets(context: Context, artifact: Artifact, spec: AnalysisSpec) -> 
     store, classified = context.store, artifact.parent("classify")
     columns = ["class", "attractor", "train_distance_1", "sample_distance_1"]
     table = pq.read_table(store.file(classified, TABLE), columns=columns)
-    classes = np.array([CLASSES.index(c) for c in table["class"].to_pylist()], np.int8)
     to_train, to_samples = (table[c].to_numpy() for c in columns[2:])
     attractor = table["attractor"].to_numpy(zero_copy_only=False).astype(np.float64)
     rows = training_rows(context, artifact)[: spec.train_count]
@@ -49,7 +46,7 @@ def choose_targets(context: Context, artifact: Artifact, spec: AnalysisSpec) -> 
         "train": Targets(rows, rows, rows + TRAIN_STREAM, dataset_images(store, artifact.parent("dataset")).rows(rows))
     }
     samples = sample_images(store, artifact.parents["samples"])
-    for name, chosen in choose_samples(classes, to_train, to_samples, spec.count, spec.min_share).items():
+    for name, chosen in choose_samples(class_numbers(table), to_train, to_samples, spec.count, spec.min_share).items():
         own = attractor[chosen]
         cluster = np.where(np.isnan(own), -1 - chosen, np.nan_to_num(own)).astype(np.int64)
         found[name] = Targets(chosen, cluster, chosen, samples.rows(chosen))
@@ -58,4 +55,5 @@ def choose_targets(context: Context, artifact: Artifact, spec: AnalysisSpec) -> 
 
 def delta_m(context: Context, artifact: Artifact) -> float:
     """The threshold of memorized samples behind an analysis."""
-    return float(read_json(context.store.file(artifact.parent("classify"), SUMMARY))["delta_m"])
+    (summary,) = read_summaries(context, artifact.parents["classify"])
+    return float(summary["delta_m"])

@@ -112,19 +112,23 @@ def _near(energies: dict[str, np.ndarray], a: str, b: str) -> np.ndarray:
     return difference - difference.mean()
 
 
+def _nearest(points: np.ndarray, place: np.ndarray) -> float:
+    """Distance of a place to the nearest training point."""
+    return float(np.linalg.norm(points - place, axis=1).min())
+
+
 def _minima(found: list[Minimum], axis: np.ndarray, points: np.ndarray) -> list[dict[str, Any]]:
     """Places and depths of minima, with the training point nearest to each."""
     out = []
     for minimum in found:
         place = np.array([axis[minimum.column], axis[minimum.row]])
-        distance = np.linalg.norm(points - place, axis=1)
         out.append(
             {
                 "x": float(place[0]),
                 "y": float(place[1]),
                 "energy": minimum.energy,
                 "depth": minimum.depth if np.isfinite(minimum.depth) else None,
-                "nearest_training_distance": float(distance.min()),
+                "nearest_training_distance": _nearest(points, place),
             }
         )
     return out
@@ -140,13 +144,12 @@ def _clusters(samples: np.ndarray, points: np.ndarray, diameter: float) -> list[
     out = []
     for label in np.argsort(-sizes, kind="stable"):
         centre = samples[labels == label].mean(axis=0)
-        distance = np.linalg.norm(points - centre, axis=1)
         out.append(
             {
                 "x": float(centre[0]),
                 "y": float(centre[1]),
                 "size": int(sizes[label]),
-                "nearest_training_distance": float(distance.min()),
+                "nearest_training_distance": _nearest(points, centre),
             }
         )
     return out

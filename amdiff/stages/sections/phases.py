@@ -14,14 +14,13 @@ from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec, ValleyThresholds
 from amdiff.figures import pages, panels, phases as drawing
 from amdiff.figures.style import COLORS
-from amdiff.files import read_json
 from amdiff.neighbors.embeddings import EMBEDDINGS
 from amdiff.phases.classes import CLASSES
 
 from ..context import Context
 from ..files import dataset_images, sample_images
 from ..galleries import Gallery
-from ..measures import SUMMARY, TABLE, read_distances, read_thresholds
+from ..measures import TABLE, read_distances, read_summaries, read_thresholds, spurious_peak
 from . import Part
 
 
@@ -29,7 +28,7 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     """Fractions with intervals, thresholds and what they cost, galleries of samples."""
     store = context.store
     classified = {a.params["size"]: a for a in artifact.parents["classify"]}
-    summaries = [read_json(store.file(a, SUMMARY)) for a in classified.values()]
+    summaries = read_summaries(context, classified.values())
     thresholds = [read_thresholds(context, a.parent("thresholds"), size) for size, a in classified.items()]
     sweep = [read_distances(context, a.parent("neighbors")) for a in classified.values()]
     samples = {size: pq.read_table(store.file(a, TABLE)) for size, a in classified.items()}
@@ -41,7 +40,7 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
 
     def figures() -> Iterator[tuple[str, Figure]]:
         columns, neighbors = spec.panels.columns, spec.panels.neighbors
-        peak = max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])["size"]
+        peak = spurious_peak(summaries)
         yield "fractions", drawing.fractions(summaries)
         bandwidth = spec.thresholds.bandwidth if isinstance(spec.thresholds, ValleyThresholds) else 0.12
         d0 = thresholds[0]["d0"] or 0.5 * min(thresholds[0][d]["value"] for d in ("delta_m", "delta_s"))
