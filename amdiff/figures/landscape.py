@@ -21,6 +21,8 @@ from .panels import rgb
 from .style import COLORS, PAGE, chosen_sizes, size_axis, subplots
 
 GROUP_COLORS = {"train": "black", **COLORS}
+FRAMES = {"train": "#CC79A7", **COLORS}
+"""Frames of pictures, whose edges are often black."""
 LABELS = {"train": "training points"}
 
 Curves = Mapping[str, Mapping[int, Estimate]]
@@ -44,7 +46,7 @@ def left_out(present: Mapping[str, Sequence[int]], sizes: Sequence[int], min_sha
     """Which classes are missing at which K, for a figure's foot."""
     missing = {name: [s for s in sizes if s not in present.get(name, ())] for name in CLASSES}
     parts = [f"{name} at K = {', '.join(f'{s:,}' for s in gone)}" for name, gone in missing.items() if gone]
-    return f"left out, with less than {min_share:.2g} of the samples: {'; '.join(parts)}" if parts else ""
+    return f"left out, with less than {100 * min_share:g} % of the samples: {'; '.join(parts)}" if parts else ""
 
 
 def _foot(figure: Figure, text: str) -> None:
@@ -106,7 +108,7 @@ def recovery(rows: Sequence[Returns], times: Sequence[int], delta: float, title:
             spine.set_visible(False)
     for line, row in zip(grid, rows, strict=False):
         _picture(line[0], row.image)
-        line[0].set_ylabel(row.group, fontsize=5, color=GROUP_COLORS[row.group])
+        line[0].set_ylabel(row.group, fontsize=5, color=FRAMES[row.group])
         for axes, image, distance in zip(line[1:], row.back[:reached], row.distance[:reached], strict=True):
             if np.isnan(distance):
                 continue
@@ -114,7 +116,7 @@ def recovery(rows: Sequence[Returns], times: Sequence[int], delta: float, title:
             axes.set_xlabel(f"{distance:.2f}", fontsize=4.5, labelpad=1)
             if distance <= delta:
                 for spine in axes.spines.values():
-                    spine.set(visible=True, color=GROUP_COLORS[row.group], linewidth=1.2)
+                    spine.set(visible=True, color=FRAMES[row.group], linewidth=1.2)
     grid[0, 0].set_title("target", fontsize=5)
     for axes, time in zip(grid[0, 1:], times, strict=True):
         axes.set_title(f"t = {time}", fontsize=5)
@@ -154,15 +156,15 @@ def spectra(found: Spectra, sigma: float, time: int, skip: int, note: str) -> Fi
 
 def spectra_train(found: Spectra, sigma: float, time: int, skip: int) -> Figure:
     """Mean spectra at training points, coloured by K from purple (small) to red (large)."""
-    figure, ((axes,),) = subplots(height=2.6)
+    figure, ((axes,),) = subplots(height=3.0)
     colors = plt.get_cmap("rainbow")(np.linspace(0, 1, len(found)))
     for color, (size, groups) in zip(colors, sorted(found.items()), strict=True):
         values = groups["train"][:, skip:].mean(axis=0) * sigma**2
         axes.plot(np.arange(skip + 1, skip + 1 + len(values)), values, color=color, label=f"{size:,}")
     axes.set(xlabel="order", ylabel=rf"singular value x $\sigma_t^2$, t = {time}")
     axes.set_ylim(bottom=0)
-    if len(found) <= 14:
-        axes.legend(title="$K$", ncols=2, columnspacing=1)
+    if len(found) <= 16:
+        figure.legend(title="$K$", loc="outside upper center", ncols=4, columnspacing=1)
     return figure
 
 
@@ -200,6 +202,10 @@ def energy_gap(references: Mapping[int, Mapping[str, Mapping[int, GapFinding]]],
         axes.set_title(f"reference: image {reference}")
         size_axis(axes, sizes, gap=0.15)
         axes.set_ylabel("energy gap")
+    for axes in grid.flat[: max(0, len(references) - columns)]:  # the lowest of each column has the axis
+        axes.set_xlabel("")
+    for axes in grid.flat[max(0, len(references) - columns) : len(references)]:
+        axes.tick_params(labelbottom=True)
     for axes in grid.flat[len(references) :]:
         axes.set_axis_off()
     handles = {label: h for axes in grid.flat for h, label in zip(*axes.get_legend_handles_labels(), strict=True)}
