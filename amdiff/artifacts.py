@@ -25,6 +25,7 @@ from amdiff.files import ArtifactError, locked, read_json, sha256_file, write_js
 
 VERSIONS = {
     "dataset": 1,
+    "metric": 1,
     "train": 1,
     "sample": 1,
     "neighbors": 2,
@@ -34,7 +35,7 @@ VERSIONS = {
     "curvature": 1,
     "energy": 1,
     "likelihood": 1,
-    "report": 3,
+    "report": 4,
 }
 """The meaning of each stage's results; raise a number when its meaning changes."""
 

@@ -19,6 +19,7 @@ import h5py
 
 from amdiff.artifacts import SPEC, canonical_json
 from amdiff.config import (
+    BACKBONES,
     ArraysDataset,
     CircleDataset,
     Config,
@@ -33,6 +34,7 @@ from amdiff.config import (
     parse_config,
     read_config,
 )
+from amdiff.data.backbones import backbone_digest
 from amdiff.data.datasets import peek
 from amdiff.data.images import DataError
 from amdiff.data.own import source_digest
@@ -49,7 +51,8 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
     """Look at the sources, check what can be checked, and plan. Raises ``ConfigError``."""
     notes: list[str] = []
     used = dict.fromkeys(e.dataset for e in config.experiments.values())
-    config = config.model_copy(update={"sources": _sources(config, list(used), root, notes)})
+    sources = _sources(config, list(used), root, notes) | _backbones(config, root, notes)
+    config = config.model_copy(update={"sources": sources})
     extents = {name: _extent(config, name, root) for name in used}
     for name, experiment in config.experiments.items():
         count, test_count, shape = extents[experiment.dataset]
@@ -60,6 +63,11 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
                 f"training {'points' if experiment.kind == 'circle' else 'images'}; choose K up to {count}"
             )
         if isinstance(experiment, ExperimentSpec):
+            if shape[0] not in (1, 3) and (perceptual := [m for m in experiment.metrics if m != "pixels"]):
+                raise ConfigError(
+                    f"experiments.{name}: the metric {perceptual[0]!r} needs images of 1 or 3 channels, dataset "
+                    f"{experiment.dataset!r} has {shape[0]}; use 'pixels'"
+                )
             _check_images(name, experiment, count + test_count, shape)
     return replace(
         build_plan(config), notes=(*notes, *_notes(config, {name: extent[2] for name, extent in extents.items()}))
@@ -152,6 +160,39 @@ def _sources(config: Config, names: list[str], root: Path, notes: list[str]) -> 
             notes.append(f"datasets.{name}: {error}; what was read from it before is used")
     if len(known) != before:
         write_json(cache, known)
+    return found
+
+
+def _backbones(config: Config, root: Path, notes: list[str]) -> dict[str, str]:
+    """Digest of each weights file that a metric uses: of the file or, where it is gone, as it was recorded."""
+    found = {}
+    used = {m for e in config.experiments.values() if isinstance(e, ExperimentSpec) for m in e.metrics}
+    for metric in sorted(used & BACKBONES.keys()):
+        backbone = BACKBONES[metric]
+        key, path = f"backbone:{backbone}", config.backbones.get(backbone)
+        if path is None or key in config.sources:
+            continue
+        try:
+            found[key] = backbone_digest(backbone, path)
+        except (DataError, OSError) as error:
+            recorded = _recorded_backbones(metric, root)
+            if len(recorded) != 1:
+                raise ConfigError(f"backbones.{backbone}: {error}") from None
+            found[key] = recorded.pop()
+            notes.append(f"backbones.{backbone}: {error}; what was read from it before is used")
+    return found
+
+
+def _recorded_backbones(metric: str, root: Path) -> set[str]:
+    """Digests of the weights behind the networks of a metric that were made before."""
+    found = set()
+    for spec in root.glob(f"artifacts/*/metric/*/{SPEC}"):
+        try:
+            params = dict(read_json(spec)["params"])
+        except (ArtifactError, KeyError, TypeError):
+            continue
+        if params.get("metric") == metric:
+            found.add(str(params.get("backbone")))
     return found
 
 

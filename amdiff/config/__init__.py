@@ -36,20 +36,28 @@ from .diffusion import (
 )
 from .experiment import AnyExperiment, Config, ExperimentSpec, RuntimeSpec
 from .measures import (
+    BACKBONE_FILES,
+    BACKBONES,
+    Backbone,
     FixedThresholds,
     HeldoutThresholds,
+    Metric,
     NeighborsSpec,
     PanelsSpec,
     ThresholdsSpec,
     ValleyThresholds,
+    official_digest,
 )
 from .reading import ConfigError, json_schema, parse_config, read_config
 
 __all__ = [
     "ANALYSES",
+    "BACKBONES",
+    "BACKBONE_FILES",
     "AnalysisSpec",
     "AnyExperiment",
     "ArraysDataset",
+    "Backbone",
     "BasinSpec",
     "CircleDataset",
     "CircleSamplingSpec",
@@ -72,6 +80,7 @@ __all__ = [
     "HeldoutThresholds",
     "ImageDataset",
     "LikelihoodSpec",
+    "Metric",
     "MlpDenoiser",
     "NeighborsSpec",
     "PanelsSpec",
@@ -85,6 +94,7 @@ __all__ = [
     "ValleyThresholds",
     "VeSpec",
     "json_schema",
+    "official_digest",
     "parse_config",
     "read_config",
 ]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from .base import Probability, Seed, Spec
+from .measures import Metric
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Time = Annotated[int, Field(ge=0)]
@@ -30,10 +31,10 @@ class AnalysisSpec(Spec):
 class BasinSpec(AnalysisSpec):
     """Basins of attraction by critical times (algorithm 1)."""
 
-    metric: Literal["pixels"] = "pixels"
-    """D, by which what comes back is compared: Euclidean distance of images in [-1, 1]."""
+    metric: Metric = "pixels"
+    """D, by which what comes back is compared, as for the neighbours; the paper's is lpips-vgg."""
     delta: Annotated[float, Field(gt=0)] | Literal["delta_m"] = "delta_m"
-    """Recovered at or below this distance: a number, or the threshold of memorized samples."""
+    """Recovered at or below this distance: a number, or the threshold of memorized samples, if in like units."""
     scan: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.7, 1.0, 1.4, 2.0)
     """Factors by which delta is varied to see what hangs on it; the search goes on up to the largest."""
     copies: Annotated[int, Field(ge=1, le=1000)] = 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -13,7 +14,7 @@ from .base import Seed, Spec
 from .circle import CircleSpec
 from .datasets import CircleDataset, DatasetSpec
 from .diffusion import DenoiserSpec, DiffusionSpec, ExactDenoiser, SamplingSpec, TrainingSpec
-from .measures import FixedThresholds, NeighborsSpec, PanelsSpec, ThresholdsSpec, ValleyThresholds
+from .measures import Backbone, FixedThresholds, NeighborsSpec, PanelsSpec, ThresholdsSpec, ValleyThresholds
 from .sizes import Sizes
 
 
@@ -43,6 +44,12 @@ class ExperimentSpec(Spec):
     """Relative energy; null for none."""
 
     @property
+    def metrics(self) -> list[str]:
+        """The metrics that it uses, each once."""
+        used = [self.neighbors.metric, *([self.basin.metric] if self.basin is not None else [])]
+        return list(dict.fromkeys(used))
+
+    @property
     def analyses(self) -> dict[str, AnalysisSpec]:
         """The analyses that are asked for, by name."""
         return {name: spec for name in ANALYSES if (spec := getattr(self, name)) is not None}
@@ -61,6 +68,13 @@ class ExperimentSpec(Spec):
                 f"thresholds of method {self.thresholds.method!r} need neighbors.heldout_limit >= 20, "
                 f"got {self.neighbors.heldout_limit}"
             )
+        if self.basin is not None and self.basin.delta == "delta_m":
+            ours, theirs = self.basin.metric, self.neighbors.metric
+            if "pixels" in (ours, theirs) and ours != theirs:
+                raise ValueError(
+                    f"basin.delta: 'delta_m' is a distance by {theirs!r}, but basins compare by {ours!r}, whose units "
+                    "differ; give a number, as 0.1 for LPIPS"
+                )
         for key, times in self._analysis_times():
             if max(times) >= self.diffusion.steps:
                 raise ValueError(f"{key}: noise levels are numbered 0 to {self.diffusion.steps - 1}, got {max(times)}")
@@ -94,7 +108,19 @@ class RuntimeSpec(Spec):
     """Interval between progress lines, in seconds."""
 
 
-RULES = {"all", "dataset", "train", "sample", "neighbors", "thresholds", "classify", *ANALYSES, "likelihood", "report"}
+RULES = {
+    "all",
+    "dataset",
+    "metric",
+    "train",
+    "sample",
+    "neighbors",
+    "thresholds",
+    "classify",
+    *ANALYSES,
+    "likelihood",
+    "report",
+}
 """Rules of the workflow; experiments are rules beside them."""
 
 
@@ -117,9 +143,11 @@ class Config(Spec):
     """Datasets, by a name of one's choice."""
     experiments: dict[str, AnyExperiment]
     """Experiments, by a name of one's choice; results/<name> is what people look at."""
+    backbones: dict[Backbone, Path] = Field(default={})
+    """Files with torchvision's weights of LPIPS's networks (.pth or .safetensors), in place of a download."""
     runtime: RuntimeSpec = RuntimeSpec()
     sources: dict[str, str] = Field(default={})
-    """Digests of 'folder' and 'arrays' sources; amdiff fills them in, people leave them out."""
+    """Digests of 'folder' and 'arrays' sources and of backbones; amdiff fills them in, people leave them out."""
 
     @model_validator(mode="after")
     def _names(self) -> Config:

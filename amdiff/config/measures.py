@@ -8,12 +8,32 @@ from pydantic import Field, field_validator
 
 from .base import Probability, Seed, Spec
 
+Metric = Literal["pixels", "lpips-alex", "lpips-vgg", "lpips-squeeze", "stlpips-alex"]
+
+Backbone = Literal["alex", "vgg", "squeeze"]
+
+BACKBONES: dict[str, Backbone] = {"lpips-alex": "alex", "lpips-vgg": "vgg", "lpips-squeeze": "squeeze"}
+"""Networks that LPIPS takes from torchvision, by metric."""
+
+BACKBONE_FILES: dict[Backbone, str] = {
+    "alex": "alexnet-owt-7be5be79.pth",
+    "vgg": "vgg16-397923af.pth",
+    "squeeze": "squeezenet1_1-b8a52dc0.pth",
+}
+"""torchvision's files; each name ends in the first digits of the file's SHA-256."""
+
+
+def official_digest(backbone: Backbone) -> str:
+    """First digits of the SHA-256 of torchvision's file."""
+    return BACKBONE_FILES[backbone].removesuffix(".pth").rsplit("-", 1)[1]
+
 
 class NeighborsSpec(Spec):
     """Nearest neighbours of S' in S and in S' itself (appendix B.2)."""
 
-    metric: Literal["pixels"] = "pixels"
-    """pixels: Euclidean distance of images scaled to [-1, 1]."""
+    metric: Metric = "pixels"
+    """pixels: Euclidean distance of images in [-1, 1]. lpips-*: LPIPS (Zhang et al. 2018), heads v0.1, on AlexNet,
+    VGG-16 or SqueezeNet. stlpips-alex: its shift-tolerant variant (Ghildyal and Liu 2022), which needs no download."""
     k: Annotated[int, Field(ge=2, le=1000)] = 5
     """Neighbours kept for each sample."""
     heldout_limit: Annotated[int, Field(ge=0)] = 2000

@@ -21,6 +21,7 @@ TITLES = {
     "log_volume": "Log-volume of basins",
     "critical_time": "Critical times",
     "basin_scan": "Log-volume at other thresholds",
+    "basin_choice": "What counts as recovered",
     "recovery": "What comes back from noise",
     "spectra": "Curvature spectra by class",
     "spectra_train": "Curvature spectra of training points",

@@ -45,7 +45,7 @@ def panel(strips: Sequence[Strip], color: str, title: str, columns: int = 2) -> 
         ):
             for j, (image, distance) in enumerate(zip(images, distances, strict=True)):
                 _draw(axes, image, x + 2.5 + j, y + offset, 0.94)
-                axes.text(x + 2.97 + j, y + offset + 1.13, f"{distance:.2f}", ha="center", va="center", fontsize=5)
+                axes.text(x + 2.97 + j, y + offset + 1.13, f"{distance:.2g}", ha="center", va="center", fontsize=5)
         for offset, name in ((0.47, "S"), (1.82, "S′")):
             axes.text(x + 2.26, y + offset, name, ha="center", va="center", fontsize=6, style="italic")
     return figure
@@ -69,7 +69,7 @@ def attractor_panel(
         for j, image in enumerate(visits):
             _draw(axes, image, j, y, 0.94)
         _draw(axes, nearest, width + 2.4, y, 0.94)
-        axes.text(width + 3.5, y + 0.5, f"{distance:.2f}", ha="left", va="center", fontsize=6)
+        axes.text(width + 3.5, y + 0.5, f"{distance:.2g}", ha="left", va="center", fontsize=6)
     axes.set_xlim(-2.2, width + 4.6)
     return figure
 

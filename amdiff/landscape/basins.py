@@ -11,7 +11,7 @@ reference. ``bisect`` assumes that recovery is monotone in t, and evaluates abou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from torch import Tensor
 from amdiff.diffusion.denoisers import Denoiser
 from amdiff.diffusion.sampling import reverse
 from amdiff.diffusion.schedules import Schedule, ddim_steps
+from amdiff.neighbors.perceptual import load_perceptual, squared_distance
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
@@ -31,8 +32,9 @@ def l2(x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " 
     return (x - y).flatten(1).norm(dim=1)
 
 
-DISTANCES: dict[str, Distance] = {"pixels": l2}
-"""Metrics between images in [-1, 1], pair by pair."""
+def pair_distance(metric: str, weights: Mapping[str, Tensor], device: torch.device) -> Distance:
+    """A metric between images in [-1, 1], pair by pair; ``weights`` are those of its network, none for pixels."""
+    return l2 if metric == "pixels" else squared_distance(load_perceptual(metric, weights).to(device))
 
 
 def search_times(schedule: Schedule, first: int, stride: int) -> Int64[np.ndarray, " times"]:

@@ -7,11 +7,16 @@ by one, not pair by pair, and FAISS can search.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
+
+if TYPE_CHECKING:
+    from .perceptual import Perceptual
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Embedding:
     """Whether the metric is the squared distance of the vectors."""
     label: str
     """Name and unit on the axes of figures."""
+    costly: bool = False
+    """Whether vectors are worth keeping: a network makes them."""
 
     def distance(self, squares: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
         """The metric from squared distances of vectors."""
@@ -39,17 +46,65 @@ class Embedding:
         return value if self.squared else value * value
 
 
-def _pixels(images: UInt8[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n d"]:
+LABELS = {
+    "pixels": r"$L_2$ distance of images in $[-1, 1]$",
+    "lpips-alex": "LPIPS (AlexNet)",
+    "lpips-vgg": "LPIPS (VGG-16)",
+    "lpips-squeeze": "LPIPS (SqueezeNet)",
+    "stlpips-alex": "ST-LPIPS (AlexNet)",
+}
+"""Every metric, as the axes of figures name it."""
+
+
+def _pixel_values(images: UInt8[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n d"]:
     """The pixel values 0..255 themselves: integers, so that float64 distances are exact."""
     return images.reshape(len(images), int(np.prod(images.shape[1:]))).astype(np.float32)
 
 
-EMBEDDINGS: dict[str, Embedding] = {
-    "pixels": Embedding(
-        vectors=_pixels,
-        dimension=lambda shape: int(np.prod(shape)),
-        unit=2 / 255,
-        squared=False,
-        label=r"$L_2$ distance of images in $[-1, 1]$",
-    ),
+PIXELS = Embedding(
+    vectors=_pixel_values,
+    dimension=lambda shape: int(np.prod(shape)),
+    unit=2 / 255,
+    squared=False,
+    label=LABELS["pixels"],
+)
+"""Euclidean distance of images in [-1, 1]."""
+
+
+def perceptual(metric: str, weights: Mapping[str, Any], device: Any) -> Embedding:
+    """A perceptual metric through its network (``perceptual.Perceptual``) on a torch device."""
+    from .perceptual import load_perceptual
+
+    network = load_perceptual(metric, weights).to(device)
+    return Embedding(
+        vectors=partial(_network_vectors, network),
+        dimension=cache(network.dimension),
+        unit=1.0,
+        squared=True,
+        label=LABELS[metric],
+        costly=True,
+    )
+
+
+def _network_vectors(network: Perceptual, images: UInt8[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n d"]:
+    """Vectors of images, some at a time: activations are larger than vectors."""
+    import torch
+
+    from amdiff.diffusion.sampling import from_uint8
+
+    device = next(network.parameters()).device
+    out = np.empty((len(images), network.dimension(images.shape[1:])), np.float32)
+    # about 2**24 pixels on a GPU, 2**18 on a CPU, whose caches are small
+    piece = max(1, 2 ** (24 if device.type == "cuda" else 18) // int(np.prod(images.shape[2:])))
+    with torch.inference_mode():
+        for start in range(0, len(images), piece):
+            part = torch.from_numpy(np.ascontiguousarray(images[start : start + piece]))
+            out[start : start + piece] = network(from_uint8(part.to(device))).cpu().numpy()
+    return out
+
+
+EMBEDDINGS: dict[str, Callable[[Mapping[str, Any], Any], Embedding]] = {
+    "pixels": lambda weights, device: PIXELS,
+    **{metric: partial(perceptual, metric) for metric in LABELS if metric != "pixels"},
 }
+"""Metrics by name: a function of the weights of its network (none for pixels) and of a torch device."""

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from .embeddings import Embedding
+from .blocks import float32_slack, nearest_candidates
 from .sets import DistinctSet
+from .vectors import Vectors
 
 MARGIN = 16
 """Candidates beyond k that FAISS gives, so that its rounding rarely matters."""
@@ -39,49 +39,47 @@ class NeighborTable:
 
 
 def nearest_neighbors(
-    queries: DistinctSet,
-    database: DistinctSet,
-    embedding: Embedding,
+    queries: Vectors,
+    database: Vectors,
     k: int,
     *,
     memory_mb: float = 1024,
+    gpu: bool = False,
     callback: Callable[[int], None] = lambda done: None,
 ) -> NeighborTable:
     """The k nearest of ``database`` for each of ``queries``; without itself if both are the same object.
 
-    ``memory_mb`` bounds the blocks that are held, in MiB. ``callback`` hears the number of
+    ``memory_mb`` bounds the blocks that are held, in MiB. ``gpu`` searches on a GPU. ``callback`` hears the number of
     distinct queries done. Raises ``ValueError`` where the images differ in shape.
     """
-    if queries.source.shape[1:] != database.source.shape[1:]:
-        raise ValueError(f"images of {queries.source.shape[1:]} cannot be compared with {database.source.shape[1:]}")
-    if not len(queries) or not len(database):
-        return NeighborTable(np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf))
+    left, right = queries.images, database.images
+    if left.source.shape[1:] != right.source.shape[1:]:
+        raise ValueError(f"images of {left.source.shape[1:]} cannot be compared with {right.source.shape[1:]}")
+    if not len(left) or not len(right):
+        return NeighborTable(np.full((len(left), k), -1, np.int64), np.full((len(left), k), np.inf))
     exclude_self = queries is database
     wanted = k + 1 if exclude_self else k
-    blocks = _Blocks(embedding, database, memory_mb, wanted + MARGIN)
-    index = np.full((len(queries), k), -1, np.int64)
-    distance = np.full((len(queries), k), np.inf)
-    query_groups = queries.members
-    for start in range(0, len(queries.first), blocks.rows):
-        groups = np.arange(start, min(start + blocks.rows, len(queries.first)))
-        vectors = embedding.vectors(queries.source.rows(queries.first[groups]))
-        near, squares = blocks.search(vectors, wanted)
-        equal = _equal_groups(queries, database, groups)
+    blocks = _Blocks(database, memory_mb, wanted + MARGIN, gpu)
+    index = np.full((len(left), k), -1, np.int64)
+    distance = np.full((len(left), k), np.inf)
+    for start in range(0, len(queries), blocks.rows):
+        stop = min(start + blocks.rows, len(queries))
+        near, squares = blocks.search(queries.rows(start, stop), wanted)
+        groups = np.arange(start, stop)
+        equal = groups if exclude_self else _equal_groups(left, right, groups)
         squares[near == equal[:, None]] = 0.0
-        metric = embedding.distance(squares)
+        metric = database.embedding.distance(squares)
         for row, group in enumerate(groups):
-            for query in query_groups[group].tolist():
-                numbers, values = _expand(near[row], metric[row], database, k, query if exclude_self else -1)
+            for query in left.members[group].tolist():
+                numbers, values = _expand(near[row], metric[row], right, k, query if exclude_self else -1)
                 index[query, : len(numbers)] = numbers
                 distance[query, : len(values)] = values
-        callback(int(groups[-1]) + 1)
+        callback(stop)
     return NeighborTable(index, distance)
 
 
 def _equal_groups(queries: DistinctSet, database: DistinctSet, groups: np.ndarray) -> np.ndarray:
     """For each query group the database group with the same bytes, or -1."""
-    if queries is database:
-        return groups
     names = {number: key for key, number in queries.keys.items()}
     return np.array([database.keys.get(names[g], -1) for g in groups], np.int64)
 
@@ -110,16 +108,15 @@ def _expand(
 
 
 class _Blocks:
-    """The distinct images of a database, embedded block after block."""
+    """The distinct images of a database as vectors, block after block."""
 
-    def __init__(self, embedding: Embedding, database: DistinctSet, memory_mb: float, candidates: int) -> None:
-        self.embedding, self.database, self.candidates = embedding, database, candidates
-        self.dimension = embedding.dimension(database.source.shape[1:])
-        # two embedded blocks in float32, once more while they are made and centred, and the candidates
-        self.rows = int(np.clip(memory_mb * 2**20 / (self.dimension * 4 * 6 + candidates * 96), 1, 65_536))
-        self.pairs = max(1, int(memory_mb * 2**20 / (self.dimension * 8 * 4)))
-        head = database.first[: self.rows]
-        self.centre = embedding.vectors(database.source.rows(head)).mean(axis=0, dtype=np.float64).astype(np.float32)
+    def __init__(self, database: Vectors, memory_mb: float, candidates: int, gpu: bool) -> None:
+        self.database, self.candidates, self.gpu = database, candidates, gpu
+        # two blocks of vectors in float32, once more while they are made and centred, and the candidates
+        self.rows = int(np.clip(memory_mb * 2**20 / (database.dimension * 4 * 6 + candidates * 96), 1, 65_536))
+        self.pairs = max(1, int(memory_mb * 2**20 / (database.dimension * 20 * 8)))
+        head = database.rows(0, min(self.rows, len(database)))
+        self.centre = head.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     def search(
         self, vectors: Float32[np.ndarray, "q d"], wanted: int
@@ -128,9 +125,9 @@ class _Blocks:
         best = np.full((len(vectors), wanted), -1, np.int64)
         squares = np.full((len(vectors), wanted), np.inf)
         centred = vectors - self.centre
-        for start in range(0, len(self.database.first), self.rows):
-            block = self.embedding.vectors(self.database.source.rows(self.database.first[start : start + self.rows]))
-            rows, exact = self._search_block(vectors, centred, block, wanted)
+        for start in range(0, len(self.database), self.rows):
+            block = self.database.rows(start, min(start + self.rows, len(self.database)))
+            rows, exact = self._search_block(vectors, centred, block, wanted, squares[:, -1])
             merged = np.concatenate([best, rows + start], axis=1)
             merged_squares = np.concatenate([squares, exact], axis=1)
             order = np.lexsort((merged, merged_squares), axis=1)[:, :wanted]
@@ -139,50 +136,44 @@ class _Blocks:
         return best, squares
 
     def _search_block(
-        self, vectors: np.ndarray, centred: np.ndarray, block: np.ndarray, wanted: int
+        self, vectors: np.ndarray, centred: np.ndarray, block: np.ndarray, wanted: int, bound: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Candidate rows of one block and their exact squared distances, (q, c), certain to hold the nearest.
 
-        What FAISS left out is at least as far as the last candidate it gave, up to its rounding. Where the last
-        one wanted is not nearer than that, the query is compared with the whole block directly.
+        Only what may lie within ``bound``, (q,), is of interest: the last one wanted of the blocks before. What FAISS
+        left out is at least as far as the last candidate it gave, up to its rounding. Where the last one wanted is
+        not nearer than that, the query is compared with the whole block directly.
         """
         shifted = block - self.centre
-        approximate, rows = faiss.knn(centred, shifted, min(self.candidates, len(block)))
-        exact = pair_squares(vectors, block, rows, self.pairs)
+        approximate, rows = nearest_candidates(centred, shifted, self.candidates, gpu=self.gpu)
+        largest = np.einsum("bd,bd->b", shifted, shifted).max() + np.einsum("qd,qd->q", centred, centred)
+        slack = float32_slack(block.shape[1]) * largest
+        exact = np.full(rows.shape, np.inf)
+        query, candidate = np.nonzero(approximate <= (bound + slack)[:, None])
+        exact[query, candidate] = pair_squares(vectors, block, query, rows[query, candidate], self.pairs)
         if rows.shape[1] == len(block):
             return rows, exact
-        largest = np.square(shifted).sum(axis=1).max() + np.square(centred).sum(axis=1)
-        slack = float32_slack(self.dimension) * largest
-        last = np.partition(exact, wanted - 1, axis=1)[:, wanted - 1]
-        everything = np.arange(len(block))[None]
-        for query in np.flatnonzero(last >= approximate[:, -1] - slack):
-            squares = pair_squares(vectors[query : query + 1], block, everything, self.pairs)[0]
-            rows[query] = np.argsort(squares, kind="stable")[: rows.shape[1]]
-            exact[query] = squares[rows[query]]
+        last = np.minimum(np.partition(exact, wanted - 1, axis=1)[:, wanted - 1], bound)
+        everything = np.arange(len(block))
+        for q in np.flatnonzero(last >= approximate[:, -1] - slack):
+            squares = pair_squares(vectors, block, np.full(len(block), q), everything, self.pairs)
+            rows[q] = np.argsort(squares, kind="stable")[: rows.shape[1]]
+            exact[q] = squares[rows[q]]
         return rows, exact
 
 
-def float32_slack(dimension: int) -> float:
-    """Rounding of a squared distance by norm expansion in float32, relative to the larger squared norm.
-
-    Errors of a sum of ``dimension`` products grow as its root; the factor is generous.
-    """
-    return float(np.finfo(np.float32).eps) * max(64.0, 4.0 * dimension**0.5)
-
-
 def pair_squares(
-    left: Float32[np.ndarray, "q d"], right: Float32[np.ndarray, "b d"], rows: Int64[np.ndarray, "q c"], pairs: int
-) -> Float64[np.ndarray, "q c"]:
-    """Squared distance of each left vector to its candidate rows of ``right``, directly in float64.
-
-    About ``pairs`` differences are held at a time.
-    """
-    out = np.empty(rows.shape)
-    step = max(1, pairs // rows.shape[1])
-    for start in range(0, len(left), step):
-        queries = slice(start, start + step)
-        for first in range(0, rows.shape[1], pairs):
-            columns = slice(first, first + pairs)
-            difference = right[rows[queries, columns]].astype(np.float64) - left[queries, None, :]
-            out[queries, columns] = np.einsum("qcd,qcd->qc", difference, difference)
+    left: Float32[np.ndarray, "q d"],
+    right: Float32[np.ndarray, "b d"],
+    i: Int64[np.ndarray, " p"],
+    j: Int64[np.ndarray, " p"],
+    most: int,
+) -> Float64[np.ndarray, " p"]:
+    """Squared distance of each pair (row i of ``left``, row j of ``right``) in float64, ``most`` at a time."""
+    out = np.empty(len(i))
+    for start in range(0, len(i), most):
+        piece = slice(start, start + most)
+        difference = right[j[piece]].astype(np.float64)
+        difference -= left[i[piece]]
+        out[piece] = np.einsum("pd,pd->p", difference, difference)
     return out

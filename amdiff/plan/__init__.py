@@ -72,9 +72,8 @@ def build_plan(config: Config) -> Plan:
     """Every artifact of every experiment. Raises ``ConfigError`` where a source's digest is not known."""
     plans = []
     for name, spec in config.experiments.items():
-        dataset = dataset_artifact(config, spec.dataset)
         if isinstance(spec, CircleSpec):
-            plans.append(circle_experiment(name, spec, dataset))
+            plans.append(circle_experiment(name, spec, dataset_artifact(config, spec.dataset)))
         else:
-            plans.append(image_experiment(name, spec, dataset))
+            plans.append(image_experiment(name, spec, config))
     return Plan(config, tuple(plans))

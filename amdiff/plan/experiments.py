@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amdiff.artifacts import Artifact
-from amdiff.config import AnyExperiment, Config, ConfigError
+from amdiff.config import BACKBONES, AnyExperiment, Config, ConfigError, official_digest
 
 from .sections import SECTIONS, sections_of
 
@@ -78,6 +78,17 @@ def dataset_artifact(config: Config, name: str) -> Artifact:
             raise ConfigError(f"datasets.{name}: its source was not looked at; give its digest under 'sources'")
         params["source"] = config.sources[name]
     return Artifact("dataset", name, "", params)
+
+
+def metric_artifact(config: Config, dataset: str, metric: str) -> Artifact | None:
+    """The network of a perceptual metric; None for pixels, which need none."""
+    if metric == "pixels":
+        return None
+    params = {"metric": metric}
+    if metric in BACKBONES:
+        backbone = BACKBONES[metric]
+        params["backbone"] = config.sources.get(f"backbone:{backbone}", official_digest(backbone))
+    return Artifact("metric", dataset, metric, params)
 
 
 def model_params(spec: AnyExperiment, size: int) -> dict[str, Any]:

@@ -8,11 +8,21 @@ and, over all K, a report. Steps that two experiments share have one address, he
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 from amdiff.artifacts import Artifact
-from amdiff.config import ExactDenoiser, ExperimentSpec, FixedThresholds, SamplingSpec
+from amdiff.config import BasinSpec, Config, ExactDenoiser, ExperimentSpec, FixedThresholds, SamplingSpec
 
-from .experiments import ExperimentPlan, ModelPlan, analysis_artifact, label, model_params, train_artifact
+from .experiments import (
+    ExperimentPlan,
+    ModelPlan,
+    analysis_artifact,
+    dataset_artifact,
+    label,
+    metric_artifact,
+    model_params,
+    train_artifact,
+)
 
 
 def shard_ranges(count: int, size: int, spec: SamplingSpec) -> list[tuple[int, int]]:
@@ -28,10 +38,16 @@ def shard_ranges(count: int, size: int, spec: SamplingSpec) -> list[tuple[int, i
     return list(itertools.pairwise(edges))
 
 
-def image_experiment(name: str, spec: ExperimentSpec, dataset: Artifact) -> ExperimentPlan:
+def image_experiment(name: str, spec: ExperimentSpec, config: Config) -> ExperimentPlan:
     """Every artifact of a sweep over training sets of images."""
+    dataset = dataset_artifact(config, spec.dataset)
+    metrics = {
+        metric: {"metric": found} if (found := metric_artifact(config, spec.dataset, metric)) else {}
+        for metric in spec.metrics
+    }
+    compared = metrics[spec.neighbors.metric]
     models = [_model(spec, dataset, size) for size in spec.sizes]
-    tables = [_neighbors(spec, dataset, model) for model in models]
+    tables = [_neighbors(spec, dataset, model, compared) for model in models]
     pooled = not isinstance(spec.thresholds, FixedThresholds) and spec.thresholds.pooled
     thresholds, classified = [], []
     for model, table in zip(models, tables, strict=True):
@@ -49,15 +65,16 @@ def image_experiment(name: str, spec: ExperimentSpec, dataset: Artifact) -> Expe
                 spec.dataset,
                 label(model.size),
                 {"metric": spec.neighbors.metric, "size": model.size},
-                {"samples": model.shards, "neighbors": (table,), "thresholds": (found,)},
+                {"samples": model.shards, "neighbors": (table,), "thresholds": (found,), **_groups(compared)},
             )
         )
     analyses = {
         stage: tuple(
-            analysis_artifact(stage, spec, dataset, model, {"analysis": analysis.resolved()}, classify=classes)
+            analysis_artifact(stage, spec, dataset, model, {"analysis": analysis.resolved()}, classify=classes, **also)
             for model, classes in zip(models, classified, strict=True)
         )
         for stage, analysis in spec.analyses.items()
+        for also in [metrics[analysis.metric] if isinstance(analysis, BasinSpec) else {}]
     }
     report = Artifact(
         "report",
@@ -100,9 +117,12 @@ def _model(spec: ExperimentSpec, dataset: Artifact, size: int) -> ModelPlan:
     return ModelPlan(size, count, train, shards)
 
 
-def _neighbors(spec: ExperimentSpec, dataset: Artifact, model: ModelPlan) -> Artifact:
+def _neighbors(spec: ExperimentSpec, dataset: Artifact, model: ModelPlan, metric: Mapping[str, Artifact]) -> Artifact:
     """Neighbour tables of one K."""
     params = {"size": model.size, "subset_seed": spec.subset_seed, **spec.neighbors.identity()}
-    return Artifact(
-        "neighbors", spec.dataset, label(model.size), params, {"dataset": (dataset,), "samples": model.shards}
-    )
+    parents = {"dataset": (dataset,), "samples": model.shards, **_groups(metric)}
+    return Artifact("neighbors", spec.dataset, label(model.size), params, parents)
+
+
+def _groups(parents: Mapping[str, Artifact]) -> dict[str, tuple[Artifact, ...]]:
+    return {role: (parent,) for role, parent in parents.items()}

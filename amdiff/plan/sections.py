@@ -45,6 +45,7 @@ SECTIONS = {
             "log_volume": "Basins",
             "critical_time": "Basins",
             "basin_scan": "Basins",
+            "basin_choice": "Basins",
             "recovery": "Basins",
         },
         ("basin.csv", "basin_scan.csv"),

@@ -15,6 +15,7 @@ from .context import Context, Stage, say
 
 STAGES = {
     "dataset": "models",
+    "metric": "metrics",
     "train": "models",
     "sample": "models",
     "neighbors": "measures",

@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8
 
 from amdiff.artifacts import Artifact, Store
 from amdiff.files import ArtifactError, write_bytes
@@ -88,6 +88,26 @@ class Selection:
 
     def rows(self, indices: Int64[np.ndarray, " n"]) -> UInt8[np.ndarray, "n c h w"]:
         return self.source.rows(self.chosen[indices])
+
+
+class VectorFile:
+    """Vectors in a file of float32, one after the other: room for more than fits into memory."""
+
+    def __init__(self, path: Path, dimension: int) -> None:
+        self._path, self._width = path, 4 * dimension
+        path.unlink(missing_ok=True)
+
+    def write(self, start: int, vectors: Float32[np.ndarray, "n d"]) -> None:
+        """Keep vectors as numbers ``start`` and on."""
+        with self._path.open("r+b" if self._path.exists() else "wb") as stream:
+            stream.seek(start * self._width)
+            stream.write(np.ascontiguousarray(vectors).data)
+
+    def read(self, start: int, stop: int) -> Float32[np.ndarray, "n d"]:
+        """Vectors [start, stop), in memory."""
+        with self._path.open("rb") as stream:
+            flat = np.fromfile(stream, np.float32, (stop - start) * self._width // 4, offset=start * self._width)
+        return flat.reshape(stop - start, self._width // 4)
 
 
 def write_h5(

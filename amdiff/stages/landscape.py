@@ -21,6 +21,7 @@ from .blocks import Arrays, in_blocks
 from .context import Context
 from .files import dataset_counts, dataset_images, write_h5
 from .loading import denoiser_device, load_denoiser, process_of
+from .metrics import load_weights
 from .targets import Targets, choose_targets, delta_m
 
 BASIN, CURVATURE, ENERGY = "basin.h5", "curvature.h5", "energy.h5"
@@ -71,7 +72,7 @@ def basin(context: Context, artifact: Artifact, folder: Path) -> None:
     import torch
 
     from amdiff.diffusion.randomness import SampleNoise
-    from amdiff.landscape.basins import DISTANCES, Search, bisect, scan, search_times
+    from amdiff.landscape.basins import Search, bisect, pair_distance, scan, search_times
 
     params = dict(artifact.params["analysis"])
     stop = params.pop("stop")
@@ -87,7 +88,7 @@ def basin(context: Context, artifact: Artifact, folder: Path) -> None:
         steps=spec.steps,
         delta=delta,
         probability=spec.probability,
-        distance=DISTANCES[spec.metric],
+        distance=pair_distance(spec.metric, load_weights(context, artifact), device),
         clip=spec.clip,
         batch=context.runtime.analysis_batch,
     )

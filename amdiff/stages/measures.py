@@ -1,4 +1,4 @@
-"""Stages that measure a synthetic set: neighbors, thresholds, classify. None needs torch."""
+"""Stages that measure a synthetic set: neighbors, thresholds, classify. Only perceptual metrics need torch."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from amdiff.artifacts import Artifact
 from amdiff.config import NeighborsSpec, ThresholdsSpec
 from amdiff.data.subsets import heldout_subset, training_subset
 from amdiff.files import atomic_file, read_json, write_json
-from amdiff.neighbors.embeddings import EMBEDDINGS
 from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
 from amdiff.neighbors.radius import radius_pairs
-from amdiff.neighbors.sets import DistinctSet
+from amdiff.neighbors.sets import DistinctSet, ImageSource
+from amdiff.neighbors.vectors import Vectors
 from amdiff.phases.attractors import components, describe, halo
 from amdiff.phases.classes import CLASSES, MEMORIZED, SPURIOUS, classify as classify_samples, fractions
 from amdiff.phases.costs import as_json
@@ -29,6 +29,7 @@ from amdiff.phases.thresholds import find_thresholds
 
 from .context import Context, say, threads
 from .files import NEIGHBORS, SAMPLES, Selection, dataset_counts, dataset_images, read_h5, sample_images, write_h5
+from .metrics import as_vectors, load_metric, use_gpu
 
 THRESHOLDS, SUMMARY, TABLE = "thresholds.json", "summary.json", "samples.parquet"
 
@@ -38,27 +39,40 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
     faiss.omp_set_num_threads(threads())
     params = artifact.params
     spec = NeighborsSpec.model_validate({k: v for k, v in params.items() if k in NeighborsSpec.model_fields})
-    embedding, memory = EMBEDDINGS[spec.metric], context.runtime.neighbor_memory_mb
+    embedding = load_metric(context, artifact, spec.metric)
     source = artifact.parent("dataset")
     count, test = dataset_counts(context.store, source)
     images = dataset_images(context.store, source)
     # in the order of the file, so that blocks of S are read in one piece
     train_rows = np.sort(training_subset(count, params["size"], params["subset_seed"]))
     heldout_rows = heldout_subset(count, test, params["size"], params["subset_seed"], spec.heldout_limit)
-    real = DistinctSet.of(Selection(images, train_rows))
-    synthetic = DistinctSet.of(sample_images(context.store, artifact.parents["samples"]))
     middle = len(heldout_rows) // 2
-    parts = (heldout_rows, heldout_rows[:middle], heldout_rows[middle:])
-    heldout, *halves = (DistinctSet.of(Selection(images, rows)) for rows in parts)
+    sources: dict[str, ImageSource] = {
+        "train": Selection(images, train_rows),
+        "samples": sample_images(context.store, artifact.parents["samples"]),
+        "heldout": Selection(images, heldout_rows),
+        "calibration": Selection(images, heldout_rows[:middle]),
+        "rest": Selection(images, heldout_rows[middle:]),
+    }
+    real, synthetic, heldout, *halves = (
+        as_vectors(context, artifact, embedding, role, DistinctSet.of(part)) for role, part in sources.items()
+    )
 
     progress = context.progress(artifact, 2 * len(synthetic), "queries")
 
-    def search(queries: DistinctSet, database: DistinctSet, before: int | None = None) -> NeighborTable:
+    def search(queries: Vectors, database: Vectors, before: int | None = None) -> NeighborTable:
         def report(done: int) -> None:
             if before is not None:
-                progress.update(before + done * len(queries) // len(queries.first))
+                progress.update(before + done)
 
-        return nearest_neighbors(queries, database, embedding, spec.k, memory_mb=memory, callback=report)
+        return nearest_neighbors(
+            queries,
+            database,
+            spec.k,
+            memory_mb=context.runtime.neighbor_memory_mb,
+            gpu=use_gpu(context),
+            callback=report,
+        )
 
     tables = {
         "samples_to_train": search(synthetic, real, 0),
@@ -161,9 +175,9 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
     shares = fractions(classes, to_samples.index, to_samples.distance, delta_s, confidence)
 
     images = DistinctSet.of(sample_images(context.store, artifact.parents["samples"]))
-    pairs = radius_pairs(
-        images, EMBEDDINGS[artifact.params["metric"]], delta_s, memory_mb=context.runtime.neighbor_memory_mb
-    )
+    embedding = load_metric(context, artifact, artifact.params["metric"])
+    vectors = as_vectors(context, artifact, embedding, "samples", images)
+    pairs = radius_pairs(vectors, delta_s, memory_mb=context.runtime.neighbor_memory_mb, gpu=use_gpu(context))
     labels = components(len(images), pairs)
     found = describe(labels, classes, to_train.nearest, to_samples.nearest)
     (train_rows,) = read_h5(path, "train_rows")

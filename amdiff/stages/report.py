@@ -21,7 +21,7 @@ from .context import Context
 from .files import IMAGES
 from .sections import part
 
-RASTER = ("panel_", "borderline", "attractors", "recovery")
+RASTER = ("panel_", "borderline", "attractors", "recovery", "basin_choice")
 """Figures made of images: PNG on the page, where SVG would be larger."""
 
 

@@ -7,17 +7,21 @@ import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from amdiff.neighbors.embeddings import EMBEDDINGS, Embedding
+from amdiff.neighbors.embeddings import PIXELS, Embedding
 from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
 from amdiff.neighbors.radius import radius_pairs
 from amdiff.neighbors.sets import ArraySource, DistinctSet
+from amdiff.neighbors.vectors import Vectors
 
-PIXELS = EMBEDDINGS["pixels"]
 SQUARED = Embedding(PIXELS.vectors, PIXELS.dimension, (2 / 255) ** 2, True, "a squared distance, as LPIPS is one")
 
 
 def distinct(images: np.ndarray, block: int = 4096) -> DistinctSet:
     return DistinctSet.of(ArraySource(images), block)
+
+
+def vectors(images: np.ndarray, embedding: Embedding = PIXELS, block: int = 4096) -> Vectors:
+    return Vectors(distinct(images, block), embedding)
 
 
 def planted(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -44,9 +48,9 @@ def brute_force(x: np.ndarray, y: np.ndarray, k: int, exclude_self: bool) -> tup
 def test_neighbors_are_those_of_brute_force(rng: np.random.Generator, memory: float, k: int) -> None:
     samples, train = planted(rng, 300), planted(rng, 150)
     train[17] = samples[200]
-    synthetic, real = distinct(samples, block=7), distinct(train)
+    synthetic, real = vectors(samples, block=7), vectors(train)
     for database, images in ((real, train), (synthetic, samples)):
-        found = nearest_neighbors(synthetic, database, PIXELS, k, memory_mb=memory)
+        found = nearest_neighbors(synthetic, database, k, memory_mb=memory)
         index, distance = brute_force(samples, images, k, database is synthetic)
         assert np.array_equal(found.index, index)
         assert np.allclose(found.distance, distance, rtol=1e-14, atol=0)
@@ -55,7 +59,7 @@ def test_neighbors_are_those_of_brute_force(rng: np.random.Generator, memory: fl
 def test_itself_is_excluded_by_number_with_exact_duplicates_present(rng: np.random.Generator) -> None:
     images = rng.integers(0, 256, (60, 1, 4, 4), dtype=np.uint8)
     images[[7, 30, 44]] = images[2]
-    found = nearest_neighbors(s := distinct(images), s, PIXELS, 3)
+    found = nearest_neighbors(s := vectors(images), s, 3)
     group = {2, 7, 30, 44}
     for i in group:
         assert set(found.index[i]) == group - {i}
@@ -65,7 +69,7 @@ def test_itself_is_excluded_by_number_with_exact_duplicates_present(rng: np.rand
 
 def test_the_same_images_in_another_set_are_found_at_distance_zero(rng: np.random.Generator) -> None:
     images = rng.integers(0, 256, (50, 3, 8, 8), dtype=np.uint8)
-    found = nearest_neighbors(distinct(images), distinct(images[::-1].copy()), PIXELS, 2)
+    found = nearest_neighbors(vectors(images), vectors(images[::-1].copy()), 2)
     assert np.array_equal(found.index[:, 0], np.arange(50)[::-1])
     assert (found.distance[:, 0] == 0).all()
 
@@ -79,7 +83,7 @@ def test_byte_equal_images_have_distance_zero_whatever_the_embedding(rng: np.ran
 
     embedding = Embedding(noisy, PIXELS.dimension, 1.0, True, "noisy")
     images = rng.integers(0, 256, (30, 1, 4, 4), dtype=np.uint8)
-    found = nearest_neighbors(distinct(images), distinct(images.copy()), embedding, 2)
+    found = nearest_neighbors(vectors(images, embedding), vectors(images.copy(), embedding), 2)
     assert (found.distance[:, 0] == 0).all()
     assert (found.distance[:, 1] > 0).all()
 
@@ -89,8 +93,8 @@ def test_near_duplicates_are_told_apart_where_float32_norms_cannot() -> None:
     images = np.full((40, 1, 32, 32), 255, np.uint8)
     for i in range(40):
         images[i, 0, i % 32, i % 7] = 254 - i % 3
-    s = distinct(images)
-    found = nearest_neighbors(s, s, PIXELS, 5)
+    s = vectors(images)
+    found = nearest_neighbors(s, s, 5)
     _, distance = brute_force(images, images, 5, True)
     assert np.allclose(found.distance, distance, rtol=1e-12)
     assert not np.isnan(found.distance).any()
@@ -106,8 +110,8 @@ def test_many_near_copies_of_a_few_images(rng: np.random.Generator, memory: floa
         flat = image.reshape(-1)
         pixels = rng.choice(flat.size, 8, replace=False)
         flat[pixels] = np.abs(flat[pixels].astype(int) - 1)
-    s = distinct(images)
-    found = nearest_neighbors(s, s, PIXELS, 5, memory_mb=memory)
+    s = vectors(images)
+    found = nearest_neighbors(s, s, 5, memory_mb=memory)
     index, distance = brute_force(images, images, 5, True)
     assert np.allclose(found.distance, distance, rtol=1e-12)
     assert np.array_equal(found.index, index)
@@ -115,26 +119,25 @@ def test_many_near_copies_of_a_few_images(rng: np.random.Generator, memory: floa
 
 def test_too_few_neighbors_are_marked(rng: np.random.Generator) -> None:
     images = rng.integers(0, 256, (3, 1, 2, 2), dtype=np.uint8)
-    s = distinct(images)
-    found = nearest_neighbors(s, s, PIXELS, 5)
+    s = vectors(images)
+    found = nearest_neighbors(s, s, 5)
     assert (found.index[:, 2:] == -1).all()
     assert np.isinf(found.distance[:, 2:]).all()
     assert np.isfinite(found.distance[:, :2]).all()
-    assert (nearest_neighbors(s, distinct(images[:1]), PIXELS, 2).index[:, 1] == -1).all()
+    assert (nearest_neighbors(s, vectors(images[:1]), 2).index[:, 1] == -1).all()
 
 
 def test_a_squared_metric_is_the_square(rng: np.random.Generator) -> None:
     images = planted(rng, 100)
-    s = distinct(images)
-    root, square = (nearest_neighbors(s, s, e, 4) for e in (PIXELS, SQUARED))
+    root, square = (nearest_neighbors(s := vectors(images, e), s, 4) for e in (PIXELS, SQUARED))
     assert np.array_equal(root.index, square.index)
     assert np.allclose(root.distance**2, square.distance)
 
 
 def test_shapes_must_agree(rng: np.random.Generator) -> None:
-    a, b = (distinct(rng.integers(0, 256, (3, 1, n, n), dtype=np.uint8)) for n in (2, 3))
+    a, b = (vectors(rng.integers(0, 256, (3, 1, n, n), dtype=np.uint8)) for n in (2, 3))
     with pytest.raises(ValueError, match="cannot be compared"):
-        nearest_neighbors(a, b, PIXELS, 1)
+        nearest_neighbors(a, b, 1)
 
 
 @pytest.mark.parametrize("memory", [1024, 0.05])
@@ -150,7 +153,7 @@ def test_the_radius_graph_has_the_components_of_brute_force(
     flat = images.reshape(250, -1).astype(np.int64)
     squares = ((flat[:, None] - flat[None]) ** 2).sum(2)
     _, expected = connected_components(embedding.distance(squares.astype(float)) <= radius)
-    i, j = map(np.concatenate, zip(*radius_pairs(distinct(images), embedding, radius, memory_mb=memory), strict=True))
+    i, j = map(np.concatenate, zip(*radius_pairs(vectors(images, embedding), radius, memory_mb=memory), strict=True))
     assert (embedding.distance(squares[i, j].astype(float)) <= radius).all()
     _, found = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(250, 250)))
     assert np.array_equal(expected, found)

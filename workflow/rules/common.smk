@@ -33,3 +33,13 @@ def wants_gpu(stage):
         return 0 if closed_form or PLAN.config.runtime.device == "cpu" else 1
 
     return look_up
+
+
+def searches_on_gpu(stage):
+    """Resource function: 1 where images are compared through a network, which may lie on a GPU."""
+
+    def look_up(wildcards):
+        perceptual = planned(stage, wildcards).params["metric"] != "pixels"
+        return 1 if perceptual and PLAN.config.runtime.device != "cpu" else 0
+
+    return look_up

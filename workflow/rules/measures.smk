@@ -1,6 +1,21 @@
 # What is measured on a synthetic set.
 
 
+rule metric:
+    output:
+        artifact("metric"),
+    log:
+        "logs/{dataset}/metric/{name}.log",
+    benchmark:
+        "logs/{dataset}/metric/{name}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    shell:
+        "{AMDIFF} metric artifacts/{wildcards.dataset}/metric/{wildcards.name} --configfile {FROZEN} 2>&1 | tee {log}"
+
+
 rule neighbors:
     input:
         ancient(parents("neighbors")),
@@ -12,6 +27,7 @@ rule neighbors:
         "logs/{dataset}/neighbors/{name}.tsv"
     threads: 1
     resources:
+        gpu=searches_on_gpu("neighbors"),
         mem_mb=lambda wildcards: 2000 + 2 * PLAN.config.runtime.neighbor_memory_mb,
         runtime=720,
     shell:
@@ -46,6 +62,7 @@ rule classify:
         "logs/{dataset}/classify/{name}.tsv"
     threads: 1
     resources:
+        gpu=searches_on_gpu("classify"),
         mem_mb=lambda wildcards: 2000 + 2 * PLAN.config.runtime.neighbor_memory_mb,
         runtime=240,
     shell:

@@ -59,6 +59,7 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     found: dict[float, ByClass] = {f: {} for f in factors}
     deltas: dict[float, dict[int, float]] = {f: {} for f in factors}
     returns: dict[int, list[drawing.Returns]] = {}
+    last: dict[int, list[drawing.LastReturns]] = {}
     disagreements: list[float] = []
     times: Any = None
     shown: list[int] = []
@@ -87,6 +88,18 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
                 for t in (scanned, table.distance)
             )
             disagreements += abs(a - b).ravel().tolist()
+        cuts = [critical_times(scanned[:2], deltas[f][size], spec.basin.probability, largest) for f in factors]
+        last.setdefault(size, []).extend(
+            drawing.LastReturns(
+                size,
+                group,
+                images[i],
+                np.stack([back[i, cut.index[i, 0]] for cut in cuts]),
+                np.array([times[cut.index[i, 0]] for cut in cuts]),
+                np.array([cut.failed[i, 0] for cut in cuts]),
+            )
+            for i in range(min(2, len(back)))
+        )
         returns.setdefault(size, []).extend(
             drawing.Returns(group, images[i], back[i][shown], scanned[i, shown, 0]) for i in range(min(2, len(back)))
         )
@@ -101,7 +114,15 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         yield "critical_time", drawing.against_size(moments, sizes, "critical time, index of the noise level", note)
         yield "basin_scan", drawing.basin_scan(found, sizes, note)
         peak = _peak(context, artifact)
-        title = f"what comes back at K = {peak:,}; framed: within {deltas[1.0][peak]:.2f}"
+        three = dict.fromkeys((min(last), peak, max(last)))
+        factor_deltas = [deltas[f][peak] for f in factors]
+        yield (
+            "basin_choice",
+            drawing.basin_choice(
+                [row for size in three for row in last[size]], factor_deltas, "the last that counts as recovered"
+            ),
+        )
+        title = f"what comes back at K = {peak:,}; framed: within {deltas[1.0][peak]:.2g}"
         yield "recovery", drawing.recovery(returns[peak], times[shown].tolist(), deltas[1.0][peak], title)
 
     headline = words.basin_sentences(main)

@@ -14,7 +14,7 @@ from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec, ValleyThresholds
 from amdiff.figures import pages, panels, phases as drawing
 from amdiff.figures.style import COLORS
-from amdiff.neighbors.embeddings import EMBEDDINGS
+from amdiff.neighbors.embeddings import LABELS
 from amdiff.phases.classes import CLASSES
 
 from ..context import Context
@@ -44,7 +44,7 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         yield "fractions", drawing.fractions(summaries)
         bandwidth = spec.thresholds.bandwidth if isinstance(spec.thresholds, ValleyThresholds) else 0.12
         d0 = thresholds[0]["d0"] or 0.5 * min(thresholds[0][d]["value"] for d in ("delta_m", "delta_s"))
-        yield "distances", drawing.distances(sweep, thresholds, EMBEDDINGS[spec.neighbors.metric].label, d0, bandwidth)
+        yield "distances", drawing.distances(sweep, thresholds, LABELS[spec.neighbors.metric], d0, bandwidth)
         yield "sensitivity", drawing.sensitivity(summaries, thresholds)
         for name in CLASSES:
             best = max(summaries, key=lambda s: s["fractions"][name]["value"])["size"]
@@ -81,7 +81,7 @@ def _most_visited(summary: dict[str, Any]) -> int:
 
 def _borderline_title(size: int, entry: dict[str, Any]) -> str:
     m, s = entry["delta_m"]["value"], entry["delta_s"]["value"]
-    return f"nearest to the thresholds ({m:.2f} to S, {s:.2f} to S′), K = {size:,}"
+    return f"nearest to the thresholds ({m:.2g} to S, {s:.2g} to S′), K = {size:,}"
 
 
 def _ranked_samples(galleries: dict[int, Gallery], keep: int) -> list[tuple[int, str, int, int]]:

@@ -1,0 +1,165 @@
+"""LPIPS (Zhang et al. 2018) as a squared Euclidean distance between feature vectors.
+
+With f_l the activations of a convolutional network after its l-th tapped layer, H_l x W_l positions each, and
+w_l >= 0 one learned weight a channel (the "heads"),
+
+    LPIPS(x, y) = sum_l 1/(H_l W_l) sum_positions sum_channels w_l (f_l(x)/|f_l(x)| - f_l(y)/|f_l(y)|)^2
+                = |phi(x) - phi(y)|^2,    phi = concat_l sqrt(w_l / (H_l W_l)) f_l/|f_l|
+
+so that an image passes the network once, not once a pair. Version 0.1 of the heads; images below 32 pixels are
+enlarged to 32 (nearest-exact), one channel is repeated to three.
+
+The shift-tolerant variant (Ghildyal and Liu 2022) has AlexNet's layers with stride 1 and blurred subsampling.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
+
+SMALLEST = 32
+"""Side below which images are enlarged, in pixels."""
+
+
+class BlurPool(nn.Module):
+    """Subsampling by 2 after a binomial blur of three taps, on reflected borders of two pixels (Zhang 2019)."""
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
+        taps = x.new_tensor([0.25, 0.5, 0.25])
+        kernel = torch.outer(taps, taps).expand(x.shape[1], 1, 3, 3)
+        padded = nn.functional.pad(x, (2, 2, 2, 2), mode="reflect")
+        return nn.functional.conv2d(padded, kernel, stride=2, groups=x.shape[1])
+
+
+def _alexnet() -> nn.Sequential:
+    from torchvision.models import alexnet
+
+    return alexnet(weights=None).features
+
+
+def _vgg16() -> nn.Sequential:
+    from torchvision.models import vgg16
+
+    return vgg16(weights=None, init_weights=False).features
+
+
+def _squeezenet() -> nn.Sequential:
+    from torchvision.models import squeezenet1_1
+
+    return squeezenet1_1(weights=None).features
+
+
+def _shift_tolerant_alexnet() -> nn.Sequential:
+    """Numbered as in the published weights, whose layers 1, 4 and 8 are blurred subsamplings."""
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 11, padding=2),
+        BlurPool(),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=1),
+        BlurPool(),
+        nn.Conv2d(64, 192, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=1),
+        BlurPool(),
+        nn.Conv2d(192, 384, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(384, 256, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(256, 256, 3, padding=1),
+        nn.ReLU(),
+    )
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network, and where it is tapped."""
+
+    build: Callable[[], nn.Sequential]
+    taps: tuple[int, ...]
+    """Layers whose outputs are compared; what lies behind the last is not needed."""
+
+
+ARCHITECTURES = {
+    "lpips-alex": Architecture(_alexnet, (1, 4, 7, 9, 11)),
+    "lpips-vgg": Architecture(_vgg16, (3, 8, 15, 22, 29)),
+    "lpips-squeeze": Architecture(_squeezenet, (1, 4, 7, 9, 10, 11, 12)),
+    "stlpips-alex": Architecture(_shift_tolerant_alexnet, (2, 6, 10, 12, 14)),
+}
+"""Networks of the perceptual metrics."""
+
+
+class Perceptual(nn.Module):
+    """phi: images to feature vectors whose squared distance is the metric."""
+
+    def __init__(self, metric: str) -> None:
+        """The network of a metric in ``ARCHITECTURES``, its weights not set: see ``load_perceptual``."""
+        super().__init__()
+        architecture = ARCHITECTURES[metric]
+        self.taps = architecture.taps
+        with torch.device("meta"):  # nothing is allocated: the weights come later
+            self.features = architecture.build()[: self.taps[-1] + 1]
+        for layer in self.features.modules():
+            if isinstance(layer, nn.ReLU):
+                layer.inplace = False
+        self.heads = nn.ParameterList()
+        # ImageNet's mean and spread, for images in [-1, 1]
+        self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188])[:, None, None], persistent=False)
+        self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450])[:, None, None], persistent=False)
+        self.shift: Tensor
+        self.scale: Tensor
+
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Float32[Tensor, "n d"]:
+        """Vectors of images in [-1, 1] with one or three channels. Raises ``ValueError`` for other channels."""
+        if images.shape[1] not in (1, 3):
+            raise ValueError(f"perceptual metrics need images of 1 or 3 channels, got {images.shape[1]}; use 'pixels'")
+        height, width = images.shape[2:]
+        if min(height, width) < SMALLEST:
+            size = (max(height, SMALLEST), max(width, SMALLEST))
+            images = nn.functional.interpolate(images, size, mode="nearest-exact")
+        h = (images.expand(-1, 3, -1, -1) - self.shift) / self.scale
+        parts: list[Tensor] = []
+        for number, layer in enumerate(self.features):
+            h = layer(h)
+            if number in self.taps:
+                weight = self.heads[len(parts)]
+                unit = h / (h.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
+                parts.append((unit * (weight / math.prod(h.shape[2:])).sqrt()[:, None, None]).flatten(1))
+        return torch.cat(parts, dim=1)
+
+    def dimension(self, shape: tuple[int, ...]) -> int:
+        """Length of the vectors of images of shape (C, H, W)."""
+        like = next(self.parameters())
+        return self(torch.zeros((1, *shape), dtype=like.dtype, device=like.device)).shape[1]
+
+
+def load_perceptual(metric: str, weights: Mapping[str, Float32[Tensor, "..."]]) -> Perceptual:
+    """The network of a metric with the given tensors: ``features.<layer>.*`` and ``heads.<tap>``, others aside.
+
+    Raises ``ValueError`` where a tensor is missing, has another shape, or a head is negative.
+    """
+    network = Perceptual(metric)
+    count = len(network.taps)
+    heads = [weights[name] for i in range(count) if (name := f"heads.{i}") in weights]
+    if len(heads) < count or any((h < 0).any() for h in heads):
+        raise ValueError(f"{metric}: {count} heads are needed, heads.0 and on, none of them negative")
+    network.heads = nn.ParameterList([nn.Parameter(h, requires_grad=False) for h in heads])
+    try:
+        network.load_state_dict({k: t for k, t in weights.items() if k in network.state_dict()}, assign=True)
+    except RuntimeError as error:
+        raise ValueError(f"these are not the weights of {metric}: {' '.join(str(error).split())}") from None
+    return network.eval().requires_grad_(False)
+
+
+def squared_distance(network: Perceptual) -> Callable[[Tensor, Tensor], Tensor]:
+    """The metric of pairs of images in [-1, 1], (n, C, H, W) each."""
+
+    def distance(x: Float[Tensor, "n c h w"], y: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        with torch.inference_mode():
+            return (network(x.float()) - network(y.float())).square().sum(dim=1)
+
+    return distance

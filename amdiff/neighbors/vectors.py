@@ -1,0 +1,53 @@
+"""Sets of images as vectors, read in blocks."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32
+
+from .embeddings import Embedding
+from .sets import DistinctSet
+
+
+@runtime_checkable
+class VectorStore(Protocol):
+    """Room for vectors outside memory."""
+
+    def write(self, start: int, vectors: Float32[np.ndarray, "n d"]) -> None:
+        """Keep vectors as numbers ``start`` and on."""
+        ...
+
+    def read(self, start: int, stop: int) -> Float32[np.ndarray, "n d"]:
+        """Vectors [start, stop), a copy in memory."""
+        ...
+
+
+class Vectors:
+    """The vectors of the distinct images of a set, in their order.
+
+    With a store each image is embedded once, when it is first asked for; without one, each time.
+    """
+
+    def __init__(self, images: DistinctSet, embedding: Embedding, store: VectorStore | None = None) -> None:
+        self.images, self.embedding = images, embedding
+        self.dimension = embedding.dimension(images.source.shape[1:])
+        self._store = store
+        self._stored = 0
+
+    def __len__(self) -> int:
+        return len(self.images.first)
+
+    def rows(self, start: int, stop: int) -> Float32[np.ndarray, "n d"]:
+        """Vectors of the distinct images start, ..., stop - 1."""
+        if self._store is None:
+            return self._embed(start, stop)
+        while self._stored < stop:
+            upto = min(self._stored + stop - start, len(self))
+            self._store.write(self._stored, self._embed(self._stored, upto))
+            self._stored = upto
+        return self._store.read(start, stop)
+
+    def _embed(self, start: int, stop: int) -> Float32[np.ndarray, "n d"]:
+        return self.embedding.vectors(self.images.source.rows(self.images.first[start:stop]))
