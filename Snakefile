@@ -29,8 +29,11 @@ AMDIFF = f"{shlex.quote(sys.executable)} -m amdiff"
 FROZEN = freeze(PLAN.config)
 
 
+# downloads happen where snakemake runs: nodes of a cluster often have no network
 localrules:
     all,
+    dataset,
+    metric,
 
 
 rule all:

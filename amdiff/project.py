@@ -26,9 +26,9 @@ from amdiff.config import (
     ConfigError,
     ExactDenoiser,
     ExperimentSpec,
-    FashionMnistDataset,
     FixedThresholds,
     FolderDataset,
+    ImageDataset,
     MlpDenoiser,
     UnetDenoiser,
     parse_config,
@@ -226,4 +226,4 @@ def _extent(config: Config, name: str, root: Path) -> tuple[int, int, tuple[int,
         count, shape = peek(spec)
     except (DataError, OSError) as error:
         raise ConfigError(f"datasets.{name}: {error}") from None
-    return count, 10_000 if isinstance(spec, FashionMnistDataset) else 0, shape
+    return count, spec.test_images if isinstance(spec, ImageDataset) else 0, shape

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from amdiff.artifacts import VERSIONS
 from tests.conftest import REPO, SMALL, run_project
 
 
@@ -125,7 +126,7 @@ def test_why(root: Path, tmp_path: Path) -> None:
 
 def test_why_of_a_published_result_is_that_of_its_report(root: Path, tmp_path: Path) -> None:
     text = why(root, root / "results/tiny/figures/fractions.svg", SMALL, tmp_path)
-    assert "stage report, version 3" in text
+    assert f"stage report, version {VERSIONS['report']}" in text
     assert "would not be made again: it is whole" in text
 
 

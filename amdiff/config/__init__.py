@@ -17,12 +17,15 @@ from .circle import (
 )
 from .datasets import (
     ArraysDataset,
+    Cifar10Dataset,
     CircleDataset,
     DatasetSpec,
     DigitsDataset,
     FashionMnistDataset,
     FolderDataset,
     ImageDataset,
+    LsunChurchDataset,
+    MnistDataset,
     PhotosDataset,
 )
 from .diffusion import (
@@ -59,6 +62,7 @@ __all__ = [
     "ArraysDataset",
     "Backbone",
     "BasinSpec",
+    "Cifar10Dataset",
     "CircleDataset",
     "CircleSamplingSpec",
     "CircleSpec",
@@ -80,8 +84,10 @@ __all__ = [
     "HeldoutThresholds",
     "ImageDataset",
     "LikelihoodSpec",
+    "LsunChurchDataset",
     "Metric",
     "MlpDenoiser",
+    "MnistDataset",
     "NeighborsSpec",
     "PanelsSpec",
     "PhotosDataset",

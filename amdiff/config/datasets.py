@@ -23,6 +23,8 @@ class ImageDataset(Spec):
     """Keep only the first of byte-equal images, so that K counts distinct images."""
 
     has_own_source: ClassVar[bool] = False
+    test_images: ClassVar[int] = 0
+    """Images of the source's test split."""
 
     def identity(self) -> dict[str, Any]:
         """As for all specifications; without a resize the filter decides nothing."""
@@ -45,12 +47,46 @@ class DigitsDataset(ImageDataset):
     kind: Literal["digits"]
 
 
+class MnistDataset(ImageDataset):
+    """MNIST (LeCun et al. 1998): 60,000 training and 10,000 test images of 28x28."""
+
+    kind: Literal["mnist"]
+    folder: Annotated[Path | None, Local] = None
+    """Folder with the four *-ubyte.gz files; default: a download."""
+
+    test_images: ClassVar[int] = 10_000
+
+
 class FashionMnistDataset(ImageDataset):
     """FASHION-MNIST (Xiao et al. 2017): 60,000 training and 10,000 test images of 28x28."""
+
+    test_images: ClassVar[int] = 10_000
 
     kind: Literal["fashion-mnist"]
     folder: Annotated[Path | None, Local] = None
     """Folder with the four *-ubyte.gz files; default: Debian's dataset-fashion-mnist, then a download."""
+
+
+class Cifar10Dataset(ImageDataset):
+    """CIFAR10 (Krizhevsky 2009): 50,000 training and 10,000 test images of 32x32; colour."""
+
+    kind: Literal["cifar10"]
+    folder: Annotated[Path | None, Local] = None
+    """Folder with cifar-10-binary.tar.gz, cifar-10-python.tar.gz or cifar-10-batches-py; default: a download."""
+
+    test_images: ClassVar[int] = 10_000
+
+
+class LsunChurchDataset(ImageDataset):
+    """LSUN-CHURCH (Yu et al. 2015): 126,227 training images, cropped to a square and down-sampled; colour."""
+
+    kind: Literal["lsun-church"]
+    folder: Annotated[Path | None, Local] = None
+    """Folder with church_outdoor_train_lmdb or its .zip; default: a download of 2.3 GiB."""
+    count: Annotated[int, Field(ge=2)] = 126_227
+    """Images that the database must hold."""
+    crop: int | Literal["square"] | None = "square"
+    resize: Annotated[int, Field(ge=2, le=4096)] | None = 64
 
 
 class PhotosDataset(ImageDataset):
@@ -108,6 +144,14 @@ class CircleDataset(Spec):
 
 
 DatasetSpec = Annotated[
-    DigitsDataset | FashionMnistDataset | PhotosDataset | FolderDataset | ArraysDataset | CircleDataset,
+    DigitsDataset
+    | MnistDataset
+    | FashionMnistDataset
+    | Cifar10Dataset
+    | LsunChurchDataset
+    | PhotosDataset
+    | FolderDataset
+    | ArraysDataset
+    | CircleDataset,
     Field(discriminator="kind"),
 ]

@@ -12,22 +12,31 @@ from typing import Any
 
 from amdiff.config import (
     ArraysDataset,
+    Cifar10Dataset,
     CircleDataset,
     DatasetSpec,
     DigitsDataset,
     FashionMnistDataset,
     FolderDataset,
     ImageDataset,
+    LsunChurchDataset,
+    MnistDataset,
     PhotosDataset,
 )
 
-from .builtin import circle, digits, fashion_mnist, photos
+from .builtin import circle, digits, photos
+from .cifar import cifar10
+from .idx import fashion_mnist, mnist
 from .images import DataError, ImageSet, count_duplicates, deduplicate, transform
+from .lsun import lsun_church
 from .own import arrays, folder, peek_arrays, peek_folder
 
 DATASETS: dict[str, Callable[[Any], Any]] = {
     "digits": digits,
+    "mnist": mnist,
     "fashion-mnist": fashion_mnist,
+    "cifar10": cifar10,
+    "lsun-church": lsun_church,
     "photos": photos,
     "folder": folder,
     "arrays": arrays,
@@ -38,8 +47,8 @@ DATASETS: dict[str, Callable[[Any], Any]] = {
 def load(spec: ImageDataset) -> ImageSet:
     """Read, crop, resize and, unless told otherwise, deduplicate a dataset. Raises ``DataError``."""
     data = DATASETS[spec.kind](spec)  # type: ignore[attr-defined]
-    # images of a folder are brought to one size as they are read
-    images = data.images if isinstance(spec, FolderDataset) else transform(data.images, spec)
+    # pictures of varied size are brought to one as they are read
+    images = data.images if isinstance(spec, (FolderDataset, LsunChurchDataset)) else transform(data.images, spec)
     data = ImageSet(images, data.source, data.test_count, data.labels)
     if spec.deduplicate:
         return deduplicate(data)
@@ -66,8 +75,12 @@ def _peek_source(spec: DatasetSpec) -> tuple[int, tuple[int, ...]]:
     match spec:
         case DigitsDataset():
             return 1797, (1, 8, 8)
-        case FashionMnistDataset():
+        case MnistDataset() | FashionMnistDataset():
             return 60_000, (1, 28, 28)
+        case Cifar10Dataset():
+            return 50_000, (3, 32, 32)
+        case LsunChurchDataset():
+            return spec.count, (3, 256, 256)  # the smaller side
         case PhotosDataset():  # two photographs of 427x640
             return 2 * (427 // spec.tile) * (640 // spec.tile), (3, spec.tile, spec.tile)
         case CircleDataset():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64, Shaped, UInt8
@@ -15,6 +16,10 @@ from amdiff.config import ImageDataset
 
 class DataError(ValueError):
     """Images that cannot be used; the message says which, why and what to do."""
+
+
+RAW = Path("data/raw")
+"""Where downloads go."""
 
 
 @dataclass(frozen=True)

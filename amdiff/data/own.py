@@ -15,7 +15,8 @@ from PIL import Image, UnidentifiedImageError
 
 from amdiff.config import ArraysDataset, FolderDataset
 
-from .images import DataError, ImageSet, to_nchw, to_uint8, transform
+from .images import DataError, ImageSet, to_nchw, to_uint8
+from .pictures import collect
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 
@@ -31,43 +32,11 @@ def folder_files(path: Path) -> list[Path]:
     return files
 
 
-_EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
-"""Pillow's modes with at most 8 bits a channel."""
-
-
 def folder(spec: FolderDataset) -> ImageSet:
     """Every image below a folder. All must have one size, unless crop and resize bring them to one."""
-    images: list[np.ndarray] = []
-    mode = "L" if spec.channels == 1 else "RGB"
     files = folder_files(spec.path)
-    for path in files:
-        try:
-            with Image.open(path) as picture:
-                if picture.mode not in _EIGHT_BIT:
-                    raise DataError(
-                        f"{path} has {picture.mode} pixels, more than 8 bits; convert it, or use kind 'arrays'"
-                    )
-                array = np.asarray(picture.convert(mode))
-        except DataError:
-            raise
-        except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-            raise DataError(f"{path} cannot be read as an image ({error}); remove or repair it") from None
-        image = array.reshape(*array.shape[:2], spec.channels).transpose(2, 0, 1)
-        try:
-            image = transform(image[None], spec)[0]  # one by one: sizes may differ before
-        except DataError as error:
-            raise DataError(f"{path}: {error}") from None
-        if images and image.shape != images[0].shape:
-            raise DataError(
-                f"{path} is {_size(image)}, but {files[0]} is {_size(images[0])}; "
-                "set 'resize' (and 'crop: square') to bring all images to one size"
-            )
-        images.append(image)
-    return ImageSet(np.stack(images), f"{len(images)} images of folder {spec.path.name}")
-
-
-def _size(image: np.ndarray) -> str:
-    return f"{image.shape[1]}x{image.shape[2]}"
+    images = collect(((str(path), path) for path in files), spec.channels, spec)
+    return ImageSet(images, f"{len(images)} images of folder {spec.path.name}")
 
 
 def peek_folder(spec: FolderDataset) -> tuple[int, tuple[int, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -12,7 +13,8 @@ import pytest
 from PIL import Image
 
 from amdiff.config import ArraysDataset, CircleDataset, DigitsDataset, FashionMnistDataset, FolderDataset, PhotosDataset
-from amdiff.data.builtin import DEBIAN_FASHION, circle
+from amdiff.data import idx
+from amdiff.data.builtin import circle
 from amdiff.data.datasets import load, peek
 from amdiff.data.images import DataError
 from amdiff.data.own import source_digest
@@ -56,7 +58,7 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 @pytest.fixture
 def fashion(tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Small files in the genuine format, taken for the genuine ones."""
-    monkeypatch.setattr("amdiff.data.builtin.FASHION_CONTENT", {})
+    monkeypatch.setattr(idx, "FASHION_MNIST", replace(idx.FASHION_MNIST, sha256={}))
     for part, count in (("train", 12), ("t10k", 5)):
         write_idx(tmp_path / f"{part}-images-idx3-ubyte.gz", rng.integers(0, 256, (count, 28, 28)))
         write_idx(tmp_path / f"{part}-labels-idx1-ubyte.gz", np.arange(count) % 10)
@@ -72,7 +74,7 @@ def test_idx_files_are_read(fashion: Path) -> None:
 
 
 def test_other_data_in_the_same_format_is_refused(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amdiff.data.builtin.FASHION_CONTENT", {"t10k-labels-idx1-ubyte": "0" * 64})
+    monkeypatch.setattr(idx, "FASHION_MNIST", replace(idx.FASHION_MNIST, sha256={"t10k-labels-idx1-ubyte": "0" * 64}))
     with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz is not FASHION-MNIST's"):
         load(FashionMnistDataset(kind="fashion-mnist", folder=fashion))
 
@@ -97,13 +99,15 @@ def test_offline_says_how_to_get_the_data(monkeypatch: pytest.MonkeyPatch, tmp_p
     from torchvision.datasets import FashionMNIST
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("amdiff.data.builtin.DEBIAN_FASHION", tmp_path / "none")
+    monkeypatch.setattr(idx, "FASHION_MNIST", replace(idx.FASHION_MNIST, package=None))
     monkeypatch.setattr(FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
     with pytest.raises(DataError, match="apt-get install dataset-fashion-mnist"):
         load(FashionMnistDataset(kind="fashion-mnist"))
 
 
-@pytest.mark.skipif(not DEBIAN_FASHION.is_dir(), reason="needs Debian's package dataset-fashion-mnist")
+@pytest.mark.skipif(
+    not Path("/usr/share/datasets/fashion-mnist").is_dir(), reason="needs Debian's package dataset-fashion-mnist"
+)
 def test_the_genuine_fashion_mnist() -> None:
     data = load(FashionMnistDataset(kind="fashion-mnist", deduplicate=False))
     assert data.images.shape == (70_000, 1, 28, 28)

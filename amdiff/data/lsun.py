@@ -1,0 +1,91 @@
+"""LSUN-CHURCH (Yu et al. 2015): an LMDB database of compressed images, the smaller side 256 pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from amdiff.config import LsunChurchDataset
+
+from .images import RAW, DataError, ImageSet
+from .pictures import collect
+
+NAME = "church_outdoor_train_lmdb"
+SHA256 = "91128ae026840ac0c5982b4445ab5fc4e092d6847cca76793b2b1a0815c2e74a"
+"""Of the archive."""
+URL = f"http://dl.yf.io/lsun/scenes/{NAME}.zip"
+COUNT = 126_227
+"""Images of the training part; there is no test part of use, the validation part has 300."""
+
+
+def lsun_church(spec: LsunChurchDataset) -> ImageSet:
+    """The training images, in the order of their keys, cropped and down-sampled one by one. Raises ``DataError``."""
+    path = database(spec)
+    images = collect(((f"{path}: {key}", io.BytesIO(value)) for key, value in _entries(path)), 3, spec)
+    if len(images) != spec.count:
+        raise DataError(
+            f"{path} holds {len(images):,} images, not the {spec.count:,} of LSUN-CHURCH's training part; where that "
+            f"is meant, set 'count: {len(images)}'"
+        )
+    return ImageSet(images, "LSUN-CHURCH (Yu et al. 2015), church_outdoor_train")
+
+
+def database(spec: LsunChurchDataset) -> Path:
+    """Folder of the database: where the specification says, else unpacked from the archive, downloaded if need be."""
+    folder = spec.folder or RAW
+    for path in (folder, folder / NAME):
+        if (path / "data.mdb").is_file():
+            return path
+    archive = folder / f"{NAME}.zip"
+    if not archive.is_file():
+        _download(archive, allowed=spec.folder is None)
+    return _unpacked(archive)
+
+
+def _download(archive: Path, allowed: bool) -> None:
+    from torchvision.datasets.utils import download_url
+
+    problem = f"{archive.parent} holds neither {NAME}/data.mdb nor {archive.name}"
+    if allowed:
+        try:
+            download_url(URL, str(archive.parent), archive.name)
+        except (OSError, RuntimeError) as error:
+            archive.unlink(missing_ok=True)
+            problem = f"LSUN-CHURCH is not here and cannot be downloaded ({error})"
+        else:
+            return
+    raise DataError(f"{problem}. Put {URL} (2.3 GiB) into a folder, and name it by the dataset's 'folder'")
+
+
+def _unpacked(archive: Path) -> Path:
+    """The database of an archive with the official checksum, beside it."""
+    with archive.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != SHA256:
+        raise DataError(f"{archive} is not LSUN-CHURCH's, or is damaged (its SHA-256 is not the official {SHA256})")
+    target = archive.parent / NAME
+    try:
+        with zipfile.ZipFile(archive) as members:
+            target.mkdir(exist_ok=True)
+            partial = target / "data.mdb.part"
+            with members.open(f"{NAME}/data.mdb") as source, partial.open("wb") as out:
+                while piece := source.read(2**24):
+                    out.write(piece)
+            partial.replace(target / "data.mdb")
+    except (zipfile.BadZipFile, KeyError, EOFError) as error:
+        raise DataError(f"{archive}: cannot be unpacked ({error})") from None
+    return target
+
+
+def _entries(path: Path) -> Iterator[tuple[str, bytes]]:
+    import lmdb
+
+    try:
+        with lmdb.open(str(path), readonly=True, lock=False, max_readers=1) as base, base.begin() as transaction:
+            for key, value in transaction.cursor():
+                yield bytes(key).decode("ascii", "replace"), bytes(value)
+    except lmdb.Error as error:
+        raise DataError(f"{path} cannot be read as an LMDB database ({error})") from None

@@ -1,0 +1,59 @@
+"""Compressed pictures: decoded, cropped and resized one by one, since their sizes may differ before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, UnidentifiedImageError
+
+from amdiff.config import ImageDataset
+
+from .images import DataError, transform
+
+_EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
+"""Pillow's modes with at most 8 bits a channel."""
+
+
+def decode(name: str, source: Path | BytesIO, channels: int) -> UInt8[np.ndarray, "c h w"]:
+    """A picture in gray (1 channel) or RGB (3). Raises ``DataError`` with its name."""
+    try:
+        with Image.open(source) as picture:
+            if picture.mode not in _EIGHT_BIT:
+                raise DataError(f"{name} has {picture.mode} pixels, more than 8 bits; convert it, or use kind 'arrays'")
+            array = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
+    except DataError:
+        raise
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+        raise DataError(f"{name} cannot be read as an image ({error}); remove or repair it") from None
+    return array.reshape(*array.shape[:2], channels).transpose(2, 0, 1)
+
+
+def collect(
+    sources: Iterable[tuple[str, Path | BytesIO]], channels: int, spec: ImageDataset
+) -> UInt8[np.ndarray, "n c h w"]:
+    """Pictures, (name, file) each, cropped and resized to one size. Raises ``DataError`` where one does not fit."""
+    images: list[np.ndarray] = []
+    first = ""
+    for name, source in sources:
+        try:
+            image = transform(decode(name, source, channels)[None], spec)[0]
+        except DataError as error:
+            raise DataError(str(error) if str(error).startswith(name) else f"{name}: {error}") from None
+        if images and image.shape != images[0].shape:
+            raise DataError(
+                f"{name} is {_size(image)}, but {first} is {_size(images[0])}; "
+                "set 'resize' (and 'crop: square') to bring all images to one size"
+            )
+        first = first or name
+        images.append(image)
+    if not images:
+        raise DataError("there are no images")
+    return np.stack(images)
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[1]}x{image.shape[2]}"
