@@ -1,5 +1,6 @@
 # One fine DAG: what to compute is planned by amdiff.plan from the configuration, and every
 # artifact lies at an address that says what it is. A job runs exactly when its output is missing.
+import os
 import shlex
 import sys
 

@@ -31,6 +31,7 @@ VERSIONS = {
     "neighbors": 2,
     "thresholds": 2,
     "classify": 2,
+    "grid": 1,
     "basin": 2,
     "curvature": 1,
     "energy": 1,
@@ -60,6 +61,13 @@ class Artifact:
     """Plain JSON data: every value that decides the result."""
     parents: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
     """Artifacts read, by role."""
+    derived: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
+    """Artifacts read as well that follow from the parameters and the parents' content; no part of the address."""
+
+    @property
+    def reads(self) -> Mapping[str, tuple[Artifact, ...]]:
+        """All artifacts read, by role."""
+        return {**self.parents, **self.derived}
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -99,7 +107,7 @@ class Artifact:
         seen: set[str] = set()
 
         def visit(artifact: Artifact) -> Iterator[Artifact]:
-            for group in artifact.parents.values():
+            for group in artifact.reads.values():
                 for parent in group:
                     if parent.address not in seen:
                         yield from visit(parent)

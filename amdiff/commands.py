@@ -46,6 +46,8 @@ def show_plan(configfile: Path, as_json: bool, root: Path = Path()) -> None:
             state = "there" if store.complete(model.weights) else "to do"
             _print(f"  {model.size:>8,} {entry_model['parameters']:>12,} {model.iterations:>11,} "
                    f"{entry_model['samples']:>9,}  {entry_model['address']}  {state}")  # fmt: skip
+        if not experiment.settled:
+            _print("  a sparse sweep finds the other sizes; they are listed when it is done")
     for note in chosen.notes:
         _print(f"note: {note}")
     _print(f"{total} jobs in all; {len(missing)} of {len(artifacts)} artifacts are still to be made"

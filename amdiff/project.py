@@ -17,10 +17,11 @@ from pathlib import Path
 
 import h5py
 
-from amdiff.artifacts import SPEC, canonical_json
+from amdiff.artifacts import SPEC, Store, canonical_json
 from amdiff.config import (
     BACKBONES,
     ArraysDataset,
+    BorrowedThresholds,
     CircleDataset,
     Config,
     ConfigError,
@@ -41,6 +42,9 @@ from amdiff.data.own import source_digest
 from amdiff.files import ArtifactError, read_json, write_json
 from amdiff.plan import Plan, build_plan, dataset_artifact
 
+GRID = "grid.json"
+"""File of a grid's artifact: A, B and the sizes."""
+
 
 def open_plan(configfile: Path, root: Path = Path()) -> Plan:
     """The plan of a configuration file, checked against the data. Raises ``ConfigError``."""
@@ -56,7 +60,8 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
     extents = {name: _extent(config, name, root) for name in used}
     for name, experiment in config.experiments.items():
         count, test_count, shape = extents[experiment.dataset]
-        largest = max(experiment.sizes)
+        sizes = experiment.first_sizes if isinstance(experiment, ExperimentSpec) else experiment.sizes
+        largest = max(sizes)
         if largest > count:
             raise ConfigError(
                 f"experiments.{name}.sizes: K = {largest}, but dataset {experiment.dataset!r} has {count} "
@@ -70,7 +75,7 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
                 )
             _check_images(name, experiment, count + test_count, shape)
     return replace(
-        build_plan(config), notes=(*notes, *_notes(config, {name: extent[2] for name, extent in extents.items()}))
+        _settled(config, root), notes=(*notes, *_notes(config, {name: extent[2] for name, extent in extents.items()}))
     )
 
 
@@ -93,11 +98,12 @@ def _check_images(name: str, experiment: ExperimentSpec, count: int, shape: tupl
 
 def _heldout_needs(experiment: ExperimentSpec) -> Iterator[tuple[int, int, str]]:
     """(K, number of held-out images that are needed there, what needs them)."""
-    if not isinstance(experiment.thresholds, FixedThresholds):
-        size = min(experiment.sizes) if experiment.thresholds.pooled else max(experiment.sizes)
+    sizes = experiment.first_sizes
+    if not isinstance(experiment.thresholds, (FixedThresholds, BorrowedThresholds)):
+        size = min(sizes) if experiment.thresholds.pooled else max(sizes)
         yield size, 20, f"thresholds of method {experiment.thresholds.method!r}"
     if isinstance(experiment.denoiser, ExactDenoiser) and experiment.denoiser.memories == "heldout":
-        yield max(experiment.sizes), max(experiment.sizes), "'memories: heldout'"
+        yield max(sizes), max(sizes), "'memories: heldout'"
 
 
 def _notes(config: Config, shapes: dict[str, tuple[int, ...]]) -> Iterator[str]:
@@ -108,6 +114,15 @@ def _notes(config: Config, shapes: dict[str, tuple[int, ...]]) -> Iterator[str]:
                 f"experiments.{name}.denoiser: an MLP narrower than its images cannot predict their noise; "
                 f"its width is {denoiser.width}, the images have {dimensions} values"
             )
+
+
+def _settled(config: Config, root: Path) -> Plan:
+    """The plan, with the sizes of grids whose sparse sweep is done."""
+    plan, store = build_plan(config), Store(root)
+    waiting = {e.name: e.grid for e in plan.experiments if e.grid is not None and store.complete(e.grid)}
+    if not waiting:
+        return plan
+    return build_plan(config, {n: tuple(read_json(store.file(grid, GRID))["sizes"]) for n, grid in waiting.items()})
 
 
 def freeze(config: Config, root: Path = Path()) -> Path:
@@ -123,7 +138,7 @@ def freeze(config: Config, root: Path = Path()) -> Path:
 def thaw(path: Path) -> Plan:
     """The plan of a frozen configuration, or of a configuration file. Raises ``ConfigError``."""
     if path.suffix == ".json" and path.parent.name == "config" and path.exists():
-        return build_plan(parse_config(read_json(path)))
+        return _settled(parse_config(read_json(path)), Path())
     return open_plan(path)
 
 

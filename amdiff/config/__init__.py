@@ -42,6 +42,7 @@ from .measures import (
     BACKBONE_FILES,
     BACKBONES,
     Backbone,
+    BorrowedThresholds,
     FixedThresholds,
     HeldoutThresholds,
     Metric,
@@ -52,6 +53,7 @@ from .measures import (
     official_digest,
 )
 from .reading import ConfigError, json_schema, parse_config, read_config
+from .sizes import GridSpec
 
 __all__ = [
     "ANALYSES",
@@ -62,6 +64,7 @@ __all__ = [
     "ArraysDataset",
     "Backbone",
     "BasinSpec",
+    "BorrowedThresholds",
     "Cifar10Dataset",
     "CircleDataset",
     "CircleSamplingSpec",
@@ -81,6 +84,7 @@ __all__ = [
     "FixedThresholds",
     "FolderDataset",
     "FourierMlpDenoiser",
+    "GridSpec",
     "HeldoutThresholds",
     "ImageDataset",
     "LikelihoodSpec",

@@ -14,8 +14,16 @@ from .base import Seed, Spec
 from .circle import CircleSpec
 from .datasets import CircleDataset, DatasetSpec
 from .diffusion import DenoiserSpec, DiffusionSpec, ExactDenoiser, SamplingSpec, TrainingSpec
-from .measures import Backbone, FixedThresholds, NeighborsSpec, PanelsSpec, ThresholdsSpec, ValleyThresholds
-from .sizes import Sizes
+from .measures import (
+    Backbone,
+    BorrowedThresholds,
+    FixedThresholds,
+    NeighborsSpec,
+    PanelsSpec,
+    ThresholdsSpec,
+    ValleyThresholds,
+)
+from .sizes import AnySizes, GridSpec
 
 
 class ExperimentSpec(Spec):
@@ -25,8 +33,8 @@ class ExperimentSpec(Spec):
     """The toy model on the circle is an experiment of kind 'circle'."""
     dataset: str
     """Name of a dataset of this file."""
-    sizes: Sizes
-    """K, the training-set sizes, in images."""
+    sizes: AnySizes
+    """K, the training-set sizes, in images: a list, or a grid around the transition."""
     subset_seed: Seed = 3407
     """Seed of the one permutation whose prefixes are the training sets."""
     diffusion: DiffusionSpec = DiffusionSpec()
@@ -42,6 +50,20 @@ class ExperimentSpec(Spec):
     """Curvature of the energy; null for none."""
     energy: EnergySpec | None = EnergySpec()
     """Relative energy; null for none."""
+
+    @property
+    def first_sizes(self) -> tuple[int, ...]:
+        """The sizes that are trained first: all of them, unless a sparse sweep has to find the others."""
+        return self.sizes if isinstance(self.sizes, tuple) else self.sizes.known or self.sizes.doubling
+
+    def with_sizes(self, sizes: tuple[int, ...]) -> ExperimentSpec:
+        """The same experiment with its sizes spelled out."""
+        return self.model_copy(update={"sizes": sizes})
+
+    @property
+    def open_grid(self) -> GridSpec | None:
+        """The grid whose sizes a sparse sweep has to find, if any."""
+        return self.sizes if isinstance(self.sizes, GridSpec) and self.sizes.known is None else None
 
     @property
     def metrics(self) -> list[str]:
@@ -63,7 +85,7 @@ class ExperimentSpec(Spec):
             raise ValueError(f"panels.neighbors {self.panels.neighbors} exceeds neighbors.k {self.neighbors.k}")
         if isinstance(self.denoiser, ExactDenoiser) and self.training != TrainingSpec():
             raise ValueError("training: the closed-form denoiser 'exact' is not trained; leave 'training' out")
-        if not isinstance(self.thresholds, FixedThresholds) and self.neighbors.heldout_limit < 20:
+        if not isinstance(self.thresholds, (FixedThresholds, BorrowedThresholds)) and self.neighbors.heldout_limit < 20:
             raise ValueError(
                 f"thresholds of method {self.thresholds.method!r} need neighbors.heldout_limit >= 20, "
                 f"got {self.neighbors.heldout_limit}"
@@ -117,6 +139,7 @@ RULES = {
     "neighbors",
     "thresholds",
     "classify",
+    "grid",
     *ANALYSES,
     "likelihood",
     "report",
@@ -161,6 +184,7 @@ class Config(Spec):
         if not self.experiments:
             raise ValueError("experiments: name at least one")
         for name, experiment in self.experiments.items():
+            self._check_thresholds(name, experiment)
             if experiment.dataset not in self.datasets:
                 known = ", ".join(self.datasets) or "none"
                 raise ValueError(f"experiments.{name}.dataset: no dataset {experiment.dataset!r}; known: {known}")
@@ -171,3 +195,21 @@ class Config(Spec):
                     f"{experiment.dataset!r}, which holds {'points' if holds == 'circle' else 'images'}"
                 )
         return self
+
+    def _check_thresholds(self, name: str, experiment: AnyExperiment) -> None:
+        """Thresholds of another experiment: it is there, has its own, and compares by the same metric."""
+        if not isinstance(experiment, ExperimentSpec) or not isinstance(experiment.thresholds, BorrowedThresholds):
+            return
+        key, other = f"experiments.{name}.thresholds.experiment", experiment.thresholds.experiment
+        lender = self.experiments.get(other)
+        if not isinstance(lender, ExperimentSpec):
+            raise ValueError(f"{key}: got {other!r}; name an experiment on images of this file")
+        if isinstance(lender.thresholds, BorrowedThresholds):
+            raise ValueError(f"{key}: {other!r} takes its thresholds from another experiment itself; name that one")
+        if lender.open_grid is not None:
+            raise ValueError(f"{key}: {other!r} has sizes that are still to be found; give their fall and plateau")
+        if lender.neighbors.metric != experiment.neighbors.metric:
+            raise ValueError(
+                f"{key}: {other!r} compares by {lender.neighbors.metric!r}, this experiment by "
+                f"{experiment.neighbors.metric!r}"
+            )

@@ -72,6 +72,14 @@ class FixedThresholds(ThresholdsBase):
     """Spurious at or below this distance to another sample."""
 
 
+class BorrowedThresholds(ThresholdsBase):
+    """Thresholds that another experiment found, frozen: to compare |S'| or models at the same ones."""
+
+    method: Literal["experiment"]
+    experiment: str
+    """Its name; the metric must be the same. Thresholds that are one a K are taken at the same K."""
+
+
 class HeldoutThresholds(EstimatedThresholds):
     """Closer than held-out real images come: an upper bound on duplication."""
 
@@ -98,7 +106,9 @@ class ValleyThresholds(EstimatedThresholds):
     """q of 'heldout', which is used when there is one mode only."""
 
 
-ThresholdsSpec = Annotated[FixedThresholds | HeldoutThresholds | ValleyThresholds, Field(discriminator="method")]
+ThresholdsSpec = Annotated[
+    FixedThresholds | BorrowedThresholds | HeldoutThresholds | ValleyThresholds, Field(discriminator="method")
+]
 
 
 class PanelsSpec(Spec):

@@ -10,7 +10,7 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Tag, ValidationError
 
 from .base import Spec
 from .experiment import Config
@@ -82,6 +82,9 @@ def _locate(loc: tuple[Any, ...]) -> tuple[list[str], type[Spec] | None]:
     holder: type[Spec] | None = None
     kind: Any = Config
     for part in loc:
+        if part in (choices := _choices(kind)):
+            kind = choices[part]
+            continue
         members = [m for m in _members(kind) if isinstance(m, type) and issubclass(m, Spec)]
         tagged = [m for m in members if len(members) > 1 and part in _tags(m)]
         if tagged:
@@ -96,6 +99,15 @@ def _locate(loc: tuple[Any, ...]) -> tuple[list[str], type[Spec] | None]:
             arguments = [a for m in _members(kind) for a in get_args(m) if a is not Ellipsis]
             kind = arguments[-1] if arguments else None
     return keys, holder
+
+
+def _choices(kind: Any) -> dict[str, Any]:
+    """Members of a union that a function tells apart, by their tags."""
+    found: dict[str, Any] = {}
+    for member in get_args(kind):
+        if get_origin(member) is Annotated:
+            found |= {tag.tag: member for tag in get_args(member) if isinstance(tag, Tag)}
+    return found
 
 
 def _members(kind: Any) -> list[Any]:

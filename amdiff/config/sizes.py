@@ -1,10 +1,15 @@
-"""Training-set sizes of a sweep."""
+"""Training-set sizes of a sweep: a list, or the paper's grid around the transition."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+
+from .base import Probability, Spec
+
+Size = Annotated[int, Field(ge=1)]
 
 
 def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
@@ -15,5 +20,61 @@ def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(value))
 
 
-Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(_distinct)]
+Sizes = Annotated[tuple[Size, ...], AfterValidator(_distinct)]
 """K of each model: distinct, at least one, in increasing order."""
+
+
+class GridSpec(Spec):
+    """Sizes that are dense where memorization falls: from A, where the fall starts, to B, where it is over.
+
+    Where A or B is not given, a sparse sweep 2, 4, 8, ..., N finds it first (``phases.transition``).
+    """
+
+    kind: Literal["grid"]
+    largest: Annotated[int, Field(ge=8)]
+    """N, the largest K; in the paper all training images."""
+    fall: Annotated[int, Field(ge=2)] | None = None
+    """A, where the share of memorized samples starts to fall; null to find it."""
+    plateau: Annotated[int, Field(ge=3)] | None = None
+    """B, where it has reached its plateau; null to find it."""
+    dense: Annotated[int, Field(ge=2)] = 30
+    """Sizes from A to B, both included."""
+    sparse: Annotated[int, Field(ge=2)] = 5
+    """Sizes from 0 to A, and from B to N, the ends included."""
+    fallen: Probability = 0.05
+    """A: up to here at least 1 - fallen of the fall is still to come. B: from here on at most this share is left."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> GridSpec:
+        a, b = self.fall or 2, self.plateau or self.largest
+        if not 2 <= a < b <= self.largest:
+            raise ValueError(f"needs fall < plateau <= largest, got {a}, {b} and {self.largest}")
+        return self
+
+    @property
+    def doubling(self) -> tuple[int, ...]:
+        """The sparse sweep: powers of 2 below N, and N."""
+        return (*(2**i for i in range(1, (self.largest - 1).bit_length()) if 2**i < self.largest), self.largest)
+
+    def around(self, fall: int, plateau: int) -> tuple[int, ...]:
+        """The sizes for given A and B (appendix B.1); 38 with the default numbers."""
+        steps = _steps(0, fall, self.sparse)[1:-1], _steps(fall, plateau, self.dense)
+        return tuple(sorted({2, *steps[0], *steps[1], *_steps(plateau, self.largest, self.sparse)[1:]} - {0, 1}))
+
+    @property
+    def known(self) -> tuple[int, ...] | None:
+        """The sizes where both A and B are given."""
+        return None if self.fall is None or self.plateau is None else self.around(self.fall, self.plateau)
+
+
+def _steps(low: int, high: int, count: int) -> list[int]:
+    """Whole numbers evenly from ``low`` to ``high``, truncated; computed without rounding."""
+    return [low + (high - low) * i // (count - 1) for i in range(count)]
+
+
+def _form(value: Any) -> str:
+    return "grid" if isinstance(value, (Mapping, GridSpec)) else "list"
+
+
+AnySizes = Annotated[Annotated[Sizes, Tag("list")] | Annotated[GridSpec, Tag("grid")], Discriminator(_form)]
+"""Sizes, or the way to find them."""

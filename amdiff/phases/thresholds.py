@@ -14,14 +14,16 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float64
 
-from amdiff.config import FixedThresholds, HeldoutThresholds, ThresholdsSpec, ValleyThresholds
+from amdiff.config import FixedThresholds, HeldoutThresholds, ValleyThresholds
 
 from .costs import false_positives
 from .density import Histogram, SoftLog, dip_p_value, modes, valley
 from .distances import Distances, Pair, Threshold
 
 
-def find_thresholds(sweep: Sequence[Distances], spec: ThresholdsSpec) -> list[Pair]:
+def find_thresholds(
+    sweep: Sequence[Distances], spec: FixedThresholds | HeldoutThresholds | ValleyThresholds
+) -> list[Pair]:
     """Thresholds for each K of ``sweep``: equal for all where pooled or fixed.
 
     Raises ``ValueError`` where a method needs held-out images and there are too few.

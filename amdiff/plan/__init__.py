@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from amdiff.artifacts import Artifact
-from amdiff.config import CircleSpec, Config, ConfigError
+from amdiff.config import AnyExperiment, BorrowedThresholds, CircleSpec, Config, ConfigError
 
 from .circle import circle_experiment
 from .experiments import ExperimentPlan, ModelPlan, dataset_artifact
@@ -68,12 +69,23 @@ class Plan:
         return found
 
 
-def build_plan(config: Config) -> Plan:
-    """Every artifact of every experiment. Raises ``ConfigError`` where a source's digest is not known."""
-    plans = []
-    for name, spec in config.experiments.items():
+def build_plan(config: Config, grids: Mapping[str, tuple[int, ...]] | None = None) -> Plan:
+    """Every artifact of every experiment.
+
+    ``grids`` are the sizes that sparse sweeps have found, by experiment; where they are missing, the plan ends at
+    the sweep. Raises ``ConfigError`` where a source's digest is not known.
+    """
+    plans: dict[str, ExperimentPlan] = {}
+    for name, spec in sorted(config.experiments.items(), key=lambda item: _borrows(item[1])):
         if isinstance(spec, CircleSpec):
-            plans.append(circle_experiment(name, spec, dataset_artifact(config, spec.dataset)))
-        else:
-            plans.append(image_experiment(name, spec, config))
-    return Plan(config, tuple(plans))
+            plans[name] = circle_experiment(name, spec, dataset_artifact(config, spec.dataset))
+            continue
+        lent: tuple[Artifact, ...] = ()
+        if isinstance(spec.thresholds, BorrowedThresholds):
+            lent = tuple({t.address: t for t in plans[spec.thresholds.experiment].thresholds}.values())
+        plans[name] = image_experiment(name, spec, config, lent, (grids or {}).get(name))
+    return Plan(config, tuple(plans[name] for name in config.experiments))
+
+
+def _borrows(spec: AnyExperiment) -> bool:
+    return not isinstance(spec, CircleSpec) and isinstance(spec.thresholds, BorrowedThresholds)

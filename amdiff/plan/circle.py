@@ -26,7 +26,7 @@ def circle_experiment(name: str, spec: CircleSpec, dataset: Artifact) -> Experim
             "dataset": (dataset,),
             "train": tuple(m.train for m in models if m.train is not None),
             "samples": tuple(shard for m in models for shard in m.shards),
-            "likelihood": tuple(analysis_artifact("likelihood", spec, dataset, m, settings) for m in models),
+            "likelihood": tuple(analysis_artifact("likelihood", spec, dataset, m, settings, {}) for m in models),
         },
     )
     return ExperimentPlan(name, spec, dataset, tuple(models), report)

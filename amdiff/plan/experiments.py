@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,15 @@ class ExperimentPlan:
     dataset: Artifact
     models: tuple[ModelPlan, ...]
     report: Artifact
+    grid: Artifact | None = None
+    """The sizes, where a sparse sweep has to find them."""
+    thresholds: tuple[Artifact, ...] = ()
+    """Those of each K, for experiments that borrow them."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether all sizes are known; else ``models`` are those of the sparse sweep."""
+        return self.grid is None or bool(self.report.derived)
 
     @property
     def results(self) -> Path:
@@ -110,7 +119,12 @@ def train_artifact(spec: AnyExperiment, dataset: Artifact, size: int) -> Artifac
 
 
 def analysis_artifact(
-    stage: str, spec: AnyExperiment, dataset: Artifact, model: ModelPlan, settings: dict[str, Any], **parents: Artifact
+    stage: str,
+    spec: AnyExperiment,
+    dataset: Artifact,
+    model: ModelPlan,
+    settings: dict[str, Any],
+    parents: Mapping[str, tuple[Artifact, ...]],
 ) -> Artifact:
     """What a stage finds about one model and its samples; ``parents`` are read as well."""
     return Artifact(
@@ -122,7 +136,7 @@ def analysis_artifact(
             "dataset": (dataset,),
             **({"train": (model.train,)} if model.train else {}),
             "samples": model.shards,
-            **{role: (parent,) for role, parent in parents.items()},
+            **parents,
         },
     )
 

@@ -3,15 +3,27 @@
     dataset -> train -> sample (shards) -> neighbors -> thresholds -> classify -> basin, curvature, energy
 
 and, over all K, a report. Steps that two experiments share have one address, hence are done once.
+
+Where the sizes are a grid that is still to be found, a sparse sweep up to ``classify`` comes first, and from it
+follows ``grid``, the sizes. The report's address then holds that of the grid, in place of artifacts not known yet.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from amdiff.artifacts import Artifact
-from amdiff.config import BasinSpec, Config, ExactDenoiser, ExperimentSpec, FixedThresholds, SamplingSpec
+from amdiff.config import (
+    BasinSpec,
+    BorrowedThresholds,
+    Config,
+    ExactDenoiser,
+    ExperimentSpec,
+    FixedThresholds,
+    SamplingSpec,
+)
 
 from .experiments import (
     ExperimentPlan,
@@ -23,6 +35,8 @@ from .experiments import (
     model_params,
     train_artifact,
 )
+
+Groups = Mapping[str, tuple[Artifact, ...]]
 
 
 def shard_ranges(count: int, size: int, spec: SamplingSpec) -> list[tuple[int, int]]:
@@ -38,60 +52,120 @@ def shard_ranges(count: int, size: int, spec: SamplingSpec) -> list[tuple[int, i
     return list(itertools.pairwise(edges))
 
 
-def image_experiment(name: str, spec: ExperimentSpec, config: Config) -> ExperimentPlan:
-    """Every artifact of a sweep over training sets of images."""
+@dataclass(frozen=True)
+class Sweep:
+    """Models of several sizes, measured and classified."""
+
+    models: tuple[ModelPlan, ...]
+    neighbors: tuple[Artifact, ...]
+    thresholds: tuple[Artifact, ...]
+    """One for each K, or the same for all."""
+    classify: tuple[Artifact, ...]
+
+
+def image_experiment(
+    name: str, spec: ExperimentSpec, config: Config, lent: tuple[Artifact, ...], found: tuple[int, ...] | None
+) -> ExperimentPlan:
+    """Every artifact of a sweep over training sets of images.
+
+    ``lent`` are thresholds of another experiment, where they are borrowed; ``found`` are the sizes of a grid whose
+    sparse sweep is done.
+    """
     dataset = dataset_artifact(config, spec.dataset)
-    metrics = {
-        metric: {"metric": found} if (found := metric_artifact(config, spec.dataset, metric)) else {}
+    metrics: dict[str, Groups] = {
+        metric: {"metric": (artifact,)} if (artifact := metric_artifact(config, spec.dataset, metric)) else {}
         for metric in spec.metrics
     }
-    compared = metrics[spec.neighbors.metric]
-    models = [_model(spec, dataset, size) for size in spec.sizes]
-    tables = [_neighbors(spec, dataset, model, compared) for model in models]
-    pooled = not isinstance(spec.thresholds, FixedThresholds) and spec.thresholds.pooled
-    thresholds, classified = [], []
-    for model, table in zip(models, tables, strict=True):
-        found = Artifact(
-            "thresholds",
-            spec.dataset,
-            "sweep" if pooled else label(model.size),
-            spec.thresholds.identity(),
-            {"neighbors": tuple(tables) if pooled else (table,)},
-        )
-        thresholds.append(found)
-        classified.append(
-            Artifact(
-                "classify",
-                spec.dataset,
-                label(model.size),
-                {"metric": spec.neighbors.metric, "size": model.size},
-                {"samples": model.shards, "neighbors": (table,), "thresholds": (found,), **_groups(compared)},
-            )
-        )
-    analyses = {
-        stage: tuple(
-            analysis_artifact(stage, spec, dataset, model, {"analysis": analysis.resolved()}, classify=classes, **also)
-            for model, classes in zip(models, classified, strict=True)
-        )
-        for stage, analysis in spec.analyses.items()
-        for also in [metrics[analysis.metric] if isinstance(analysis, BasinSpec) else {}]
-    }
+    first = _sweep(spec, spec.first_sizes, dataset, metrics, lent)
+    content = {"experiment": name, "spec": spec.identity()}
+    if spec.open_grid is None:
+        parts = _parts(spec, first, dataset, metrics)
+        report = Artifact("report", spec.dataset, name, content, {"dataset": (dataset,), **parts})
+        return ExperimentPlan(name, spec, dataset, first.models, report, thresholds=first.thresholds)
+    grid = Artifact("grid", spec.dataset, name, {"grid": spec.open_grid.identity()}, {"classify": first.classify})
+    sweep = _sweep(spec, found, dataset, metrics, lent) if found else None
     report = Artifact(
         "report",
         spec.dataset,
         name,
-        {"experiment": name, "spec": spec.identity()},
-        {
-            "dataset": (dataset,),
-            "train": tuple(m.train for m in models if m.train is not None),
-            "samples": tuple(shard for m in models for shard in m.shards),
-            "neighbors": tuple(tables),
-            "thresholds": tuple({t.address: t for t in thresholds}.values()),
-            "classify": tuple(classified),
-            **analyses,
-        },
+        content,
+        {"dataset": (dataset,), "grid": (grid,)},
+        derived=_parts(spec, sweep, dataset, metrics) if sweep else {},
     )
-    return ExperimentPlan(name, spec, dataset, tuple(models), report)
+    known = sweep or first
+    return ExperimentPlan(name, spec, dataset, known.models, report, grid=grid, thresholds=known.thresholds)
+
+
+def _sweep(
+    spec: ExperimentSpec,
+    sizes: tuple[int, ...],
+    dataset: Artifact,
+    metrics: Mapping[str, Groups],
+    lent: tuple[Artifact, ...],
+) -> Sweep:
+    """Models, neighbours, thresholds and classes for each of ``sizes``."""
+    metric = metrics[spec.neighbors.metric]
+    models = tuple(_model(spec, dataset, size) for size in sizes)
+    tables = tuple(
+        Artifact(
+            "neighbors",
+            spec.dataset,
+            label(m.size),
+            {"size": m.size, "subset_seed": spec.subset_seed, **spec.neighbors.identity()},
+            {"dataset": (dataset,), "samples": m.shards, **metric},
+        )
+        for m in models
+    )
+    own = spec.thresholds
+    pooled = not isinstance(own, (FixedThresholds, BorrowedThresholds)) and own.pooled
+    borrowed = {"lent": lent} if isinstance(own, BorrowedThresholds) else {}
+    settings = {key: value for key, value in own.identity().items() if key != "experiment"}  # what it lends is a parent
+    thresholds = tuple(
+        Artifact(
+            "thresholds",
+            spec.dataset,
+            "sweep" if pooled else label(model.size),
+            settings,
+            {"neighbors": tables if pooled else (table,), **borrowed},
+        )
+        for model, table in zip(models, tables, strict=True)
+    )
+    classified = tuple(
+        Artifact(
+            "classify",
+            spec.dataset,
+            label(model.size),
+            {"metric": spec.neighbors.metric, "size": model.size},
+            {"samples": model.shards, "neighbors": (table,), "thresholds": (found,), **metric},
+        )
+        for model, table, found in zip(models, tables, thresholds, strict=True)
+    )
+    return Sweep(models, tables, thresholds, classified)
+
+
+def _parts(spec: ExperimentSpec, sweep: Sweep, dataset: Artifact, metrics: Mapping[str, Groups]) -> Groups:
+    """What a report shows of a sweep, its analyses among them."""
+    return {
+        "train": tuple(m.train for m in sweep.models if m.train is not None),
+        "samples": tuple(shard for m in sweep.models for shard in m.shards),
+        "neighbors": sweep.neighbors,
+        "thresholds": tuple({t.address: t for t in sweep.thresholds}.values()),
+        "classify": sweep.classify,
+        **{
+            stage: tuple(
+                analysis_artifact(
+                    stage,
+                    spec,
+                    dataset,
+                    model,
+                    {"analysis": analysis.resolved()},
+                    {"classify": (classes,), **(metrics[analysis.metric] if isinstance(analysis, BasinSpec) else {})},
+                )
+                for model, classes in zip(sweep.models, sweep.classify, strict=True)
+            )
+            for stage, analysis in spec.analyses.items()
+        },
+    }
 
 
 def _model(spec: ExperimentSpec, dataset: Artifact, size: int) -> ModelPlan:
@@ -115,14 +189,3 @@ def _model(spec: ExperimentSpec, dataset: Artifact, size: int) -> ModelPlan:
         for start, stop in shard_ranges(count, size, spec.sampling)
     )
     return ModelPlan(size, count, train, shards)
-
-
-def _neighbors(spec: ExperimentSpec, dataset: Artifact, model: ModelPlan, metric: Mapping[str, Artifact]) -> Artifact:
-    """Neighbour tables of one K."""
-    params = {"size": model.size, "subset_seed": spec.subset_seed, **spec.neighbors.identity()}
-    parents = {"dataset": (dataset,), "samples": model.shards, **_groups(metric)}
-    return Artifact("neighbors", spec.dataset, label(model.size), params, parents)
-
-
-def _groups(parents: Mapping[str, Artifact]) -> dict[str, tuple[Artifact, ...]]:
-    return {role: (parent,) for role, parent in parents.items()}

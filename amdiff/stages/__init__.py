@@ -21,6 +21,7 @@ STAGES = {
     "neighbors": "measures",
     "thresholds": "measures",
     "classify": "measures",
+    "grid": "measures",
     "basin": "landscape",
     "curvature": "landscape",
     "energy": "landscape",

@@ -10,7 +10,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from amdiff.artifacts import Artifact
-from amdiff.config import AnyExperiment
+from amdiff.config import AnyExperiment, ExperimentSpec
 from amdiff.figures import pages
 from amdiff.figures.page import Picture, render
 from amdiff.figures.style import save, style
@@ -28,6 +28,8 @@ RASTER = ("panel_", "borderline", "attractors", "recovery", "basin_choice")
 def report(context: Context, artifact: Artifact, folder: Path) -> None:
     """Write tables, figures and the page of one experiment."""
     spec = TypeAdapter(AnyExperiment).validate_python(artifact.params["spec"])
+    if isinstance(spec, ExperimentSpec):
+        spec = spec.with_sizes(tuple(a.params["size"] for a in artifact.reads["classify"]))
     parts = [part(name, context, artifact, spec) for name in sections_of(spec)]
     groups: dict[str, list[Picture]] = {}
     with style():
@@ -77,5 +79,5 @@ def _provenance(context: Context, artifact: Artifact) -> list[tuple[str, str]]:
         ("machine", f"{now['machine']}, Python {now['python']}"),
         ("libraries", ", ".join(f"{name} {version}" for name, version in now["libraries"].items())),
     ]
-    devices = sorted({str(store.record(a)["provenance"].get("device", "?")) for a in artifact.parents["train"]})
+    devices = sorted({str(store.record(a)["provenance"].get("device", "?")) for a in artifact.reads["train"]})
     return [*rows, ("trained on", ", ".join(devices) or "nothing was trained")]

@@ -19,7 +19,7 @@ def parents(stage):
     """Input function of a stage's rule: the artifacts that it reads."""
 
     def look_up(wildcards):
-        groups = planned(stage, wildcards).parents.values()
+        groups = planned(stage, wildcards).reads.values()
         return [parent.spec for group in groups for parent in group]
 
     return look_up
@@ -43,3 +43,16 @@ def searches_on_gpu(stage):
         return 1 if perceptual and PLAN.config.runtime.device != "cpu" else 0
 
     return look_up
+
+
+def report_parents(wildcards):
+    """Input function of the reports: where a sparse sweep has to find the sizes, it comes first."""
+    global PLAN
+    wanted = planned("report", wildcards)
+    if os.path.exists(wanted.spec):
+        return []  # it is made, and what it was made of may be gone
+    for grid in wanted.parents.get("grid", ()):
+        if not wanted.derived:
+            checkpoints.grid.get(dataset=grid.dataset, name=grid.folder.name)
+            PLAN = prepare(PLAN.config)
+    return parents("report")(wildcards)

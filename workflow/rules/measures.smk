@@ -51,6 +51,23 @@ rule thresholds:
         "{AMDIFF} thresholds artifacts/{wildcards.dataset}/thresholds/{wildcards.name} --configfile {FROZEN} 2>&1 | tee {log}"
 
 
+checkpoint grid:
+    input:
+        ancient(parents("grid")),
+    output:
+        artifact("grid"),
+    log:
+        "logs/{dataset}/grid/{name}.log",
+    benchmark:
+        "logs/{dataset}/grid/{name}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "{AMDIFF} grid artifacts/{wildcards.dataset}/grid/{wildcards.name} --configfile {FROZEN} 2>&1 | tee {log}"
+
+
 rule classify:
     input:
         ancient(parents("classify")),

@@ -3,7 +3,7 @@
 
 rule report:
     input:
-        ancient(parents("report")),
+        ancient(report_parents),
     output:
         artifact("report"),
     log:

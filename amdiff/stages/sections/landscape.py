@@ -34,18 +34,18 @@ ByClass = dict[str, dict[int, BasinFinding]]
 
 def _note(found: Mapping[str, Mapping[int, object]], spec: ExperimentSpec, min_share: float) -> str:
     present = {name: list(rows) for name, rows in found.items()}
-    return drawing.left_out(present, spec.sizes, min_share)
+    return drawing.left_out(present, spec.first_sizes, min_share)
 
 
 def _peak(context: Context, artifact: Artifact) -> int:
-    return spurious_peak(read_summaries(context, artifact.parents["classify"]))
+    return spurious_peak(read_summaries(context, artifact.reads["classify"]))
 
 
 def _stored(
     context: Context, artifact: Artifact, stage: str, name: str
 ) -> Iterator[tuple[int, h5py.File, str, h5py.Group]]:
     """K, the file, and the name and the arrays of each kind of targets that an analysis has stored."""
-    for source in artifact.parents[stage]:
+    for source in artifact.reads[stage]:
         with h5py.File(context.store.file(source, name), "r") as file:
             for group in (g for g in GROUPS if g in file):
                 yield source.params["size"], file, group, file[group]
@@ -105,7 +105,7 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         )
     main = found[1.0]
     note = _note(main, spec, spec.basin.min_share)
-    sizes = list(spec.sizes)
+    sizes = list(spec.first_sizes)
 
     def figures() -> Iterator[tuple[str, Figure]]:
         volumes = {g: {k: f.log_volume for k, f in rows.items()} for g, rows in main.items()}
@@ -162,7 +162,7 @@ def curvature(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Par
     def figures() -> Iterator[tuple[str, Figure]]:
         yield "spectra", drawing.spectra(spectra, sigma, first, skip, note)
         yield "spectra_train", drawing.spectra_train(spectra, sigma, first, skip)
-        yield "dimension", drawing.dimension(found[first], list(spec.sizes), first, note)
+        yield "dimension", drawing.dimension(found[first], list(spec.first_sizes), first, note)
 
     return Part(figures, [words.curvature_table(found)])
 
@@ -183,7 +183,7 @@ def energy(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
             )
     main = next(iter(found))
     note = _note(found[main], spec, spec.energy.min_share)
-    sizes = list(spec.sizes)
+    sizes = list(spec.first_sizes)
 
     def figures() -> Iterator[tuple[str, Figure]]:
         yield "energy_gap", drawing.energy_gap({main: found[main]}, sizes, note)

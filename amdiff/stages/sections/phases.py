@@ -27,7 +27,7 @@ from . import Part
 def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     """Fractions with intervals, thresholds and what they cost, galleries of samples."""
     store = context.store
-    classified = {a.params["size"]: a for a in artifact.parents["classify"]}
+    classified = {a.params["size"]: a for a in artifact.reads["classify"]}
     summaries = read_summaries(context, classified.values())
     thresholds = [read_thresholds(context, a.parent("thresholds"), size) for size, a in classified.items()]
     sweep = [read_distances(context, a.parent("neighbors")) for a in classified.values()]

@@ -22,7 +22,7 @@ KINDS = ("learned", "empirical", "infinite")
 
 def circle(context: Context, artifact: Artifact, spec: CircleSpec) -> Part:
     """Energies, basins and clusters for each K, and the two-memory case."""
-    toys = [_read(context, source) for source in artifact.parents["likelihood"]]
+    toys = [_read(context, source) for source in artifact.reads["likelihood"]]
     shown = chosen_sizes([toy.size for toy in toys], 4)
     few = [toy for toy in toys if toy.size in shown]
 

@@ -19,7 +19,7 @@ from . import Part
 def training(context: Context, artifact: Artifact, spec: Any) -> Part:
     """Loss of every model."""
     curves = {}
-    for model in artifact.parents["train"]:
+    for model in artifact.reads["train"]:
         text = context.store.file(model, METRICS).read_text()
         curves[model.params["size"]] = [json.loads(line) for line in text.splitlines()]
 

@@ -1,0 +1,126 @@
+"""Sizes that a sparse sweep finds, and thresholds that another experiment lends, as people run them."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amdiff.config import ConfigError, parse_config
+from amdiff.files import read_json
+from tests.conftest import SMALL, run_project
+from tests.workflow_tools import Project
+
+OPEN: dict[str, Any] = {
+    "datasets": {"digits": {"kind": "digits"}},
+    "experiments": {
+        "found": {
+            "dataset": "digits",
+            "sizes": {"kind": "grid", "largest": 128, "dense": 4, "sparse": 3},
+            "denoiser": {"kind": "mlp", "width": 96},
+            "training": {
+                "iterations": 1200,
+                "batch_size": 64,
+                "cap_batch": False,
+                "learning_rate": 0.003,
+                "schedule": "cosine",
+                "ema_decay": 0.99,
+                "ema_warmup": True,
+            },
+            "sampling": {"steps": 40, "minimum": 96, "per_image": 1},
+            "thresholds": {"method": "fixed", "delta_m": 0.9, "delta_s": 0.9},
+            "basin": None,
+            "curvature": None,
+            "energy": None,
+        }
+    },
+    "runtime": {"device": "cpu", "progress_seconds": 60},
+}
+
+
+@pytest.mark.slow
+def test_a_sparse_sweep_finds_the_sizes(tmp_path: Path) -> None:
+    project = Project(tmp_path, OPEN)
+    listing = project.run("python", "-m", "amdiff", "plan").stdout
+    assert "a sparse sweep finds the other sizes" in listing
+    project.snakemake()
+    (path,) = tmp_path.glob("artifacts/digits/grid/*/grid.json")
+    found = read_json(path)
+    assert found["sparse"]["sizes"] == [2, 4, 8, 16, 32, 64, 128]
+    assert found["fall"] < found["plateau"]
+    with (tmp_path / "results/found/tables/fractions.csv").open() as stream:
+        assert [int(row["K"]) for row in csv.DictReader(stream)] == found["sizes"]
+    # what the sparse sweep trained is not trained again
+    trained = [read_json(p)["params"]["size"] for p in tmp_path.glob("artifacts/digits/train/*/spec.json")]
+    assert sorted(trained) == sorted({*found["sizes"], *found["sparse"]["sizes"]})
+
+    project.scramble_times()
+    shutil.rmtree(tmp_path / ".snakemake")
+    assert project.planned() == {}
+    given = copy.deepcopy(OPEN)
+    given["experiments"]["found"]["sizes"] |= {"fall": found["fall"], "plateau": found["plateau"]}
+    project.configure(given)
+    assert project.planned() == {"all": 1, "found": 1, "report": 1}  # no sweep, the same models
+    project.configure(OPEN)
+    for stage in ("train", "sample", "neighbors"):
+        shutil.rmtree(tmp_path / "artifacts/digits" / stage)
+    assert project.planned() == {}
+
+
+def test_no_transition_is_said_in_one_line(tmp_path: Path) -> None:
+    config = copy.deepcopy(OPEN)
+    config["experiments"]["found"] |= {"denoiser": {"kind": "exact"}, "sampling": {"steps": 40, "minimum": 24}}
+    config["experiments"]["found"]["sizes"]["largest"] = 8
+    del config["experiments"]["found"]["training"]
+    output = Project(tmp_path, config).snakemake(check=False)
+    assert "which is no transition; train longer, or give the grid's 'fall' and 'plateau'" in output
+    assert "Traceback" not in output
+
+
+def two_sizes_of_synthetic_sets(**thresholds: Any) -> dict[str, Any]:
+    config = copy.deepcopy(SMALL)
+    tiny = config["experiments"]["tiny"] | {"basin": None, "curvature": None, "energy": None}
+    twice = copy.deepcopy(tiny) | {"thresholds": {"method": "experiment", "experiment": "tiny", **thresholds}}
+    tiny["sampling"], twice["sampling"] = ({"steps": 8, "minimum": m, "shard_largest": 24} for m in (24, 48))
+    return {**config, "experiments": {"twice": twice, "tiny": tiny}}
+
+
+def test_thresholds_are_lent(tmp_path: Path) -> None:
+    plan = run_project(two_sizes_of_synthetic_sets(), tmp_path)
+    twice, tiny = (plan.experiment(name) for name in ("twice", "tiny"))
+    for more, less in zip(twice.models, tiny.models, strict=True):
+        assert more.train == less.train
+        assert less.shards[0] in more.shards
+
+    def found(name: str) -> list[dict[str, str]]:
+        with (tmp_path / f"results/{name}/tables/thresholds.csv").open() as stream:
+            return list(csv.DictReader(stream))
+
+    for a, b in zip(found("twice"), found("tiny"), strict=True):
+        assert [a["delta_m"], a["delta_s"]] == [b["delta_m"], b["delta_s"]]
+    entries = [
+        read_json(tmp_path / a.folder / "thresholds.json")["sizes"] for a in twice.thresholds + tiny.thresholds[:1]
+    ]
+    assert entries[0][0]["delta_m"]["note"] == "of another experiment"
+    # what they cost is counted on the experiment's own samples
+    assert json.dumps(entries[0][0]["sensitivity"]) != json.dumps(entries[-1][0]["sensitivity"])
+
+
+@pytest.mark.parametrize(
+    ("lender", "change", "message"),
+    [
+        ("none", {}, "got 'none'; name an experiment on images"),
+        ("twice", {}, "takes its thresholds from another experiment itself"),
+        ("tiny", {"neighbors": {"metric": "stlpips-alex"}}, "'tiny' compares by 'pixels', this experiment by 'stlp"),
+    ],
+)
+def test_wrong_lenders_are_refused(lender: str, change: dict[str, Any], message: str) -> None:
+    config = two_sizes_of_synthetic_sets(experiment=lender)
+    config["experiments"]["twice"] |= change
+    with pytest.raises(ConfigError, match=message):
+        parse_config(config)
