@@ -10,7 +10,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 from amdiff.config import ANALYSES, ConfigError, parse_config
-from amdiff.plan import FIGURES
+from amdiff.plan import FIGURES, wants_gpu
 from amdiff.project import freeze, prepare
 
 if not workflow.overwrite_configfiles:

@@ -11,7 +11,7 @@ from amdiff.artifacts import Artifact
 from amdiff.config import AnyExperiment, BorrowedThresholds, CircleSpec, Config, ConfigError
 
 from .circle import circle_experiment
-from .experiments import ExperimentPlan, ModelPlan, dataset_artifact
+from .experiments import ExperimentPlan, ModelPlan, dataset_artifact, wants_gpu
 from .images import image_experiment, shard_ranges
 from .sections import FIGURES, SECTIONS, Section, sections_of
 
@@ -26,6 +26,7 @@ __all__ = [
     "dataset_artifact",
     "sections_of",
     "shard_ranges",
+    "wants_gpu",
 ]
 
 

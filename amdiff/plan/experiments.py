@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amdiff.artifacts import Artifact
-from amdiff.config import BACKBONES, AnyExperiment, Config, ConfigError, official_digest
+from amdiff.config import ANALYSES, BACKBONES, AnyExperiment, Config, ConfigError, official_digest
 
 from .sections import SECTIONS, sections_of
 
@@ -139,6 +139,22 @@ def analysis_artifact(
             **parents,
         },
     )
+
+
+NETWORK_STAGES = frozenset({"train", "sample", *ANALYSES})
+"""Stages that run a model."""
+
+SEARCH_STAGES = frozenset({"neighbors", "classify"})
+"""Stages that search among images; the larger the sets, the more a GPU is worth."""
+
+
+def wants_gpu(artifact: Artifact, device: str) -> bool:
+    """Whether a GPU serves an artifact, where there is one: closed forms and the toy's likelihood are in float64."""
+    if device not in ("auto", "cuda"):
+        return False
+    if artifact.stage in NETWORK_STAGES:
+        return artifact.params["denoiser"]["kind"] != "exact"
+    return artifact.stage in SEARCH_STAGES
 
 
 def label(size: int) -> str:

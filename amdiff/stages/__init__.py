@@ -10,6 +10,8 @@ from pathlib import Path
 
 from amdiff.artifacts import Artifact, Store
 from amdiff.config import Config
+from amdiff.leases import gpu
+from amdiff.plan import wants_gpu
 
 from .context import Context, Stage, say
 
@@ -49,5 +51,12 @@ def make(artifact: Artifact, config: Config, root: Path = Path()) -> bool:
     with context.store.making(artifact, context.provenance, waiting) as folder:
         if folder is None:
             return False
-        stage_function(artifact.stage)(context, artifact, folder)
+
+        def busy(names: list[str]) -> None:
+            say(f"{artifact.folder}: all GPUs ({', '.join(names)}) are taken; waiting for one")
+
+        with gpu(wants_gpu(artifact, config.runtime.device), busy) as device:
+            if device is not None:
+                context.facts["gpu"] = device
+            stage_function(artifact.stage)(context, artifact, folder)
     return True

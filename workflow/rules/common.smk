@@ -25,22 +25,11 @@ def parents(stage):
     return look_up
 
 
-def wants_gpu(stage):
-    """Resource function: 1 where the stage runs a network that may lie on a GPU."""
+def gpus(stage):
+    """Resource function: 1 where a GPU serves the job."""
 
     def look_up(wildcards):
-        closed_form = planned(stage, wildcards).params["denoiser"]["kind"] == "exact"
-        return 0 if closed_form or PLAN.config.runtime.device == "cpu" else 1
-
-    return look_up
-
-
-def searches_on_gpu(stage):
-    """Resource function: 1 where images are compared through a network, which may lie on a GPU."""
-
-    def look_up(wildcards):
-        perceptual = planned(stage, wildcards).params["metric"] != "pixels"
-        return 1 if perceptual and PLAN.config.runtime.device != "cpu" else 0
+        return int(wants_gpu(planned(stage, wildcards), PLAN.config.runtime.device))
 
     return look_up
 

@@ -16,8 +16,7 @@ for stage in (*ANALYSES, "likelihood"):
             f"logs/{{dataset}}/{stage}/{{name}}.tsv"
         threads: 1
         resources:
-            # the toy model's likelihood is in float64, on the CPU
-            gpu=0 if stage == "likelihood" else wants_gpu(stage),
+            gpu=gpus(stage),
             mem_mb=4000,
             runtime=lambda wildcards, attempt: 1440 * attempt,
         params:

@@ -27,7 +27,7 @@ rule neighbors:
         "logs/{dataset}/neighbors/{name}.tsv"
     threads: 1
     resources:
-        gpu=searches_on_gpu("neighbors"),
+        gpu=gpus("neighbors"),
         mem_mb=lambda wildcards: 2000 + 2 * PLAN.config.runtime.neighbor_memory_mb,
         runtime=720,
     shell:
@@ -79,7 +79,7 @@ rule classify:
         "logs/{dataset}/classify/{name}.tsv"
     threads: 1
     resources:
-        gpu=searches_on_gpu("classify"),
+        gpu=gpus("classify"),
         mem_mb=lambda wildcards: 2000 + 2 * PLAN.config.runtime.neighbor_memory_mb,
         runtime=240,
     shell:

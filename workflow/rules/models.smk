@@ -27,7 +27,7 @@ rule train:
         "logs/{dataset}/train/{name}.tsv"
     threads: 1
     resources:
-        gpu=wants_gpu("train"),
+        gpu=gpus("train"),
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 1440 * attempt,
     shell:
@@ -45,7 +45,7 @@ rule sample:
         "logs/{dataset}/sample/{name}.tsv"
     threads: 1
     resources:
-        gpu=wants_gpu("sample"),
+        gpu=gpus("sample"),
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 1440 * attempt,
     shell:
