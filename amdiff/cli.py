@@ -39,11 +39,15 @@ DEFAULT = Path("config.yaml")
 def plan(
     configfile: ConfigFile = DEFAULT,
     json: Annotated[bool, typer.Option("--json", help="Print plain data for programs.")] = False,
+    steps_per_second: Annotated[
+        float | None, typer.Option(help="Training steps a second of your device, to estimate hours.")
+    ] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Time each network here, to estimate hours.")] = False,
 ) -> None:
-    """What would run: experiments, models, jobs, parameters, disk."""
+    """What would run: experiments, models, jobs, parameters, disk, hours."""
     from amdiff import commands
 
-    commands.show_plan(configfile, json)
+    commands.show_plan(configfile, json, steps_per_second, measure)
 
 
 @app.command()

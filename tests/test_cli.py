@@ -144,3 +144,27 @@ def test_prune_removes_what_no_configuration_asks_for(root: Path, tmp_path: Path
     removed = amdiff(tmp_path / "root", "prune", "--delete", "--configfile", str(tmp_path / "c.yaml")).stdout
     assert removed.count("removed artifacts/") == 13
     assert amdiff(tmp_path / "root", "verify").returncode == 0
+
+
+def test_plan_estimates_hours(root: Path) -> None:
+    text = amdiff(root, "plan", "--steps-per-second", "2").stdout
+    # 60 steps of 4 and of 16 images; 2 steps/s are those of 16
+    expected = 60 * (4 + 16) / 16 / 2 / 3600
+    assert f"about {expected:.3g} GPU hours of training" in text
+    found = json.loads(amdiff(root, "plan", "--json", "--steps-per-second", "2").stdout)["experiments"][0]
+    assert found["hours"]["training"] == pytest.approx(expected)
+    # batches of 4 and 16 images, three passes each
+    assert found["passes"]["training"] == 3 * 60 * (4 + 16)
+    # 24 and 64 samples in 8 steps each, with the time of a step for its largest batch
+    assert found["passes"]["sampling"] == 8 * (24 + 64)
+    assert found["hours"]["sampling"] == pytest.approx(8 * (24 + 64) / (3 * 16 * 2) / 3600)
+    assert "median of the trainings that are done" in amdiff(root, "plan").stdout
+    wrong = amdiff(root, "plan", "--steps-per-second", "0")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "expected a positive number" in wrong.stderr
+
+
+def test_plan_measures_this_machine(root: Path) -> None:
+    found = json.loads(amdiff(root, "plan", "--json", "--measure").stdout)["experiments"][0]["hours"]
+    assert found["source"] == "measured here, cpu"
+    assert found["steps_per_second"] > 5

@@ -110,7 +110,8 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
             trainer.restore(state)
             say(f"train {artifact.dataset} {artifact.label}: resumes at step {trainer.step:,}")
     progress = context.progress(artifact, iterations, "steps", trainer.step)
-    saved = time.monotonic()
+    first, saved = trainer.step, time.monotonic()
+    began = saved
 
     def save_state() -> None:
         state = io.BytesIO()
@@ -131,6 +132,7 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     write_bytes(folder / WEIGHTS, save(weights, {"address": artifact.address}))
     write_bytes(folder / METRICS, "".join(json.dumps(m) + "\n" for m in trainer.metrics).encode())
     context.facts["device"] = str(device)
+    context.facts["steps_per_second"] = round((iterations - first) / max(time.monotonic() - began, 1e-9), 3)
 
 
 # -- sampling ---------------------------------------------------------------------------------

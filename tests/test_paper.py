@@ -1,0 +1,75 @@
+"""The paper's configuration: its settings are those of the method, and it plans quickly."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from amdiff.config import ExperimentSpec, GridSpec, UnetDenoiser, read_config
+from amdiff.diffusion.denoisers import count_parameters
+from amdiff.plan import build_plan
+from tests.conftest import REPO
+
+PAPER = REPO / "workflow/config/paper.yaml"
+SHAPES = {"mnist": (1, 28, 28), "fashion-mnist": (1, 28, 28), "cifar10": (3, 32, 32), "lsun-church": (3, 64, 64)}
+
+#  name: dataset, A, B, N, parameters, iterations, batch, dropout
+TABLES = {
+    "mnist": ("mnist", 4000, 32000, 60000, 24_515_585, 400_000, 128, 0.1),
+    "fashion-mnist": ("fashion-mnist", 4000, 16000, 60000, 24_515_585, 400_000, 128, 0.1),
+    "cifar10-64": ("cifar10", 500, 8000, 50000, 8_952_067, 500_000, 128, 0.1),
+    "cifar10-96": ("cifar10", 2000, 16000, 50000, 20_118_915, 500_000, 128, 0.1),
+    "cifar10-128": ("cifar10", 2000, 16000, 50000, 35_746_307, 500_000, 128, 0.1),
+    "cifar10-128-8k": ("cifar10", 2000, 16000, 50000, 35_746_307, 500_000, 128, 0.1),
+    "church-64": ("lsun-church", 1000, 8000, 126227, 27_460_355, 800_000, 64, 0.0),
+    "church-96": ("lsun-church", 2000, 16000, 126227, 61_745_283, 800_000, 64, 0.0),
+    "church-128": ("lsun-church", 4000, 16000, 126227, 109_733_379, 800_000, 64, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_settings_are_the_papers(name: str) -> None:
+    spec = read_config(PAPER).experiments[name]
+    assert isinstance(spec, ExperimentSpec)
+    assert isinstance(spec.sizes, GridSpec)
+    assert isinstance(spec.denoiser, UnetDenoiser)
+    dataset, a, b, n, parameters, iterations, batch, dropout = TABLES[name]
+    assert (spec.dataset, spec.sizes.fall, spec.sizes.plateau, spec.sizes.largest) == (dataset, a, b, n)
+    assert len(spec.first_sizes) == 38
+    assert count_parameters(spec.denoiser, SHAPES[dataset], 1000) == parameters
+    training = spec.training
+    assert (training.iterations, training.batch_size, spec.denoiser.dropout) == (iterations, batch, dropout)
+    assert (training.learning_rate, training.ema_decay, training.clip_norm) == (2e-4, 0.9999, 1.0)
+    assert (training.cap_batch, training.schedule, training.warmup, training.ema_warmup) == (True, "constant", 0, False)
+    assert (spec.diffusion.steps, spec.diffusion.beta_start, spec.diffusion.beta_end) == (1000, 1e-4, 0.02)
+    assert (spec.sampling.sampler, spec.sampling.steps, spec.sampling.clip) == ("ddpm", None, True)
+    assert spec.sampling.count(1000) == (8000 if name.endswith("8k") else 4000)
+    assert (spec.subset_seed, spec.neighbors.k) == (3407, 5)
+    assert spec.neighbors.metric == ("pixels" if SHAPES[dataset][0] == 1 else "lpips-alex")
+    if not name.endswith("8k"):
+        assert spec.basin is not None
+        assert (spec.basin.metric, spec.basin.delta) == ("lpips-vgg", 0.1 if SHAPES[dataset][0] == 1 else "delta_m")
+        assert (spec.basin.copies, spec.basin.steps, spec.basin.stride, spec.basin.probability) == (10, 20, 25, 0.9)
+
+
+def test_twice_the_samples_share_models_and_samples() -> None:
+    plan = build_plan(read_config(PAPER))
+    less, more = (plan.experiment(name) for name in ("cifar10-128", "cifar10-128-8k"))
+    for a, b in zip(less.models, more.models, strict=True):
+        assert a.train == b.train
+        assert b.shards[: len(a.shards)] == a.shards
+        assert b.samples == 2 * a.samples
+    trained = {a.address for a in plan.by_folder.values() if a.stage == "train"}
+    assert len(trained) == 8 * 38
+
+
+def test_all_of_it_is_planned_in_seconds() -> None:
+    start = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--quiet", "--configfile", str(PAPER)],
+        cwd=REPO, check=True, capture_output=True,
+    )  # fmt: skip
+    assert time.monotonic() - start < 30
