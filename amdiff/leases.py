@@ -63,9 +63,10 @@ def folder() -> Path:
 
 @contextlib.contextmanager
 def gpu(wanted: bool, waiting: Callable[[list[str]], None] = lambda taken: None) -> Iterator[str | None]:
-    """Hold one device, and let CUDA see it alone; None where there is none, or a scheduler has assigned one.
+    """Hold one device, and let CUDA see it alone: its name, or None where there is none.
 
-    Without ``wanted`` CUDA sees no device. ``waiting`` hears once that all devices are taken.
+    One that a scheduler has assigned is left as it is. Without ``wanted`` CUDA sees no device. ``waiting`` hears once
+    that all devices are taken.
     """
     before = os.environ.get(VISIBLE)
     names = devices() if wanted else []
@@ -76,6 +77,8 @@ def gpu(wanted: bool, waiting: Callable[[list[str]], None] = lambda taken: None)
             os.environ[VISIBLE] = ""
         elif len(names) > 1 or (names and not allocation):
             os.environ[VISIBLE] = name = _take(names, allocation, held, waiting)
+        elif names:
+            name = names[0]
         try:
             yield name
         finally:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import copy
+import os
+import pwd
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 import yaml
 
 from tests.conftest import SMALL, TOY
+from tests.servers import s3, sshd
 from tests.workflow_tools import BIN, Project
 
 DVC = str(BIN / "dvc")
@@ -107,3 +112,49 @@ def test_changing_runtime_settings_reproduces_nothing(recorded: tuple[Project, P
     lab.root = tmp_path / "p"
     lab.configure({**CONFIG, "runtime": {"device": "auto"}})
     assert "up to date" in lab.run(DVC, "status").stdout
+
+
+@pytest.fixture(params=["ssh", "s3"])
+def add_remote(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Project], None]]:
+    """A function that makes a real server the default remote of a repository, as the documentation says."""
+    store = tmp_path / "store"
+    store.mkdir()
+    if request.param == "ssh":
+        (tmp_path / "ssh").mkdir()
+        with sshd(tmp_path / "ssh") as (port, key):
+            user = pwd.getpwuid(os.getuid()).pw_name
+
+            def over_ssh(project: Project) -> None:
+                project.run(DVC, "remote", "add", "-d", "-f", "lab", f"ssh://{user}@127.0.0.1:{port}{store}")
+                project.run(DVC, "remote", "modify", "--local", "lab", "keyfile", str(key))
+
+            yield over_ssh
+    else:
+        with s3(store) as url:
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "amdiff")
+            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "amdiff-secret")
+            boto3.client("s3", endpoint_url=url, region_name="us-east-1").create_bucket(Bucket="lab")
+
+            def over_s3(project: Project) -> None:
+                project.run(DVC, "remote", "add", "-d", "-f", "lab", "s3://lab/amdiff")
+                project.run(DVC, "remote", "modify", "lab", "endpointurl", url)
+
+            yield over_s3
+
+
+def test_servers_share_results(
+    recorded: tuple[Project, Path], add_remote: Callable[[Project], None], tmp_path: Path
+) -> None:
+    project, _ = recorded
+    here, there = (Project.__new__(Project) for _ in range(2))
+    here.root, there.root = tmp_path / "here", tmp_path / "there"
+    shutil.copytree(project.root, here.root, symlinks=True)
+    add_remote(here)
+    here.run(DVC, "push")
+    subprocess.run(["git", "clone", "-q", str(here.root), str(there.root)], check=True)
+    add_remote(there)
+    there.run(DVC, "pull")
+    assert there.checksums() == project.checksums()
+    assert there.planned() == {}
