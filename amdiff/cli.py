@@ -83,6 +83,20 @@ def prune(
 
 
 @app.command()
+def export(
+    artifact: Annotated[str, typer.Argument(help="Folder of a trained U-Net, artifacts/.../train/...")],
+    target: Annotated[Path, typer.Argument(help="The folder to make.")],
+    configfile: ConfigFile = DEFAULT,
+) -> None:
+    """Write a trained U-Net as a folder that diffusers' DDPMPipeline loads."""
+    from amdiff.project import thaw
+    from amdiff.stages.exchange import export
+
+    plan = thaw(configfile)
+    export(plan, plan.artifact(artifact), target)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of configuration files, for editors."""
     sys.stdout.write(json_schema())

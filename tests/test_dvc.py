@@ -10,8 +10,8 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import boto3
 import pytest
+import s3fs
 import yaml
 
 from tests.conftest import SMALL, TOY
@@ -135,7 +135,7 @@ def add_remote(
         with s3(store) as url:
             monkeypatch.setenv("AWS_ACCESS_KEY_ID", "amdiff")
             monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "amdiff-secret")
-            boto3.client("s3", endpoint_url=url, region_name="us-east-1").create_bucket(Bucket="lab")
+            s3fs.S3FileSystem(key="amdiff", secret="amdiff-secret", endpoint_url=url).mkdir("lab")
 
             def over_s3(project: Project) -> None:
                 project.run(DVC, "remote", "add", "-d", "-f", "lab", "s3://lab/amdiff")

@@ -1,0 +1,60 @@
+"""Models for others: a trained U-Net as a pipeline of diffusers."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from amdiff.artifacts import Artifact, Store
+from amdiff.config import DiffusionSpec
+from amdiff.files import ArtifactError
+from amdiff.plan import Plan
+from amdiff.project import image_shape
+
+from .context import Context, say
+from .loading import load_denoiser
+
+
+def export(plan: Plan, artifact: Artifact, target: Path, root: Path = Path()) -> None:
+    """Write a trained U-Net as a folder that ``diffusers.DDPMPipeline.from_pretrained`` loads.
+
+    The pipeline's scheduler is the ancestral sampler of an experiment: all or evenly strided noise levels, predicted
+    images clipped to [-1, 1], the smaller of the two variances. Raises ``ValueError`` for other artifacts and networks,
+    and where ``target`` is there already.
+    """
+    from diffusers import DDPMPipeline, DDPMScheduler
+
+    context = Context(Store(root), plan.config)
+    if artifact.stage != "train":
+        raise ValueError(f"{artifact.folder} is of stage {artifact.stage!r}; give a trained model")
+    if not isinstance(denoiser_spec(artifact.params["denoiser"]), UnetDenoiser):
+        raise ValueError(
+            f"{artifact.folder} is of kind {artifact.params['denoiser']['kind']!r}; diffusers knows 'unet'"
+        )
+    if target.exists():
+        raise ValueError(f"{target} is there already; give a new folder")
+    if not context.store.complete(artifact):
+        raise ArtifactError(f"{artifact.folder} is not made yet; run snakemake to make it, or dvc pull to fetch it")
+    diffusion = DiffusionSpec.model_validate(artifact.params["diffusion"])
+    scheduler = DDPMScheduler(
+        num_train_timesteps=diffusion.steps,
+        beta_start=diffusion.beta_start,
+        beta_end=diffusion.beta_end,
+        beta_schedule="linear",
+        variance_type="fixed_small",
+        clip_sample=True,
+        timestep_spacing="linspace",
+    )
+    network = load_denoiser(context, _as_reader(artifact), image_shape(plan, artifact.dataset, root), "cpu").net
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    pipeline: Any = DDPMPipeline(unet=network, scheduler=scheduler)
+    pipeline.save_pretrained(part)
+    part.rename(target)
+    say(f"{target}: diffusers.DDPMPipeline.from_pretrained loads it")
+
+
+def _as_reader(train: Artifact) -> Artifact:
+    """An artifact that reads a training, as ``load_denoiser`` expects."""
+    return Artifact("sample", train.dataset, train.label, train.params, {"train": (train,)})
