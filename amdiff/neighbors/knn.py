@@ -149,7 +149,9 @@ class _Blocks:
         largest = np.einsum("bd,bd->b", shifted, shifted).max() + np.einsum("qd,qd->q", centred, centred)
         slack = float32_slack(block.shape[1]) * largest
         exact = np.full(rows.shape, np.inf)
-        query, candidate = np.nonzero(approximate <= (bound + slack)[:, None])
+        # the last one wanted lies within its approximate distance and the slack; so does all that is nearer
+        reach = np.minimum(bound, approximate[:, min(wanted, len(block)) - 1] + slack) + slack
+        query, candidate = np.nonzero(approximate <= reach[:, None])
         exact[query, candidate] = pair_squares(vectors, block, query, rows[query, candidate], self.pairs)
         if rows.shape[1] == len(block):
             return rows, exact
