@@ -77,7 +77,7 @@ def perceptual(metric: str, weights: Mapping[str, Any], device: Any) -> Embeddin
 
     from .perceptual import load_perceptual
 
-    network = load_perceptual(metric, weights).to(device, memory_format=torch.channels_last)  # pools faster
+    network = load_perceptual(metric, weights).to(device).to(memory_format=torch.channels_last)  # pools faster
     return Embedding(
         vectors=partial(_network_vectors, network),
         dimension=cache(network.dimension),
