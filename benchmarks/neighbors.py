@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import math
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import faiss
@@ -35,9 +37,20 @@ from tests.backbones import save_backbone
 K = 5
 
 
-def timed(compute: Callable[[], object]) -> tuple[float, object]:
-    start = time.perf_counter()
-    return -start + (result := compute(), time.perf_counter())[1], result
+ROUNDS = 3
+"""Each is timed so often, in turns, so that other work on the machine meets all; medians count."""
+
+
+def timed(computations: Sequence[Callable[[], object]]) -> list[tuple[float, object]]:
+    """Median seconds and the result of each."""
+    seconds: list[list[float]] = [[] for _ in computations]
+    results: list[object] = [None] * len(computations)
+    for _ in range(ROUNDS):
+        for i, compute in enumerate(computations):
+            start = time.perf_counter()
+            results[i] = compute()
+            seconds[i].append(time.perf_counter() - start)
+    return [(statistics.median(s), result) for s, result in zip(seconds, results, strict=True)]
 
 
 def smooth(count: int, channels: int, side: int, seed: int) -> np.ndarray:
@@ -104,15 +117,15 @@ def compare_lpips(queries: np.ndarray, database: np.ndarray, folder: Path) -> No
         return search(queries, database, embedding, folder)
 
     table(queries[:50])  # libraries are loaded
-    seconds, found = timed(lambda: table(queries))
+    others = (
+        ("LPIPS's arithmetic, all pairs of stored activations", all_pairs, 20),
+        ("lpips module, one query at a time", by_module, 3),
+    )
+    (seconds, found), *rest = timed([lambda: table(queries), *(partial(compute, few) for _, compute, few in others)])
     assert isinstance(found, NeighborTable)
     print(f"LPIPS, {len(queries):,} x {len(database):,} images of {queries.shape[1:]}")
     ours = line("amdiff, embedding included", seconds, len(queries) * len(database))
-    for name, compute, few in (
-        ("LPIPS's arithmetic, all pairs of stored activations", all_pairs, 20),
-        ("lpips module, one query at a time", by_module, 3),
-    ):
-        seconds, distances = timed(lambda compute=compute, few=few: compute(few))
+    for (name, _, few), (seconds, distances) in zip(others, rest, strict=True):
         assert isinstance(distances, torch.Tensor)
         line(f"{name} ({few} queries)", seconds, few * len(database), ours)
         expected = distances.topk(K, largest=False)
@@ -123,11 +136,6 @@ def compare_lpips(queries: np.ndarray, database: np.ndarray, folder: Path) -> No
 def compare_l2(queries: np.ndarray, database: np.ndarray, folder: Path) -> None:
     flat = [images.reshape(len(images), -1).astype(np.float32) / 127.5 - 1 for images in (queries, database)]
     pairs = len(queries) * len(database)
-    print(f"L2, {len(queries):,} x {len(database):,} images of {queries.shape[1:]}")
-    search(queries[:50], database, PIXELS, folder)
-    seconds, found = timed(lambda: search(queries, database, PIXELS, folder))
-    assert isinstance(found, NeighborTable)
-    ours = line("amdiff", seconds, pairs)
 
     def sklearn() -> np.ndarray:
         return NearestNeighbors(n_neighbors=K, algorithm="brute").fit(flat[1]).kneighbors(flat[0])[0]
@@ -138,8 +146,14 @@ def compare_l2(queries: np.ndarray, database: np.ndarray, folder: Path) -> None:
             [torch.cdist(p, torch.from_numpy(flat[1])).topk(K, largest=False).values for p in parts]
         ).numpy()
 
-    for name, compute in (("scikit-learn, brute force", sklearn), ("torch.cdist and topk", cdist)):
-        seconds, distances = timed(compute)
+    def amdiff() -> NeighborTable:
+        return search(queries, database, PIXELS, folder)
+
+    (seconds, found), *rest = timed([amdiff, sklearn, cdist])
+    assert isinstance(found, NeighborTable)
+    print(f"L2, {len(queries):,} x {len(database):,} images of {queries.shape[1:]}")
+    ours = line("amdiff", seconds, pairs)
+    for name, (seconds, distances) in zip(("scikit-learn, brute force", "torch.cdist and topk"), rest, strict=True):
         line(name, seconds, pairs, ours)
         assert np.allclose(found.distance, np.asarray(distances), rtol=1e-3, atol=math.sqrt(1e-4))
 
