@@ -39,9 +39,7 @@ localrules:
 
 rule all:
     input:
-        ancient(
-            [path for experiment in PLAN.experiments for path in experiment.published]
-        ),
+        ancient([path for page in PLAN.pages for path in page.published]),
 
 
 include: "workflow/rules/common.smk"

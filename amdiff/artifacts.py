@@ -37,6 +37,7 @@ VERSIONS = {
     "energy": 1,
     "likelihood": 1,
     "report": 4,
+    "comparison": 1,
 }
 """The meaning of each stage's results; raise a number when its meaning changes."""
 

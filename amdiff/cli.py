@@ -103,12 +103,12 @@ def schema() -> None:
 
 
 @app.command(hidden=True)
-def publish(experiment: str, configfile: ConfigFile = DEFAULT) -> None:
-    """Copy an experiment's report to results/ (a step of the workflow)."""
+def publish(page: str, configfile: ConfigFile = DEFAULT) -> None:
+    """Copy the report of an experiment or a comparison to results/ (a step of the workflow)."""
     from amdiff.project import thaw
     from amdiff.stages.publication import publish
 
-    publish(thaw(configfile).experiment(experiment))
+    publish(thaw(configfile).page(page))
 
 
 def _stage_command(name: str) -> None:

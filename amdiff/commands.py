@@ -47,7 +47,7 @@ def show_plan(
     for entry, experiment in zip(described, chosen.experiments, strict=True):
         entry["passes"], entry["hours"] = _effort(chosen, experiment, counted, steps_per_second, measure, root)
     artifacts = list(chosen.by_folder.values())
-    total = len(artifacts) + len(chosen.experiments)
+    total = len(artifacts) + len(chosen.pages)
     if as_json:
         _print(json.dumps({"experiments": described, "total_jobs": total}, indent=1))
         return

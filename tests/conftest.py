@@ -85,6 +85,6 @@ def run_project(config: dict[str, Any], root: Path) -> Plan:
     plan = prepare(parse_config(config), root)
     for artifact in plan.by_folder.values():
         make(artifact, plan.config, root)
-    for experiment in plan.experiments:
-        publish(experiment, root)
+    for page in plan.pages:
+        publish(page, root)
     return plan

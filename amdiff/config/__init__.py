@@ -37,7 +37,7 @@ from .diffusion import (
     TrainingSpec,
     UnetDenoiser,
 )
-from .experiment import AnyExperiment, Config, ExperimentSpec, RuntimeSpec
+from .experiment import AnyExperiment, ComparisonSpec, Config, ExperimentSpec, RuntimeSpec
 from .measures import (
     BACKBONE_FILES,
     BACKBONES,
@@ -69,6 +69,7 @@ __all__ = [
     "CircleDataset",
     "CircleSamplingSpec",
     "CircleSpec",
+    "ComparisonSpec",
     "Config",
     "ConfigError",
     "CurvatureSpec",

@@ -130,6 +130,13 @@ class RuntimeSpec(Spec):
     """Interval between progress lines, in seconds."""
 
 
+class ComparisonSpec(Spec):
+    """Experiments set side by side: widths of a network (fig. 7-8), sizes of the synthetic set (fig. 9), tables 1-3."""
+
+    experiments: tuple[str, ...]
+    """Names of at least two experiments on images."""
+
+
 RULES = {
     "all",
     "dataset",
@@ -143,8 +150,9 @@ RULES = {
     *ANALYSES,
     "likelihood",
     "report",
+    "comparison",
 }
-"""Rules of the workflow; experiments are rules beside them."""
+"""Rules of the workflow; experiments and comparisons are rules beside them."""
 
 
 def kind(value: Any) -> str:
@@ -166,6 +174,8 @@ class Config(Spec):
     """Datasets, by a name of one's choice."""
     experiments: dict[str, AnyExperiment]
     """Experiments, by a name of one's choice; results/<name> is what people look at."""
+    comparisons: dict[str, ComparisonSpec] = Field(default={})
+    """Comparisons of experiments, by a name of one's choice; results/<name> is what people look at."""
     backbones: dict[Backbone, Path] = Field(default={})
     """Files with torchvision's weights of LPIPS's networks (.pth or .safetensors), in place of a download."""
     runtime: RuntimeSpec = RuntimeSpec()
@@ -174,13 +184,18 @@ class Config(Spec):
 
     @model_validator(mode="after")
     def _names(self) -> Config:
-        for what, names in (("dataset", self.datasets), ("experiment", self.experiments)):
+        kinds = (("dataset", self.datasets), ("experiment", self.experiments), ("comparison", self.comparisons))
+        for what, names in kinds:
             for name in names:
                 if not NAME.fullmatch(name):
                     raise ValueError(f"{what} name {name!r}: use lower-case letters, digits, '-' and '_', at most 64")
-        taken = sorted(RULES & set(self.experiments))
-        if taken:
-            raise ValueError(f"experiment name {taken[0]!r} is taken by a rule of the workflow; taken: {sorted(RULES)}")
+        for what, names in kinds[1:]:
+            if taken := sorted(RULES & set(names)):
+                raise ValueError(f"{what} name {taken[0]!r} is taken by a rule of the workflow; taken: {sorted(RULES)}")
+        if twice := sorted(set(self.comparisons) & {*self.experiments, *self.datasets}):
+            raise ValueError(f"comparisons.{twice[0]}: the name belongs to an experiment or a dataset; choose another")
+        for name, comparison in self.comparisons.items():
+            self._check_comparison(name, comparison)
         if not self.experiments:
             raise ValueError("experiments: name at least one")
         for name, experiment in self.experiments.items():
@@ -195,6 +210,14 @@ class Config(Spec):
                     f"{experiment.dataset!r}, which holds {'points' if holds == 'circle' else 'images'}"
                 )
         return self
+
+    def _check_comparison(self, name: str, comparison: ComparisonSpec) -> None:
+        key, chosen = f"comparisons.{name}.experiments", comparison.experiments
+        if len(set(chosen)) < 2 or len(set(chosen)) < len(chosen):
+            raise ValueError(f"{key}: name at least two different experiments, got {list(chosen)}")
+        for other in chosen:
+            if not isinstance(self.experiments.get(other), ExperimentSpec):
+                raise ValueError(f"{key}: got {other!r}; name experiments on images of this file")
 
     def _check_thresholds(self, name: str, experiment: AnyExperiment) -> None:
         """Thresholds of another experiment: it is there, has its own, and compares by the same metric."""

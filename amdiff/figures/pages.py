@@ -32,6 +32,8 @@ TITLES = {
     "ring": "Energy along the radius",
     "two_memories": "Two memories",
     "training": "Training",
+    "comparison": "Shares side by side",
+    "capacity": "Capacity",
 }
 
 Summary = dict[str, Any]

@@ -11,7 +11,7 @@ from amdiff.artifacts import Artifact
 from amdiff.config import AnyExperiment, BorrowedThresholds, CircleSpec, Config, ConfigError
 
 from .circle import circle_experiment
-from .experiments import ExperimentPlan, ModelPlan, dataset_artifact, wants_gpu
+from .experiments import ExperimentPlan, ModelPlan, PagePlan, dataset_artifact, wants_gpu
 from .images import image_experiment, shard_ranges
 from .sections import FIGURES, SECTIONS, Section, sections_of
 
@@ -20,6 +20,7 @@ __all__ = [
     "SECTIONS",
     "ExperimentPlan",
     "ModelPlan",
+    "PagePlan",
     "Plan",
     "Section",
     "build_plan",
@@ -36,13 +37,19 @@ class Plan:
 
     config: Config
     experiments: tuple[ExperimentPlan, ...]
+    comparisons: tuple[PagePlan, ...] = ()
     notes: tuple[str, ...] = ()
     """What a person should hear before it runs: settings that are allowed and rarely wise."""
+
+    @property
+    def pages(self) -> tuple[PagePlan, ...]:
+        """Everything that is published: experiments and comparisons."""
+        return (*self.experiments, *self.comparisons)
 
     @cached_property
     def by_folder(self) -> dict[str, Artifact]:
         """Every artifact, by its folder relative to the project's root."""
-        return {a.folder.as_posix(): a for e in self.experiments for a in e.artifacts()}
+        return {a.folder.as_posix(): a for page in self.pages for a in page.artifacts()}
 
     @cached_property
     def datasets(self) -> dict[str, Artifact]:
@@ -57,6 +64,13 @@ class Plan:
                 return experiment
         known = ", ".join(e.name for e in self.experiments)
         raise ConfigError(f"no experiment {name!r} in this configuration; known: {known}")
+
+    def page(self, name: str) -> PagePlan:
+        """The experiment or comparison of that name. Raises ``ConfigError``."""
+        for page in self.comparisons:
+            if page.name == name:
+                return page
+        return self.experiment(name)
 
     def artifact(self, folder: str) -> Artifact:
         """The artifact whose folder (or ``spec.json``) is given. Raises ``ConfigError``."""
@@ -85,7 +99,20 @@ def build_plan(config: Config, grids: Mapping[str, tuple[int, ...]] | None = Non
         if isinstance(spec.thresholds, BorrowedThresholds):
             lent = tuple({t.address: t for t in plans[spec.thresholds.experiment].thresholds}.values())
         plans[name] = image_experiment(name, spec, config, lent, (grids or {}).get(name))
-    return Plan(config, tuple(plans[name] for name in config.experiments))
+    comparisons = tuple(
+        PagePlan(
+            name,
+            Artifact(
+                "comparison",
+                name,
+                "",
+                {"comparison": name, "experiments": list(spec.experiments)},
+                {"reports": tuple(plans[other].report for other in spec.experiments)},
+            ),
+        )
+        for name, spec in config.comparisons.items()
+    )
+    return Plan(config, tuple(plans[name] for name in config.experiments), comparisons)
 
 
 def _borrows(spec: AnyExperiment) -> bool:

@@ -29,7 +29,7 @@ def circle_experiment(name: str, spec: CircleSpec, dataset: Artifact) -> Experim
             "likelihood": tuple(analysis_artifact("likelihood", spec, dataset, m, settings, {}) for m in models),
         },
     )
-    return ExperimentPlan(name, spec, dataset, tuple(models), report)
+    return ExperimentPlan(name, report, spec, dataset, tuple(models))
 
 
 def _model(spec: CircleSpec, dataset: Artifact, size: int) -> ModelPlan:

@@ -35,14 +35,49 @@ class ModelPlan:
 
 
 @dataclass(frozen=True)
-class ExperimentPlan:
-    """One sweep."""
+class PagePlan:
+    """What people look at, under a stable name, and the artifact that holds it."""
 
     name: str
+    report: Artifact
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """What the page is made of."""
+        return ("comparison",)
+
+    @property
+    def results(self) -> Path:
+        """Folder of what people look at."""
+        return Path("results") / self.name
+
+    @property
+    def stamp(self) -> Path:
+        """Says which report the results folder holds; other stamps are removed on publication."""
+        return self.results / f".address-{self.report.address}"
+
+    @property
+    def published(self) -> list[Path]:
+        """The stamp and the files that people look at: where one is missing, all are published again."""
+        sections = [SECTIONS[name] for name in self.sections]
+        names = ["report.html"]
+        names += [f"figures/{f}.{suffix}" for s in sections for f in s.figures for suffix in ("svg", "png", "pdf")]
+        names += [f"tables/{t}" for s in sections for t in s.tables]
+        return [self.stamp, *(self.results / name for name in names)]
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """Every artifact behind it, each once, parents first."""
+        yield from self.report.ancestors()
+        yield self.report
+
+
+@dataclass(frozen=True)
+class ExperimentPlan(PagePlan):
+    """One sweep."""
+
     spec: AnyExperiment
     dataset: Artifact
     models: tuple[ModelPlan, ...]
-    report: Artifact
     grid: Artifact | None = None
     """The sizes, where a sparse sweep has to find them."""
     thresholds: tuple[Artifact, ...] = ()
@@ -54,28 +89,8 @@ class ExperimentPlan:
         return self.grid is None or bool(self.report.derived)
 
     @property
-    def results(self) -> Path:
-        """What people look at."""
-        return Path("results") / self.name
-
-    @property
-    def stamp(self) -> Path:
-        """Says which report the results folder holds; other stamps are removed on publication."""
-        return self.results / f".address-{self.report.address}"
-
-    @property
-    def published(self) -> list[Path]:
-        """The stamp and the files that people look at: where one is missing, all are published again."""
-        sections = [SECTIONS[name] for name in sections_of(self.spec)]
-        names = ["report.html"]
-        names += [f"figures/{f}.{suffix}" for s in sections for f in s.figures for suffix in ("svg", "png", "pdf")]
-        names += [f"tables/{t}" for s in sections for t in s.tables]
-        return [self.stamp, *(self.results / name for name in names)]
-
-    def artifacts(self) -> Iterator[Artifact]:
-        """Every artifact of the experiment, each once, parents first."""
-        yield from self.report.ancestors()
-        yield self.report
+    def sections(self) -> tuple[str, ...]:
+        return sections_of(self.spec)
 
 
 def dataset_artifact(config: Config, name: str) -> Artifact:

@@ -81,7 +81,7 @@ def image_experiment(
     if spec.open_grid is None:
         parts = _parts(spec, first, dataset, metrics)
         report = Artifact("report", spec.dataset, name, content, {"dataset": (dataset,), **parts})
-        return ExperimentPlan(name, spec, dataset, first.models, report, thresholds=first.thresholds)
+        return ExperimentPlan(name, report, spec, dataset, first.models, thresholds=first.thresholds)
     grid = Artifact("grid", spec.dataset, name, {"grid": spec.open_grid.identity()}, {"classify": first.classify})
     sweep = _sweep(spec, found, dataset, metrics, lent) if found else None
     report = Artifact(
@@ -93,7 +93,7 @@ def image_experiment(
         derived=_parts(spec, sweep, dataset, metrics) if sweep else {},
     )
     known = sweep or first
-    return ExperimentPlan(name, spec, dataset, known.models, report, grid=grid, thresholds=known.thresholds)
+    return ExperimentPlan(name, report, spec, dataset, known.models, grid=grid, thresholds=known.thresholds)
 
 
 def _sweep(

@@ -60,6 +60,10 @@ SECTIONS = {
         ("landscape.csv", "minima.csv", "clusters.csv"),
     ),
     "training": Section({"training": "Models"}, ()),
+    "comparison": Section(
+        {"comparison": "Comparison", "capacity": "Comparison"},
+        ("comparison.csv", "transitions.csv", "thresholds.csv", "configurations.csv"),
+    ),
 }
 """Sections by name, in the order of a page."""
 

@@ -29,6 +29,7 @@ STAGES = {
     "energy": "landscape",
     "likelihood": "toy",
     "report": "report",
+    "comparison": "comparison",
 }
 """The module of each stage: imported when needed, since some bring torch and others faiss."""
 

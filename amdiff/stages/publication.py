@@ -12,30 +12,30 @@ from pathlib import Path
 
 from amdiff.artifacts import SPEC, Store
 from amdiff.files import ArtifactError, atomic_file, locked, read_json, write_bytes
-from amdiff.plan import ExperimentPlan
+from amdiff.plan import PagePlan
 
 from .context import say
 
 
-def publish(experiment: ExperimentPlan, root: Path = Path()) -> None:
-    """Copy an experiment's report to ``results/<experiment>``, and remove what only an older one had.
+def publish(page: PagePlan, root: Path = Path()) -> None:
+    """Copy a report to ``results/<name>``, and remove what only an older one had.
 
     Files of other origin are left alone.
     """
-    store, target = Store(root), root / experiment.results
-    with locked(root / "scratch/locks" / f"publish-{experiment.name}"):
-        names = list(store.record(experiment.report)["files"])
+    store, target = Store(root), root / page.results
+    with locked(root / "scratch/locks" / f"publish-{page.name}"):
+        names = list(store.record(page.report)["files"])
         before: set[str] = set()
         for stamp in target.glob(".address-*"):
             before |= _files_of(root / stamp.read_text().strip())
             stamp.unlink()
         for name in names:
             with atomic_file(target / name) as temporary:
-                shutil.copyfile(store.file(experiment.report, name), temporary)
+                shutil.copyfile(store.file(page.report, name), temporary)
         for name in before - set(names):
             (target / name).unlink(missing_ok=True)
-        write_bytes(root / experiment.stamp, f"{experiment.report.folder}\n".encode())
-    say(f"{experiment.name}: see {target / 'report.html'}")
+        write_bytes(root / page.stamp, f"{page.report.folder}\n".encode())
+    say(f"{page.name}: see {target / 'report.html'}")
 
 
 def _files_of(report: Path) -> set[str]:

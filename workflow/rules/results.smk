@@ -18,34 +18,51 @@ rule report:
         "{AMDIFF} report artifacts/{wildcards.dataset}/report/{wildcards.name} --configfile {FROZEN} 2>&1 | tee {log}"
 
 
-for experiment in PLAN.experiments:
+rule comparison:
+    input:
+        ancient(parents("comparison")),
+    output:
+        artifact("comparison"),
+    log:
+        "logs/{dataset}/comparison/{name}.log",
+    benchmark:
+        "logs/{dataset}/comparison/{name}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "{AMDIFF} comparison artifacts/{wildcards.dataset}/comparison/{wildcards.name} --configfile {FROZEN} 2>&1 | tee {log}"
+
+
+for page in PLAN.pages:
 
     rule:
         name:
-            experiment.name
+            page.name
         input:
-            ancient(experiment.report.spec),
+            ancient(page.report.spec),
         output:
             [
                 (
                     report(
                         path,
-                        category=experiment.name,
+                        category=page.name,
                         subcategory=FIGURES[path.stem],
                         caption=f"../../amdiff/figures/captions/{path.stem}.rst",
                     )
                     if path.suffix == ".svg"
                     else path
                 )
-                for path in experiment.published
+                for path in page.published
             ],
         log:
-            f"logs/publish/{experiment.name}.log",
+            f"logs/publish/{page.name}.log",
         threads: 1
         resources:
             mem_mb=500,
             runtime=10,
         params:
-            experiment=experiment.name,
+            page=page.name,
         shell:
-            "{AMDIFF} publish {params.experiment} --configfile {FROZEN} 2>&1 | tee {log}"
+            "{AMDIFF} publish {params.page} --configfile {FROZEN} 2>&1 | tee {log}"

@@ -1,0 +1,144 @@
+"""Experiments side by side (fig. 7-9, tables 1-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from amdiff.config import ExperimentSpec, UnetDenoiser
+from amdiff.phases.classes import CLASSES
+
+from .page import Table, make_table
+from .style import COLUMN, PAGE, size_axis, subplots
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's, one an experiment; beyond seven they come again."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """What a comparison shows of one experiment."""
+
+    name: str
+    spec: ExperimentSpec
+    parameters: int
+    """Of the network; 0 for a closed form."""
+    images: int
+    """Training images of the dataset."""
+    shape: tuple[int, ...]
+    """(C, H, W) of an image."""
+    shares: list[dict[str, Any]]
+    """Rows of fractions.csv, by increasing K."""
+    thresholds: list[dict[str, Any]]
+    """Rows of thresholds.csv."""
+    transition: tuple[int, int] | None
+    """Where the memorized share falls and where it has fallen; None where it does not."""
+
+    @property
+    def peak(self) -> dict[str, Any]:
+        """The row with the largest spurious share."""
+        return max(self.shares, key=lambda row: float(row["spurious"]))
+
+
+def shares(sides: Sequence[Side]) -> Figure:
+    """Shares of each class against K, one colour an experiment."""
+    figure, (grid,) = subplots(1, len(CLASSES), width=PAGE, height=2.6)
+    every = sorted({int(row["K"]) for side in sides for row in side.shares})
+    for axes, name in zip(grid, CLASSES, strict=True):
+        for i, side in enumerate(sides):
+            sizes = [int(row["K"]) for row in side.shares]
+            value, low, high = (np.array([float(row[f"{name}{end}"]) for row in side.shares])
+                                for end in ("", "_low", "_high"))  # fmt: skip
+            color = COLORS[i % len(COLORS)]
+            axes.fill_between(sizes, low, high, color=color, alpha=0.18, linewidth=0)
+            axes.plot(sizes, value, "o-", color=color, markersize=2.5, label=side.name)
+        size_axis(axes, every, gap=0.3)
+        axes.set_title(name)
+        axes.set_ylim(bottom=-0.02)
+    grid[0].set_ylabel("share of samples")
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper center", ncols=min(len(sides), 4))
+    return figure
+
+
+def capacity(sides: Sequence[Side]) -> Figure:
+    """K of the spurious peak, and where memorization falls, against the parameters of the network."""
+    figure, axes = plt.subplots(figsize=(COLUMN, 2.6))
+    for i, side in enumerate(sides):
+        color = COLORS[i % len(COLORS)]
+        x = max(side.parameters, 1)
+        if side.transition is not None:
+            axes.plot([x, x], side.transition, "-", color=color, linewidth=1.2, alpha=0.5)
+        axes.plot([x], [int(side.peak["K"])], "o", color=color, label=side.name)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("parameters")
+    axes.set_ylabel("$K$ of the spurious peak")
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+def sentences(sides: Sequence[Side]) -> list[str]:
+    """Findings, one sentence an experiment."""
+    found = []
+    for side in sides:
+        row = side.peak
+        value, low, high = (float(row[f"spurious{end}"]) for end in ("", "_low", "_high"))
+        text = (
+            f"{side.name}: the spurious share is largest at K = {int(row['K']):,}, {value:.1%} [{low:.1%}, {high:.1%}]"
+        )
+        if side.transition is not None:
+            text += f"; memorization falls from K = {side.transition[0]:,} to {side.transition[1]:,}"
+        found.append(f"{text}.")
+    return found
+
+
+def tables(sides: Sequence[Side]) -> list[Table]:
+    """Peaks; sizes around the transition (table 1); thresholds (table 2); configurations (table 3)."""
+    peaks, transitions, thresholds, configurations = [], [], [], []
+    for side in sides:
+        row, spec = side.peak, side.spec
+        peaks.append([side.name, side.parameters, spec.sampling.per_image, int(row["K"]),
+                      *(float(row[f"spurious{end}"]) for end in ("", "_low", "_high"))])  # fmt: skip
+        fall, plateau = side.transition or (None, None)
+        transitions.append([side.name, spec.dataset, fall, plateau, side.images, len(side.shares)])
+        values = {(t["delta_m"], t["delta_s"], t["delta_m_method"], t["delta_s_method"]) for t in side.thresholds}
+        for t in side.thresholds[:1] if len(values) == 1 else side.thresholds:
+            size = "all" if len(values) == 1 else int(t["K"])
+            thresholds.append([side.name, spec.neighbors.metric, size, float(t["delta_m"]), t["delta_m_method"],
+                               float(t["delta_s"]), t["delta_s_method"]])  # fmt: skip
+        unet = spec.denoiser if isinstance(spec.denoiser, UnetDenoiser) else None
+        trained = spec.denoiser.kind != "exact"
+        configurations.append([
+            side.name, spec.dataset, "x".join(map(str, side.shape)), spec.denoiser.kind,
+            getattr(spec.denoiser, "width", None),
+            " ".join(map(str, unet.multipliers)) if unet else None,
+            side.parameters,
+            spec.training.iterations if trained else None,
+            spec.training.batch_size if trained else None,
+            getattr(spec.denoiser, "dropout", None),
+        ])  # fmt: skip
+    return [
+        make_table(
+            "comparison", "Spurious peaks",
+            ["experiment", "parameters", "samples_per_image", "K", "spurious", "spurious_low", "spurious_high"], peaks,
+        ),
+        make_table(
+            "transitions", "Transitions (table 1)", ["experiment", "dataset", "A", "B", "N", "models"], transitions,
+            note="Where the memorized share starts to fall and where it has fallen, by the rule of the grids, on the "
+            "sizes that were run.",
+        ),
+        make_table(
+            "thresholds", "Thresholds (table 2)",
+            ["experiment", "metric", "K", "delta_m", "delta_m_method", "delta_s", "delta_s_method"], thresholds,
+        ),
+        make_table(
+            "configurations", "Configurations (table 3)",
+            ["experiment", "dataset", "image", "network", "width", "multipliers", "parameters", "iterations",
+             "batch_size", "dropout"], configurations,
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,80 @@
+"""Experiments side by side: shares, capacity, and the paper's tables 1-3, from the reports of the experiments."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from amdiff.artifacts import Artifact
+from amdiff.config import ExperimentSpec
+from amdiff.figures import comparison as drawing
+from amdiff.figures.page import Picture, render
+from amdiff.figures.pages import TITLES
+from amdiff.figures.style import save, style
+from amdiff.files import atomic_file, write_bytes
+from amdiff.phases.transition import find_transition
+from amdiff.plan import FIGURES
+
+from .context import Context
+from .files import dataset_counts, dataset_images
+
+
+def comparison(context: Context, artifact: Artifact, folder: Path) -> None:
+    """Write tables, figures and the page of a comparison."""
+    rows = [_side(context, report) for report in artifact.parents["reports"]]
+    pictures: dict[str, list[Picture]] = {}
+    with style():
+        for name, figure in (("comparison", drawing.shares(rows)), ("capacity", drawing.capacity(rows))):
+            save(figure, folder / "figures", name, atomic_file)
+            data = (folder / "figures" / f"{name}.svg").read_bytes()
+            pictures.setdefault(FIGURES[name], []).append(Picture(name, TITLES[name], data, "svg+xml"))
+    tables = drawing.tables(rows)
+    for table in tables:
+        write_bytes(folder / "tables" / f"{table.name}.csv", table.csv.encode())
+    page = render(
+        title=artifact.params["comparison"],
+        address=artifact.address,
+        headline=drawing.sentences(rows),
+        warnings=[],
+        groups=pictures,
+        tables=tables,
+        configuration="experiments:\n" + "".join(f"- {name}\n" for name in artifact.params["experiments"]),
+        provenance=[(row.name, report.folder.as_posix()) for row, report in
+                    zip(rows, artifact.parents["reports"], strict=True)],
+    )  # fmt: skip
+    write_bytes(folder / "report.html", page.encode())
+
+
+def _side(context: Context, report: Artifact) -> drawing.Side:
+    """What a comparison shows of one experiment."""
+    from amdiff.diffusion.denoisers import count_parameters
+
+    spec = TypeAdapter(ExperimentSpec).validate_python(report.params["spec"])
+    dataset = report.parent("dataset")
+    images = dataset_images(context.store, dataset)
+    shares = _read(context, report, "fractions.csv")
+    sizes = [int(row["K"]) for row in shares]
+    try:
+        transition = find_transition(sizes, [float(row["memorized"]) for row in shares], 0.05)
+    except ValueError:
+        transition = None
+    return drawing.Side(
+        report.params["experiment"],
+        spec,
+        parameters=count_parameters(spec.denoiser, images.shape[1:], spec.diffusion.steps),
+        images=dataset_counts(context.store, dataset)[0],
+        shape=images.shape[1:],
+        shares=shares,
+        thresholds=_read(context, report, "thresholds.csv"),
+        transition=transition,
+    )
+
+
+def _read(context: Context, report: Artifact, name: str) -> list[dict[str, Any]]:
+    """Rows of one of a report's tables."""
+    text = context.store.file(report, f"tables/{name}").read_text()
+    return list(csv.DictReader(io.StringIO(text)))

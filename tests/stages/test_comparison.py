@@ -1,0 +1,79 @@
+"""Experiments side by side, from their reports."""
+
+from __future__ import annotations
+
+import copy
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amdiff.config import ConfigError, parse_config
+from amdiff.plan import Plan
+from tests.conftest import SMALL, TOY, run_project
+
+
+def config() -> dict[str, Any]:
+    """A narrow and a wide network, briefly trained."""
+    found = copy.deepcopy(SMALL)
+    narrow = found["experiments"]["tiny"] | {"basin": None, "curvature": None, "energy": None}
+    wide = copy.deepcopy(narrow)
+    wide["denoiser"]["width"] = 90
+    found["experiments"] = {"narrow": narrow, "wide": wide}
+    found["comparisons"] = {"widths": {"experiments": ["narrow", "wide"]}}
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Plan]:
+    root = tmp_path_factory.mktemp("comparison")
+    return root, run_project(config(), root)
+
+
+def rows(root: Path, page: str, table: str) -> list[dict[str, str]]:
+    with (root / f"results/{page}/tables/{table}.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_comparison_tells_what_its_experiments_found(finished: tuple[Path, Plan]) -> None:
+    root, plan = finished
+    for name in ("narrow", "wide"):
+        (peak,) = [r for r in rows(root, "widths", "comparison") if r["experiment"] == name]
+        largest = max(rows(root, name, "fractions"), key=lambda r: float(r["spurious"]))
+        assert (peak["K"], peak["spurious"]) == (largest["K"], largest["spurious"])
+        (thresholds,) = [r for r in rows(root, "widths", "thresholds") if r["experiment"] == name]
+        assert thresholds["delta_m"] == rows(root, name, "thresholds")[0]["delta_m"]
+        assert thresholds["K"] == "all"
+    settings = rows(root, "widths", "configurations")
+    assert [r["width"] for r in settings] == ["70", "90"]
+    assert int(settings[0]["parameters"]) == 21_048 < int(settings[1]["parameters"])
+    assert {r["N"] for r in rows(root, "widths", "transitions")} == {"1797"}
+    assert "narrow: the spurious share is largest at K = " in (root / "results/widths/report.html").read_text()
+    assert all(path.exists() for path in (root / p for p in plan.page("widths").published))
+
+
+@pytest.mark.parametrize(
+    ("experiments", "message"),
+    [
+        (["narrow"], "name at least two different experiments"),
+        (["narrow", "narrow"], "name at least two different experiments"),
+        (["narrow", "other"], "got 'other'; name experiments on images"),
+        (["narrow", "ring"], "got 'ring'; name experiments on images"),
+    ],
+)
+def test_wrong_comparisons_are_refused(experiments: list[str], message: str) -> None:
+    asked = config()
+    asked["datasets"] |= TOY["datasets"]
+    asked["experiments"] |= copy.deepcopy(TOY["experiments"])
+    asked["comparisons"]["widths"]["experiments"] = experiments
+    with pytest.raises(ConfigError, match=message):
+        parse_config(asked)
+
+
+@pytest.mark.parametrize("name", ["narrow", "digits", "report"])
+def test_names_are_not_used_twice(name: str) -> None:
+    asked = config()
+    asked["comparisons"] = {name: asked["comparisons"]["widths"]}
+    with pytest.raises(ConfigError, match=r"taken by a rule|belongs to an experiment or a dataset"):
+        parse_config(asked)
