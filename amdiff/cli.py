@@ -97,6 +97,14 @@ def export(
 
 
 @app.command()
+def paper(configfile: ConfigFile = Path("workflow/config/paper.yaml")) -> None:
+    """Write results/paper.html: the paper's figures and tables beside those that are made, and what is not."""
+    from amdiff import commands
+
+    commands.paper(configfile)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of configuration files, for editors."""
     sys.stdout.write(json_schema())

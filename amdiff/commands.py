@@ -12,7 +12,7 @@ from typing import Any
 
 from amdiff.artifacts import SPEC, VERSIONS, Artifact, Store, check_folder
 from amdiff.config import ConfigError, ExperimentSpec
-from amdiff.files import read_json
+from amdiff.files import read_json, write_bytes
 from amdiff.plan import ExperimentPlan, Plan
 from amdiff.plan.costs import hours, total_passes
 from amdiff.project import image_shape, open_plan
@@ -152,6 +152,36 @@ def _describe(chosen: Plan, experiment: ExperimentPlan, root: Path) -> dict[str,
         "jobs": sum(1 for _ in experiment.artifacts()) + 1,
         "disk_bytes": disk,
     }
+
+
+# -- paper ------------------------------------------------------------------------------------
+
+
+def paper(configfile: Path, root: Path = Path()) -> Path:
+    """Write ``results/paper.html``: each figure and table of the paper, and ours where it has been made."""
+    from amdiff.figures.paper import COUNTERPARTS, Entry, Item, render
+
+    chosen = open_plan(configfile, root)
+    entries = []
+    for theirs in COUNTERPARTS:
+        shown: list[Item] = []
+        missing: list[str] = []
+        for page in chosen.pages:
+            files = [f for f in theirs.files if page.results / f in page.published]
+            # thresholds.csv is in every report; table 2 is that of all experiments together
+            if not files or (theirs.number.startswith("Table") and page not in chosen.comparisons):
+                continue
+            if (root / page.stamp).exists():
+                shown += [Item(page.name, f"{page.name}/{f}") for f in files]
+            else:
+                missing.append(page.name)
+        entries.append(Entry(theirs.number, theirs.title, shown, missing))
+    made = sum((root / page.stamp).exists() for page in chosen.pages)
+    target = root / "results/paper.html"
+    text = render(entries, configuration=str(configfile), made=made, total=len(chosen.pages))
+    write_bytes(target, text.encode())
+    _print(f"{target}: {made} of {len(chosen.pages)} pages are made")
+    return target
 
 
 # -- why --------------------------------------------------------------------------------------

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 
+from amdiff.commands import paper
 from amdiff.config import ExperimentSpec, GridSpec, UnetDenoiser, read_config
 from amdiff.diffusion.denoisers import count_parameters
-from amdiff.plan import build_plan
-from tests.conftest import REPO
+from amdiff.figures.paper import COUNTERPARTS
+from amdiff.plan import FIGURES, SECTIONS, build_plan
+from tests.conftest import REPO, SMALL, run_project
 
 PAPER = REPO / "workflow/config/paper.yaml"
 SHAPES = {"mnist": (1, 28, 28), "fashion-mnist": (1, 28, 28), "cifar10": (3, 32, 32), "lsun-church": (3, 64, 64)}
@@ -63,7 +69,7 @@ def test_twice_the_samples_share_models_and_samples() -> None:
         assert b.shards[: len(a.shards)] == a.shards
         assert b.samples == 2 * a.samples
     trained = {a.address for a in plan.by_folder.values() if a.stage == "train"}
-    assert len(trained) == 8 * 38
+    assert len(trained) == 8 * 38 + 3  # and the circle's
 
 
 def test_all_of_it_is_planned_in_seconds() -> None:
@@ -73,3 +79,29 @@ def test_all_of_it_is_planned_in_seconds() -> None:
         cwd=REPO, check=True, capture_output=True,
     )  # fmt: skip
     assert time.monotonic() - start < 30
+
+
+def test_the_page_sets_ours_beside_theirs(tmp_path: Path) -> None:
+    config = copy.deepcopy(SMALL)
+    config["experiments"]["tiny"] |= {"curvature": None, "energy": None}
+    config["experiments"]["other"] = {**copy.deepcopy(config["experiments"]["tiny"]), "sizes": [8]}
+    config["comparisons"] = {"sizes": {"experiments": ["tiny", "other"]}}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(config))
+    everything = copy.deepcopy(config)
+    del everything["experiments"]["other"], everything["comparisons"]
+    run_project(everything, tmp_path)
+    text = paper(tmp_path / "c.yaml", tmp_path).read_text()
+    assert "1 of 3 pages" in text
+    assert '<img src="tiny/figures/log_volume.svg"' in text
+    assert "other has not run: <code>snakemake --cores all --configfile" in text
+    assert "sizes has not run" in text
+    for nothing in ("energy landscapes of the toy model", "curvature of Stable Diffusion", "curvature spectra"):
+        section = text.split(nothing)[1].split("</section>")[0]
+        assert "Nothing in this configuration shows it." in section
+    for path in re.findall(r'(?:src|href)="([^"]+)"', text):
+        assert (tmp_path / "results" / path).exists()
+
+
+def test_every_counterpart_is_one_of_our_files() -> None:
+    ours = {f"figures/{name}.svg" for name in FIGURES} | {f"tables/{t}" for s in SECTIONS.values() for t in s.tables}
+    assert {f for theirs in COUNTERPARTS for f in theirs.files} <= ours
