@@ -104,6 +104,8 @@ def slurm(folder: Path) -> Iterator[None]:
     conf, gres = Path("/etc/slurm/slurm.conf"), Path("/etc/slurm/gres.conf")
     if conf.exists() and not conf.read_text().startswith("# made by amdiff's tests"):
         pytest.skip("this machine has a Slurm of its own")
+    if gres.exists() and not conf.exists():
+        pytest.skip("this machine has a Slurm of its own")
     conf.parent.mkdir(exist_ok=True)
     conf.write_text(
         SLURM_CONF.format(host=host, ports=(free_port(), free_port()), folder=folder, memory=int(0.9 * pages))
@@ -117,9 +119,11 @@ def slurm(folder: Path) -> Iterator[None]:
     try:
         with running(["slurmctld", "-D"], folder / "ctld.out"), running(["slurmd", "-D"], folder / "slurmd.out"):
             wait_for(lambda: "idle" in _ask("sinfo", "-h", "-o", "%T"), 60)
-            yield
-            _ask("scancel", "--user", "root")
-            wait_for(lambda: not _ask("squeue", "-h").strip(), 60)
+            try:
+                yield
+            finally:
+                _ask("scancel", "--user", "root")
+                wait_for(lambda: not _ask("squeue", "-h").strip(), 60)
     finally:
         conf.unlink()
         gres.unlink()

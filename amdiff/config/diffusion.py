@@ -113,8 +113,9 @@ class TrainingSpec(Spec):
     """Decay of the moving average of the weights, which is what samples."""
     ema_warmup: bool = False
     """Use min(ema_decay, (1 + i) / (10 + i)) at step i, for short trainings."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Arithmetic of the network in training (bfloat16: autocast; weights stay float32). Sampling is float32."""
+    precision: Literal["float32", "tfloat32", "bfloat16"] = "float32"
+    """Arithmetic of the network in training (tfloat32: products of 10 bits on recent NVIDIA GPUs, PyTorch's default for
+    convolutions; bfloat16: autocast; weights stay float32). Sampling and analyses are float32."""
     seed: Seed = 0
 
     def resolved(self, size: int) -> dict[str, Any]:

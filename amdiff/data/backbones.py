@@ -82,16 +82,23 @@ def _official(backbone: Backbone) -> dict[str, Tensor]:
     import torch
 
     name = BACKBONE_FILES[backbone]
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / name
     try:
-        return torch.hub.load_state_dict_from_url(
-            f"https://download.pytorch.org/models/{name}", map_location="cpu", check_hash=True, weights_only=True
-        )
+        if not cached.exists():
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(f"https://download.pytorch.org/models/{name}", str(cached))
     except (OSError, RuntimeError) as error:
         raise DataError(
             f"the weights of LPIPS's network are not here and cannot be downloaded ({error}). Either put {name} into "
             f"{torch.hub.get_dir()}/checkpoints, or name a copy in the configuration, as 'backbones: {{{backbone}: "
             f"/path/to/{name}}}'; the metric 'stlpips-alex' needs no download"
         ) from None
+    if backbone_digest(backbone, cached) != (official := official_digest(backbone)):
+        raise DataError(
+            f"{cached} is not torchvision's, or is damaged (its SHA-256 does not start with {official}); "
+            "remove it, or name it under 'backbones' if it is meant"
+        )
+    return _read(cached)
 
 
 def _read(path: Path) -> dict[str, Tensor]:

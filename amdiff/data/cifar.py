@@ -71,7 +71,8 @@ def _downloaded(folder: Path, download: bool) -> Path:
         from torchvision.datasets.utils import download_url
 
         try:
-            download_url(f"https://www.cs.toronto.edu/~kriz/{BINARY}", str(folder), BINARY, ARCHIVES[BINARY])
+            download_url(f"https://www.cs.toronto.edu/~kriz/{BINARY}", str(folder), f"{BINARY}.part", ARCHIVES[BINARY])
+            (folder / f"{BINARY}.part").replace(folder / BINARY)
         except (OSError, RuntimeError) as error:
             problem = f"CIFAR10 is not here and cannot be downloaded ({error})"
         else:

@@ -50,10 +50,11 @@ def _download(archive: Path, allowed: bool) -> None:
 
     problem = f"{archive.parent} holds neither {NAME}/data.mdb nor {archive.name}"
     if allowed:
+        partial = archive.with_name(f"{archive.name}.part")
         try:
-            download_url(URL, str(archive.parent), archive.name)
+            download_url(URL, str(archive.parent), partial.name)
+            partial.replace(archive)
         except (OSError, RuntimeError) as error:
-            archive.unlink(missing_ok=True)
             problem = f"LSUN-CHURCH is not here and cannot be downloaded ({error})"
         else:
             return
@@ -75,7 +76,7 @@ def _unpacked(archive: Path) -> Path:
                 while piece := source.read(2**24):
                     out.write(piece)
             partial.replace(target / "data.mdb")
-    except (zipfile.BadZipFile, KeyError, EOFError) as error:
+    except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
         raise DataError(f"{archive}: cannot be unpacked ({error})") from None
     return target
 
@@ -85,6 +86,9 @@ def _entries(path: Path) -> Iterator[tuple[str, bytes]]:
 
     try:
         with lmdb.open(str(path), readonly=True, lock=False, max_readers=1) as base, base.begin() as transaction:
+            pages, size = base.info()["last_pgno"] + 1, base.stat()["psize"]
+            if pages * size > (path / "data.mdb").stat().st_size:  # to read beyond its end is a bus error
+                raise DataError(f"{path}/data.mdb is cut short; unpack or copy it again")
             for key, value in transaction.cursor():
                 yield bytes(key).decode("ascii", "replace"), bytes(value)
     except lmdb.Error as error:

@@ -120,6 +120,8 @@ class LastReturns:
     """A target, and the last that comes back of one of its copies at each of several thresholds."""
 
     size: int
+    delta: float
+    """The threshold at this K, which the columns multiply."""
     group: str
     image: UInt8[np.ndarray, "c h w"]
     back: UInt8[np.ndarray, "d c h w"]
@@ -129,19 +131,20 @@ class LastReturns:
     """Where the copy never came back."""
 
 
-def basin_choice(rows: Sequence[LastReturns], deltas: Sequence[float], title: str) -> Figure:
+def basin_choice(rows: Sequence[LastReturns], factors: Sequence[float], title: str) -> Figure:
     """Targets and the last that counts as recovered at each threshold: where pictures change, it is too large."""
-    figure, grid = _pictures(len(rows), len(deltas) + 1, title)
+    figure, grid = _pictures(len(rows), len(factors) + 1, title)
     for line, row in zip(grid, rows, strict=False):
         _picture(line[0], row.image)
         line[0].set_ylabel(f"{row.group}\nK = {row.size:,}", fontsize=5, color=FRAMES[row.group])
+        line[0].set_xlabel(rf"$\delta$ = {row.delta:.3g}", fontsize=4.5, labelpad=1)
         for axes, image, time, failed in zip(line[1:], row.back, row.time, row.failed, strict=True):
             if not failed:
                 _picture(axes, image)
             axes.set_xlabel("never" if failed else f"t = {time}", fontsize=4.5, labelpad=1)
     grid[0, 0].set_title("target", fontsize=5)
-    for axes, delta in zip(grid[0, 1:], deltas, strict=True):
-        axes.set_title(rf"$\delta$ = {delta:.3g}", fontsize=5)
+    for axes, factor in zip(grid[0, 1:], factors, strict=True):
+        axes.set_title(rf"$\delta$ x {factor:g}", fontsize=5)
     return figure
 
 

@@ -30,8 +30,8 @@ def _resources() -> Any:
 def float32_slack(dimension: int) -> float:
     """Rounding of a squared distance by norm expansion in float32, relative to the larger squared norm.
 
-    Errors of a sum of ``dimension`` products grow as its root; the factor is generous. On a GPU it holds without TF32,
-    which ``NVIDIA_TF32_OVERRIDE=0`` switches off.
+    Errors of a sum of ``dimension`` products grow as its root; the factor is generous, and no strict bound: the worst
+    case grows with the dimension itself. FAISS does not use TF32 on a GPU.
     """
     return float(np.finfo(np.float32).eps) * max(64.0, 4.0 * dimension**0.5)
 

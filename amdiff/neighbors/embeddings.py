@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,7 +80,7 @@ def perceptual(metric: str, weights: Mapping[str, Any], device: Any) -> Embeddin
     network = load_perceptual(metric, weights).to(device).to(memory_format=torch.channels_last)  # pools faster
     return Embedding(
         vectors=partial(_network_vectors, network),
-        dimension=cache(network.dimension),
+        dimension=network.dimension,
         unit=1.0,
         squared=True,
         label=LABELS[metric],
@@ -96,8 +96,7 @@ def _network_vectors(network: Perceptual, images: UInt8[np.ndarray, "n c h w"]) 
 
     device = next(network.parameters()).device
     out = np.empty((len(images), network.dimension(images.shape[1:])), np.float32)
-    # about 2**24 pixels on a GPU, 2**18 on a CPU, whose caches are small
-    piece = max(1, 2 ** (24 if device.type == "cuda" else 18) // int(np.prod(images.shape[2:])))
+    piece = network.piece(images.shape[1:])
     with torch.inference_mode():
         for start in range(0, len(images), piece):
             part = torch.from_numpy(np.ascontiguousarray(images[start : start + piece]))

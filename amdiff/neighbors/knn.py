@@ -2,8 +2,8 @@
 
 FAISS computes squared distances by expanding the norm, which loses precision near zero, exactly
 where duplicates lie. So vectors are centred, each block gives k + margin candidates, and the
-candidates' distances are recomputed directly in float64; where rounding might have hidden a neighbour, the
-query is compared with the whole block. Byte-equal images are searched once and
+candidates' distances are recomputed directly in float64; where rounding might have hidden a neighbour, all that
+may be as near are. Byte-equal images are searched once and
 have distance exactly 0. "Itself" is excluded by number, never by position in the list.
 """
 
@@ -115,6 +115,7 @@ class _Blocks:
         # two blocks of vectors in float32, once more while they are made and centred, and the candidates
         self.rows = int(np.clip(memory_mb * 2**20 / (database.dimension * 4 * 6 + candidates * 96), 1, 65_536))
         self.pairs = max(1, int(memory_mb * 2**20 / (database.dimension * 20 * 8)))
+        self.cells = memory_mb * 2**20 / 8 / 48
         head = database.rows(0, min(self.rows, len(database)))
         self.centre = head.mean(axis=0, dtype=np.float64).astype(np.float32)
 
@@ -138,11 +139,11 @@ class _Blocks:
     def _search_block(
         self, vectors: np.ndarray, centred: np.ndarray, block: np.ndarray, wanted: int, bound: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Candidate rows of one block and their exact squared distances, (q, c), certain to hold the nearest.
+        """Candidate rows of one block and their exact squared distances, (q, c), that hold the nearest.
 
         Only what may lie within ``bound``, (q,), is of interest: the last one wanted of the blocks before. What FAISS
         left out is at least as far as the last candidate it gave, up to its rounding. Where the last one wanted is
-        not nearer than that, the query is compared with the whole block directly.
+        not nearer than that, as among many near copies of one image, all that may be as near is measured.
         """
         shifted = block - self.centre
         approximate, rows = nearest_candidates(centred, shifted, self.candidates, gpu=self.gpu)
@@ -156,12 +157,36 @@ class _Blocks:
         if rows.shape[1] == len(block):
             return rows, exact
         last = np.minimum(np.partition(exact, wanted - 1, axis=1)[:, wanted - 1], bound)
-        everything = np.arange(len(block))
-        for q in np.flatnonzero(last >= approximate[:, -1] - slack):
-            squares = pair_squares(vectors, block, np.full(len(block), q), everything, self.pairs)
-            rows[q] = np.argsort(squares, kind="stable")[: rows.shape[1]]
-            exact[q] = squares[rows[q]]
+        unsure = np.flatnonzero(last >= approximate[:, -1] - slack)
+        step = max(1, int(self.cells / len(block)))
+        for start in range(0, len(unsure), step):
+            q = unsure[start : start + step]
+            self._search_range(vectors, centred, block, shifted, q, (last + slack)[q], rows, exact)
         return rows, exact
+
+    def _search_range(
+        self,
+        vectors: np.ndarray,
+        centred: np.ndarray,
+        block: np.ndarray,
+        shifted: np.ndarray,
+        queries: np.ndarray,
+        limit: np.ndarray,
+        rows: np.ndarray,
+        exact: np.ndarray,
+    ) -> None:
+        """Set the candidates of some queries to the nearest of all whose approximate distance is within ``limit``."""
+        left = centred[queries]
+        norms = np.einsum("qd,qd->q", left, left)[:, None] + np.einsum("bd,bd->b", shifted, shifted)
+        q, j = np.nonzero(norms - 2 * (left @ shifted.T) <= limit[:, None])
+        squares = pair_squares(vectors, block, queries[q], j, self.pairs)
+        order = np.lexsort((j, squares, q))
+        q, j, squares = q[order], j[order], squares[order]
+        rank = np.arange(len(q)) - np.searchsorted(q, q)  # place of each within its query
+        kept = rank < rows.shape[1]
+        exact[queries] = np.inf
+        rows[queries[q[kept]], rank[kept]] = j[kept]
+        exact[queries[q[kept]], rank[kept]] = squares[kept]
 
 
 def pair_squares(

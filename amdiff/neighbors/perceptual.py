@@ -107,6 +107,7 @@ class Perceptual(nn.Module):
             if isinstance(layer, nn.ReLU):
                 layer.inplace = False
         self.heads = nn.ParameterList()
+        self._dimensions: dict[tuple[int, ...], int] = {}
         # ImageNet's mean and spread, for images in [-1, 1]
         self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188])[:, None, None], persistent=False)
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450])[:, None, None], persistent=False)
@@ -133,8 +134,16 @@ class Perceptual(nn.Module):
 
     def dimension(self, shape: tuple[int, ...]) -> int:
         """Length of the vectors of images of shape (C, H, W)."""
-        like = next(self.parameters())
-        return self(torch.zeros((1, *shape), dtype=like.dtype, device=like.device)).shape[1]
+        if shape not in self._dimensions:
+            like = next(self.parameters())
+            with torch.inference_mode():
+                self._dimensions[shape] = self(torch.zeros((1, *shape), dtype=like.dtype, device=like.device)).shape[1]
+        return self._dimensions[shape]
+
+    def piece(self, shape: tuple[int, ...]) -> int:
+        """Images of shape (C, H, W) that pass together: all they take at once is several times their vectors."""
+        room = 2**31 if next(self.parameters()).device.type == "cuda" else 2**27
+        return int(min(max(1, room // (4 * 8 * self.dimension(shape))), 2048))
 
 
 def load_perceptual(metric: str, weights: Mapping[str, Float32[Tensor, "..."]]) -> Perceptual:
@@ -159,7 +168,9 @@ def squared_distance(network: Perceptual) -> Callable[[Tensor, Tensor], Tensor]:
     """The metric of pairs of images in [-1, 1], (n, C, H, W) each."""
 
     def distance(x: Float[Tensor, "n c h w"], y: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        size = network.piece(tuple(x.shape[1:]))
         with torch.inference_mode():
-            return (network(x.float()) - network(y.float())).square().sum(dim=1)
+            parts = zip(x.float().split(size), y.float().split(size), strict=True)
+            return torch.cat([(network(a) - network(b)).square().sum(dim=1) for a, b in parts])
 
     return distance

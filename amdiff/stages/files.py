@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +94,13 @@ class Selection:
 class VectorFile:
     """Vectors in a file of float32, one after the other: room for more than fits into memory."""
 
-    def __init__(self, path: Path, dimension: int) -> None:
+    def __init__(self, path: Path, dimension: int, count: int = 0) -> None:
+        """Room for ``count`` vectors is reserved at once. Raises ``OSError`` where the disk has not so much."""
         self._path, self._width = path, 4 * dimension
         path.unlink(missing_ok=True)
+        if count:
+            with path.open("wb") as stream:
+                os.posix_fallocate(stream.fileno(), 0, count * self._width)
 
     def write(self, start: int, vectors: Float32[np.ndarray, "n d"]) -> None:
         """Keep vectors as numbers ``start`` and on."""

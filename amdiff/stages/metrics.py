@@ -61,12 +61,15 @@ def as_vectors(context: Context, artifact: Artifact, embedding: Embedding, role:
         return Vectors(images, embedding)
     folder = context.store.scratch(artifact)
     folder.mkdir(parents=True, exist_ok=True)
-    needed = 4 * embedding.dimension(images.source.shape[1:]) * len(images.first)
-    if needed > 0.9 * shutil.disk_usage(folder).free:
-        say(f"{artifact.folder}: no room for {needed / 2**30:.1f} GiB of features in {folder}; they are made again for "
-            "every block, which is slower")  # fmt: skip
+    count, dimension = len(images.first), embedding.dimension(images.source.shape[1:])
+    try:
+        if 4 * dimension * count > 0.9 * shutil.disk_usage(folder).free:
+            raise OSError("too little is free")
+        return Vectors(images, embedding, VectorFile(folder / f"{role}.f32", dimension, count))
+    except OSError as error:
+        say(f"{artifact.folder}: no room for {4 * dimension * count / 2**30:.1f} GiB of features ({error}); "
+            "they are made again for every block, which is slower")  # fmt: skip
         return Vectors(images, embedding)
-    return Vectors(images, embedding, VectorFile(folder / f"{role}.f32", embedding.dimension(images.source.shape[1:])))
 
 
 def use_gpu(context: Context) -> bool:

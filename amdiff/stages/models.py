@@ -90,6 +90,7 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     data = torch.from_numpy((training_points if toy else training_images)(context, artifact))
     iterations = params["training"]["iterations"]
     spec = TrainingSpec.model_validate({**params["training"], "cap_batch": False})
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = spec.precision == "tfloat32"
     generator = torch.Generator().manual_seed(spec.seed)
     trainer = Trainer(
         untrained_network(params, tuple(data.shape[1:]), generator).to(device),

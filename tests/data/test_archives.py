@@ -222,3 +222,11 @@ def test_lsun_says_what_is_wrong(tmp_path: Path, rng: np.random.Generator, monke
     (tmp_path / "made/data.mdb").write_bytes(b"x" * 5000)
     with pytest.raises(DataError, match="cannot be read as an LMDB database"):
         load(replace_folder(spec, tmp_path / "made"))
+
+
+def test_a_database_that_is_cut_short_is_said_so(tmp_path: Path, rng: np.random.Generator) -> None:
+    church(tmp_path / "made", rng, count=12)
+    content = (tmp_path / "made/data.mdb").read_bytes()
+    (tmp_path / "made/data.mdb").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match="is cut short; unpack or copy it again"):
+        load(LsunChurchDataset(kind="lsun-church", folder=tmp_path / "made", count=12))

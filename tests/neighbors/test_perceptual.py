@@ -189,8 +189,17 @@ def test_without_a_network_the_message_says_what_to_do(monkeypatch: pytest.Monke
     def offline(*_: object, **__: object) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     with pytest.raises(DataError, match=r"put alexnet-owt-7be5be79\.pth into .*backbones: \{alex: .*'stlpips-alex'"):
+        metric_weights("lpips-alex")
+
+
+def test_what_a_cache_holds_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    save_backbone(tmp_path / "hub/checkpoints/alexnet-owt-7be5be79.pth", "lpips-alex")
+    with pytest.raises(DataError, match="is not torchvision's, or is damaged"):
         metric_weights("lpips-alex")
 
 

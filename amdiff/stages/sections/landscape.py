@@ -92,6 +92,7 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         last.setdefault(size, []).extend(
             drawing.LastReturns(
                 size,
+                deltas[1.0][size],
                 group,
                 images[i],
                 np.stack([back[i, cut.index[i, 0]] for cut in cuts]),
@@ -115,11 +116,10 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         yield "basin_scan", drawing.basin_scan(found, sizes, note)
         peak = _peak(context, artifact)
         three = dict.fromkeys((min(last), peak, max(last)))
-        factor_deltas = [deltas[f][peak] for f in factors]
         yield (
             "basin_choice",
             drawing.basin_choice(
-                [row for size in three for row in last[size]], factor_deltas, "the last that counts as recovered"
+                [row for size in three for row in last[size]], factors, "the last that counts as recovered"
             ),
         )
         title = f"what comes back at K = {peak:,}; framed: within {deltas[1.0][peak]:.2g}"
