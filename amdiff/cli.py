@@ -45,9 +45,9 @@ def plan(
     measure: Annotated[bool, typer.Option("--measure", help="Time each network here, to estimate hours.")] = False,
 ) -> None:
     """What would run: experiments, models, jobs, parameters, disk, hours."""
-    from amdiff import commands
+    from amdiff.commands.planning import show_plan
 
-    commands.show_plan(configfile, json, steps_per_second, measure)
+    show_plan(configfile, json, steps_per_second, measure)
 
 
 @app.command()

@@ -9,14 +9,14 @@ has assigned several, as to a whole workflow in one allocation, they are shared 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+from amdiff.files import take_lock
 
 DEVICES = "AMDIFF_GPUS"
 """Environment variable that names the devices of a node, as '0,1', in place of asking its driver."""
@@ -94,15 +94,10 @@ def _take(names: list[str], allocation: str, held: contextlib.ExitStack, waiting
     while True:
         for name in names:
             stream = (folder() / f"{allocation}-{name}.lock".replace("/", "_")).open("w")
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                stream.close()
-                if error.errno not in (errno.EAGAIN, errno.EACCES):
-                    raise
-            else:
+            if take_lock(stream):
                 held.enter_context(stream)
                 return name
+            stream.close()
         if not told:
             waiting(names)
             told = True

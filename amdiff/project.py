@@ -21,13 +21,12 @@ from amdiff.artifacts import SPEC, Store, canonical_json
 from amdiff.config import (
     BACKBONES,
     ArraysDataset,
-    BorrowedThresholds,
     CircleDataset,
     Config,
     ConfigError,
+    EstimatedThresholds,
     ExactDenoiser,
     ExperimentSpec,
-    FixedThresholds,
     FolderDataset,
     ImageDataset,
     MlpDenoiser,
@@ -99,7 +98,7 @@ def _check_images(name: str, experiment: ExperimentSpec, count: int, shape: tupl
 def _heldout_needs(experiment: ExperimentSpec) -> Iterator[tuple[int, int, str]]:
     """(K, number of held-out images that are needed there, what needs them)."""
     sizes = experiment.first_sizes
-    if not isinstance(experiment.thresholds, (FixedThresholds, BorrowedThresholds)):
+    if isinstance(experiment.thresholds, EstimatedThresholds):
         size = min(sizes) if experiment.thresholds.pooled else max(sizes)
         yield size, 20, f"thresholds of method {experiment.thresholds.method!r}"
     if isinstance(experiment.denoiser, ExactDenoiser) and experiment.denoiser.memories == "heldout":
@@ -200,29 +199,27 @@ def _backbones(config: Config, root: Path, notes: list[str]) -> dict[str, str]:
 
 def _recorded_backbones(metric: str, root: Path) -> set[str]:
     """Digests of the weights behind the networks of a metric that were made before."""
-    found = set()
-    for spec in root.glob(f"artifacts/*/metric/*/{SPEC}"):
-        try:
-            params = dict(read_json(spec)["params"])
-        except (ArtifactError, KeyError, TypeError):
-            continue
-        if params.get("metric") == metric:
-            found.add(str(params.get("backbone")))
-    return found
+    made = _recorded_params(root / "artifacts", "*/metric/*")
+    return {str(params.get("backbone")) for params in made if params.get("metric") == metric}
 
 
 def _recorded_sources(name: str, identity: dict[str, object], root: Path) -> set[str]:
     """Digests of the sources behind canonical datasets of that name and specification."""
     found = set()
-    for spec in (root / "data/canonical" / name).glob(f"*/{SPEC}"):
-        try:
-            params = dict(read_json(spec)["params"])
-        except (ArtifactError, KeyError, TypeError):
-            continue
+    for params in _recorded_params(root / "data/canonical" / name, "*"):
         digest = params.pop("source", None)
         if params == identity and isinstance(digest, str):
             found.add(digest)
     return found
+
+
+def _recorded_params(root: Path, pattern: str) -> Iterator[dict[str, object]]:
+    """Parameters of the artifacts in the folders that match; damaged ones are passed over."""
+    for spec in root.glob(f"{pattern}/{SPEC}"):
+        try:
+            yield dict(read_json(spec)["params"])
+        except (ArtifactError, KeyError, TypeError):
+            continue
 
 
 def _extent(config: Config, name: str, root: Path) -> tuple[int, int, tuple[int, ...]]:

@@ -17,7 +17,7 @@ from .diffusion import DenoiserSpec, DiffusionSpec, ExactDenoiser, SamplingSpec,
 from .measures import (
     Backbone,
     BorrowedThresholds,
-    FixedThresholds,
+    EstimatedThresholds,
     NeighborsSpec,
     PanelsSpec,
     ThresholdsSpec,
@@ -85,7 +85,7 @@ class ExperimentSpec(Spec):
             raise ValueError(f"panels.neighbors {self.panels.neighbors} exceeds neighbors.k {self.neighbors.k}")
         if isinstance(self.denoiser, ExactDenoiser) and self.training != TrainingSpec():
             raise ValueError("training: the closed-form denoiser 'exact' is not trained; leave 'training' out")
-        if not isinstance(self.thresholds, (FixedThresholds, BorrowedThresholds)) and self.neighbors.heldout_limit < 20:
+        if isinstance(self.thresholds, EstimatedThresholds) and self.neighbors.heldout_limit < 20:
             raise ValueError(
                 f"thresholds of method {self.thresholds.method!r} need neighbors.heldout_limit >= 20, "
                 f"got {self.neighbors.heldout_limit}"

@@ -57,6 +57,8 @@ class ThresholdsBase(Spec):
 
 
 class EstimatedThresholds(ThresholdsBase):
+    """Thresholds that an experiment finds itself, from its own distances and held-out images."""
+
     bootstrap: Annotated[int, Field(ge=10, le=100_000)] = 200
     """Resamples behind the interval of a threshold."""
     seed: Seed = 0

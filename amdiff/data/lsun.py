@@ -17,8 +17,6 @@ NAME = "church_outdoor_train_lmdb"
 SHA256 = "91128ae026840ac0c5982b4445ab5fc4e092d6847cca76793b2b1a0815c2e74a"
 """Of the archive."""
 URL = f"http://dl.yf.io/lsun/scenes/{NAME}.zip"
-COUNT = 126_227
-"""Images of the training part; there is no test part of use, the validation part has 300."""
 
 
 def lsun_church(spec: LsunChurchDataset) -> ImageSet:

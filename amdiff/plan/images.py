@@ -19,9 +19,9 @@ from amdiff.config import (
     BasinSpec,
     BorrowedThresholds,
     Config,
+    EstimatedThresholds,
     ExactDenoiser,
     ExperimentSpec,
-    FixedThresholds,
     SamplingSpec,
 )
 
@@ -117,7 +117,7 @@ def _sweep(
         for m in models
     )
     own = spec.thresholds
-    pooled = not isinstance(own, (FixedThresholds, BorrowedThresholds)) and own.pooled
+    pooled = isinstance(own, EstimatedThresholds) and own.pooled
     borrowed = {"lent": lent} if isinstance(own, BorrowedThresholds) else {}
     settings = {key: value for key, value in own.identity().items() if key != "experiment"}  # what it lends is a parent
     thresholds = tuple(

@@ -4,37 +4,36 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
 from pydantic import TypeAdapter
 
 from amdiff.artifacts import Artifact
-from amdiff.config import ExperimentSpec
+from amdiff.config import ExperimentSpec, GridSpec
 from amdiff.figures import comparison as drawing
-from amdiff.figures.page import Picture, render
-from amdiff.figures.pages import TITLES
-from amdiff.figures.style import save, style
-from amdiff.files import atomic_file, write_bytes
+from amdiff.figures.page import render
+from amdiff.files import write_bytes
 from amdiff.phases.transition import find_transition
-from amdiff.plan import FIGURES
 
 from .context import Context
 from .files import dataset_counts, dataset_images
+from .report import write_figures, write_tables
 
 
 def comparison(context: Context, artifact: Artifact, folder: Path) -> None:
     """Write tables, figures and the page of a comparison."""
     rows = [_side(context, report) for report in artifact.parents["reports"]]
-    pictures: dict[str, list[Picture]] = {}
-    with style():
-        for name, figure in (("comparison", drawing.shares(rows)), ("capacity", drawing.capacity(rows))):
-            save(figure, folder / "figures", name, atomic_file)
-            data = (folder / "figures" / f"{name}.svg").read_bytes()
-            pictures.setdefault(FIGURES[name], []).append(Picture(name, TITLES[name], data, "svg+xml"))
+
+    def figures() -> Iterator[tuple[str, Figure]]:
+        yield "comparison", drawing.shares(rows)
+        yield "capacity", drawing.capacity(rows)
+
+    pictures = write_figures(folder, figures())
     tables = drawing.tables(rows)
-    for table in tables:
-        write_bytes(folder / "tables" / f"{table.name}.csv", table.csv.encode())
+    write_tables(folder, tables)
     page = render(
         title=artifact.params["comparison"],
         address=artifact.address,
@@ -59,7 +58,8 @@ def _side(context: Context, report: Artifact) -> drawing.Side:
     shares = _read(context, report, "fractions.csv")
     sizes = [int(row["K"]) for row in shares]
     try:
-        transition = find_transition(sizes, [float(row["memorized"]) for row in shares], 0.05)
+        fallen = GridSpec.model_fields["fallen"].default
+        transition = find_transition(sizes, [float(row["memorized"]) for row in shares], fallen)
     except ValueError:
         transition = None
     return drawing.Side(

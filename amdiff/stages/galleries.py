@@ -12,7 +12,7 @@ from amdiff.figures.panels import Strip
 from amdiff.neighbors.sets import ImageSource
 from amdiff.phases.classes import CLASSES, MEMORIZED, ordered
 
-from .measures import class_numbers
+from .measured import class_numbers
 
 
 class Gallery:

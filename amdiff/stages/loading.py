@@ -45,12 +45,15 @@ def process_of(params: Mapping[str, Any]) -> Schedule | VarianceExploding:
     return Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))
 
 
-def choose_device(wanted: str) -> Any:
-    """The torch device of the configuration, float32 in full. Raises ``RuntimeError`` where it is not there."""
+def choose_device(wanted: str, precision: str = "float32") -> Any:
+    """The torch device of the configuration, float32 in full but for precision 'tfloat32'.
+
+    Raises ``RuntimeError`` where it is not there.
+    """
     import torch
 
     # CUDA's default for convolutions rounds to 10 bits, percents of the distance between two near copies
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tfloat32"
     torch.set_num_threads(threads())
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":

@@ -84,13 +84,12 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     from amdiff.diffusion.corruption import corruption
     from amdiff.diffusion.training import Trainer
 
-    device = choose_device(context.runtime.device)
     params, process = artifact.params, process_of(artifact.params)
+    device = choose_device(context.runtime.device, params["training"]["precision"])
     toy = isinstance(process, VarianceExploding)
     data = torch.from_numpy((training_points if toy else training_images)(context, artifact))
     iterations = params["training"]["iterations"]
     spec = TrainingSpec.model_validate({**params["training"], "cap_batch": False})
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = spec.precision == "tfloat32"
     generator = torch.Generator().manual_seed(spec.seed)
     trainer = Trainer(
         untrained_network(params, tuple(data.shape[1:]), generator).to(device),

@@ -22,7 +22,7 @@ def measured_rate(artifact: Artifact, shape: tuple[int, ...], runtime: RuntimeSp
     """Training steps a second of a ``train`` artifact's network at its batch size, and the device."""
     import torch
 
-    device = choose_device(runtime.device)
+    device = choose_device(runtime.device, artifact.params["training"]["precision"])
     batch = artifact.params["training"]["batch_size"]
     used = min(FEW, batch)
     one = _seconds(artifact, shape, runtime, device, used, least=0.0)

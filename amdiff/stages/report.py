@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import yaml
+from matplotlib.figure import Figure
 from pydantic import TypeAdapter
 
 from amdiff.artifacts import Artifact
 from amdiff.config import AnyExperiment, ExperimentSpec
 from amdiff.figures import pages
-from amdiff.figures.page import Picture, render
+from amdiff.figures.page import Picture, Table, render
 from amdiff.figures.style import save, style
 from amdiff.files import atomic_file, write_bytes
 from amdiff.plan import FIGURES, sections_of
@@ -31,17 +33,9 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
     if isinstance(spec, ExperimentSpec):
         spec = spec.with_sizes(tuple(a.params["size"] for a in artifact.reads["classify"]))
     parts = [part(name, context, artifact, spec) for name in sections_of(spec)]
-    groups: dict[str, list[Picture]] = {}
-    with style():
-        for section in parts:
-            for name, figure in section.figures():
-                save(figure, folder / "figures", name, atomic_file)
-                kind, suffix = ("png", "png") if name.startswith(RASTER) else ("svg+xml", "svg")
-                data = (folder / "figures" / f"{name}.{suffix}").read_bytes()
-                groups.setdefault(FIGURES[name], []).append(Picture(name, pages.TITLES[name], data, kind))
+    groups = write_figures(folder, (item for section in parts for item in section.figures()))
     tables = [table for section in parts for table in section.tables]
-    for table in tables:
-        write_bytes(folder / "tables" / f"{table.name}.csv", table.csv.encode())
+    write_tables(folder, tables)
     for name, content in (item for section in parts for item in section.files.items()):
         write_bytes(folder / "tables" / name, content)
     dataset = context.store.record(artifact.parent("dataset"))
@@ -58,6 +52,24 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
         provenance=_provenance(context, artifact),
     )
     write_bytes(folder / "report.html", page.encode())
+
+
+def write_figures(folder: Path, figures: Iterable[tuple[str, Figure]]) -> dict[str, list[Picture]]:
+    """Draw and save figures, (name, figure) each, one after the other; the pictures of a page, by heading."""
+    groups: dict[str, list[Picture]] = {}
+    with style():
+        for name, figure in figures:
+            save(figure, folder / "figures", name, atomic_file)
+            kind, suffix = ("png", "png") if name.startswith(RASTER) else ("svg+xml", "svg")
+            data = (folder / "figures" / f"{name}.{suffix}").read_bytes()
+            groups.setdefault(FIGURES[name], []).append(Picture(name, pages.TITLES[name], data, kind))
+    return groups
+
+
+def write_tables(folder: Path, tables: Iterable[Table]) -> None:
+    """Tables of a page as CSV files."""
+    for table in tables:
+        write_bytes(folder / "tables" / f"{table.name}.csv", table.csv.encode())
 
 
 def _attribute(path: Path, name: str) -> Any:

@@ -15,7 +15,7 @@ from amdiff.landscape.targets import choose_samples
 from .context import Context
 from .files import dataset_images, sample_images
 from .loading import training_rows
-from .measures import TABLE, class_numbers, read_summaries
+from .measured import TABLE, class_numbers, read_summaries
 
 TRAIN_STREAM = 2**40
 """Added to the row of a training point, to tell its stream of noise from those of samples."""

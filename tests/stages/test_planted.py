@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from amdiff.files import read_json
-from amdiff.stages.measures import SUMMARY
+from amdiff.stages.measured import SUMMARY
 from tests.conftest import run_project
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from amdiff.artifacts import Artifact
 from amdiff.config import BasinSpec, CurvatureSpec, EnergySpec, ExperimentSpec
-from amdiff.figures import landscape as drawing, landscape_tables as words
+from amdiff.figures import landscape as drawing, landscape_tables as words, recovery as pictures
 from amdiff.landscape.findings import (
     BasinFinding,
     BasinTable,
@@ -26,7 +26,7 @@ from amdiff.landscape.volumes import critical_times
 
 from ..context import Context
 from ..landscape import BASIN, CURVATURE, ENERGY
-from ..measures import read_summaries, spurious_peak
+from ..measured import read_summaries, spurious_peak
 from . import Part
 
 ByClass = dict[str, dict[int, BasinFinding]]
@@ -58,8 +58,8 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     factors = (1.0,) if bisection else spec.basin.scan
     found: dict[float, ByClass] = {f: {} for f in factors}
     deltas: dict[float, dict[int, float]] = {f: {} for f in factors}
-    returns: dict[int, list[drawing.Returns]] = {}
-    last: dict[int, list[drawing.LastReturns]] = {}
+    returns: dict[int, list[pictures.Returns]] = {}
+    last: dict[int, list[pictures.LastReturns]] = {}
     disagreements: list[float] = []
     times: Any = None
     shown: list[int] = []
@@ -90,7 +90,7 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
             disagreements += abs(a - b).ravel().tolist()
         cuts = [critical_times(scanned[:2], deltas[f][size], spec.basin.probability, largest) for f in factors]
         last.setdefault(size, []).extend(
-            drawing.LastReturns(
+            pictures.LastReturns(
                 size,
                 deltas[1.0][size],
                 group,
@@ -102,7 +102,7 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
             for i in range(min(2, len(back)))
         )
         returns.setdefault(size, []).extend(
-            drawing.Returns(group, images[i], back[i][shown], scanned[i, shown, 0]) for i in range(min(2, len(back)))
+            pictures.Returns(group, images[i], back[i][shown], scanned[i, shown, 0]) for i in range(min(2, len(back)))
         )
     main = found[1.0]
     note = _note(main, spec, spec.basin.min_share)
@@ -118,12 +118,12 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         three = dict.fromkeys((min(last), peak, max(last)))
         yield (
             "basin_choice",
-            drawing.basin_choice(
+            pictures.basin_choice(
                 [row for size in three for row in last[size]], factors, "the last that counts as recovered"
             ),
         )
         title = f"what comes back at K = {peak:,}; framed: within {deltas[1.0][peak]:.2g}"
-        yield "recovery", drawing.recovery(returns[peak], times[shown].tolist(), deltas[1.0][peak], title)
+        yield "recovery", pictures.recovery(returns[peak], times[shown].tolist(), deltas[1.0][peak], title)
 
     headline = words.basin_sentences(main)
     if disagreements:

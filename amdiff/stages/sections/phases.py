@@ -20,7 +20,7 @@ from amdiff.phases.classes import CLASSES
 from ..context import Context
 from ..files import dataset_images, sample_images
 from ..galleries import Gallery
-from ..measures import TABLE, read_distances, read_summaries, read_thresholds, spurious_peak
+from ..measured import TABLE, read_distances, read_summaries, read_thresholds, spurious_peak
 from . import Part
 
 

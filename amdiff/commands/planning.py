@@ -1,0 +1,143 @@
+"""What would run: experiments, models, jobs, parameters, disk and hours."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from amdiff.artifacts import VERSIONS, Artifact, Store
+from amdiff.config import ConfigError, ExperimentSpec
+from amdiff.plan import ExperimentPlan, Plan
+from amdiff.plan.costs import hours, total_passes
+from amdiff.project import image_shape, open_plan
+
+from . import show
+
+
+def show_plan(
+    configfile: Path,
+    as_json: bool,
+    steps_per_second: float | None = None,
+    measure: bool = False,
+    root: Path = Path(),
+) -> None:
+    """Print what a configuration asks for, how much of it is there, and how long it would take.
+
+    Times follow from training steps a second: as given, measured here, or recorded by trainings that are done.
+    """
+    if steps_per_second is not None and not steps_per_second > 0:
+        raise ConfigError(f"--steps-per-second: got {steps_per_second:g}, expected a positive number")
+    chosen = open_plan(configfile, root)
+    described = [_describe(chosen, experiment, root) for experiment in chosen.experiments]
+    counted: set[str] = set()
+    for entry, experiment in zip(described, chosen.experiments, strict=True):
+        entry["passes"], entry["hours"] = _effort(chosen, experiment, counted, steps_per_second, measure, root)
+    artifacts = list(chosen.by_folder.values())
+    total = len(artifacts) + len(chosen.pages)
+    if as_json:
+        show(json.dumps({"experiments": described, "total_jobs": total}, indent=1))
+        return
+    store = Store(root)
+    missing = [a for a in artifacts if not store.complete(a)]
+    for entry, experiment in zip(described, chosen.experiments, strict=True):
+        show(f"{entry['name']}: dataset {entry['dataset']}, {len(entry['models'])} models, {entry['jobs']} jobs, "
+               f"about {entry['disk_bytes'] / 2**20:,.0f} MiB")  # fmt: skip
+        show(f"  {'K':>8} {'parameters':>12} {'iterations':>11} {'samples':>9}  address       model")
+        for model, entry_model in zip(experiment.models, entry["models"], strict=True):
+            state = "there" if store.complete(model.weights) else "to do"
+            show(f"  {model.size:>8,} {entry_model['parameters']:>12,} {model.iterations:>11,} "
+                   f"{entry_model['samples']:>9,}  {entry_model['address']}  {state}")  # fmt: skip
+        show(f"  {_effort_line(entry)}")
+        if not experiment.settled:
+            show("  a sparse sweep finds the other sizes; they are listed when it is done")
+    for note in chosen.notes:
+        show(f"note: {note}")
+    show(f"{total} jobs in all; {len(missing)} of {len(artifacts)} artifacts are still to be made"
+           + _by_stage(missing))  # fmt: skip
+
+
+def _effort(
+    chosen: Plan,
+    experiment: ExperimentPlan,
+    counted: set[str],
+    steps_per_second: float | None,
+    measure: bool,
+    root: Path,
+) -> tuple[dict[str, float], dict[str, Any] | None]:
+    """Forward passes that no experiment before has asked for, and the hours that they take, where a rate is known."""
+    new = [a for a in experiment.artifacts() if a.address not in counted]
+    counted |= {a.address for a in new}
+    shape = image_shape(chosen, experiment.spec.dataset, root)
+    passes = total_passes(new, math.prod(shape))
+    trained = [m.train for m in experiment.models if m.train is not None]
+    if not trained:
+        return passes, None
+    largest = trained[-1]
+    if steps_per_second is not None:
+        rate, source = steps_per_second, "given"
+    elif measure:
+        from amdiff.stages.rates import measured_rate
+
+        rate, device = measured_rate(largest, shape, chosen.config.runtime)
+        source = f"measured here, {device}"
+    else:
+        store = Store(root)
+        rates = [store.record(a)["provenance"].get("steps_per_second") for a in trained if store.complete(a)]
+        known = [r for r in rates if r]
+        if not known:
+            return passes, None
+        rate, source = sorted(known)[len(known) // 2], "median of the trainings that are done"
+    batch = largest.params["training"]["batch_size"]
+    found: dict[str, Any] = {kind: hours(count, rate, batch) for kind, count in passes.items()}
+    return passes, {**found, "steps_per_second": rate, "source": source}
+
+
+def _effort_line(entry: dict[str, Any]) -> str:
+    passes, found = entry["passes"], entry["hours"]
+    total = sum(passes.values())
+    if found is None:
+        hint = "; for hours give --steps-per-second, or --measure" if total else ""
+        return f"about {total:.3g} forward passes of an image{hint}"
+    return (
+        f"about {found['training']:,.3g} GPU hours of training, {found['sampling']:,.3g} of sampling, at most "
+        f"{found['analyses']:,.3g} of analyses, at {found['steps_per_second']:.3g} training steps/s ({found['source']})"
+    )
+
+
+def _by_stage(artifacts: list[Artifact]) -> str:
+    counts = Counter(a.stage for a in artifacts)
+    return ": " + ", ".join(f"{counts[s]} {s}" for s in VERSIONS if counts[s]) if counts else ""
+
+
+def _describe(chosen: Plan, experiment: ExperimentPlan, root: Path) -> dict[str, Any]:
+    from amdiff.diffusion.denoisers import count_parameters
+
+    spec = experiment.spec
+    shape = image_shape(chosen, spec.dataset, root)
+    levels = spec.diffusion.steps if isinstance(spec, ExperimentSpec) else 1
+    parameters = count_parameters(spec.denoiser, shape, levels)
+    models = [
+        {
+            "K": model.size,
+            "parameters": parameters,
+            "iterations": model.iterations,
+            "samples": model.samples,
+            "address": model.weights.address,
+        }
+        for model in experiment.models
+    ]
+    samples = sum(model.samples for model in experiment.models)
+    per_sample = 4 * math.prod(shape) + 24
+    if isinstance(spec, ExperimentSpec):
+        per_sample = math.prod(shape) + 24 + 2 * 2 * spec.neighbors.k * 16
+    disk = samples * per_sample + len(models) * 4 * parameters
+    return {
+        "name": experiment.name,
+        "dataset": spec.dataset,
+        "models": models,
+        "jobs": sum(1 for _ in experiment.artifacts()) + 1,
+        "disk_bytes": disk,
+    }

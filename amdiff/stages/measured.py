@@ -1,0 +1,66 @@
+"""What the measuring stages wrote, as other stages read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from amdiff.artifacts import Artifact
+from amdiff.files import read_json
+from amdiff.neighbors.knn import NeighborTable
+from amdiff.phases.classes import CLASSES
+from amdiff.phases.distances import Distances
+
+from .context import Context
+from .files import NEIGHBORS, read_h5
+
+THRESHOLDS, SUMMARY, TABLE = "thresholds.json", "summary.json", "samples.parquet"
+
+TABLES = ("samples_to_train", "samples_to_samples", "heldout_to_train", "heldout_within", "heldout_nearest")
+"""The tables of a neighbours file."""
+
+
+def read_table(path: Path, name: str) -> NeighborTable:
+    """One of the tables of a neighbours file."""
+    return NeighborTable(*read_h5(path, f"{name}/index", f"{name}/distance"))
+
+
+def read_distances(context: Context, artifact: Artifact) -> Distances:
+    """The nearest distances in a ``neighbors`` artifact."""
+    path = context.store.file(artifact, NEIGHBORS)
+    near = {name: read_table(path, name).nearest for name in TABLES}
+    return Distances(
+        artifact.params["size"],
+        to_train=near["samples_to_train"],
+        to_samples=near["samples_to_samples"],
+        heldout_to_train=near["heldout_to_train"],
+        heldout_within=near["heldout_within"],
+        heldout_nearest=near["heldout_nearest"],
+        heldout_rows=read_h5(path, "heldout_rows")[0],
+    )
+
+
+def read_thresholds(context: Context, artifact: Artifact, size: int) -> dict[str, Any]:
+    """What a ``thresholds`` artifact says about one K."""
+    content = read_json(context.store.file(artifact, THRESHOLDS))
+    (entry,) = [e for e in content["sizes"] if e["size"] == size]
+    return entry
+
+
+def class_numbers(table: pa.Table) -> np.ndarray:
+    """Class of each sample of a table, int8: 0 memorized, 1 spurious, 2 generalized."""
+    return np.array([CLASSES.index(c) for c in table["class"].to_pylist()], np.int8)
+
+
+def read_summaries(context: Context, artifacts: Iterable[Artifact]) -> list[dict[str, Any]]:
+    """What ``classify`` artifacts say about their K."""
+    return [read_json(context.store.file(a, SUMMARY)) for a in artifacts]
+
+
+def spurious_peak(summaries: Iterable[dict[str, Any]]) -> int:
+    """K with the largest spurious share."""
+    return int(max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])["size"])

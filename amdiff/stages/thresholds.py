@@ -1,0 +1,73 @@
+"""Stages that decide by what was measured: thresholds, and the sizes of a grid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from amdiff.artifacts import Artifact
+from amdiff.config import BorrowedThresholds, GridSpec, ThresholdsSpec
+from amdiff.files import read_json, write_json
+from amdiff.phases.costs import as_json
+from amdiff.phases.distances import Pair, Threshold
+from amdiff.phases.thresholds import find_thresholds
+from amdiff.phases.transition import find_transition
+from amdiff.project import GRID
+
+from .context import Context, say
+from .measured import THRESHOLDS, read_distances, read_summaries
+
+
+def thresholds(context: Context, artifact: Artifact, folder: Path) -> None:
+    """Thresholds of one K, or pooled over a sweep, with their cost and sensitivity."""
+    borrows = {"experiment": ""} if "lent" in artifact.parents else {}
+    spec = TypeAdapter(ThresholdsSpec).validate_python({**artifact.params, **borrows})
+    sweep = [read_distances(context, parent) for parent in artifact.parents["neighbors"]]
+    if isinstance(spec, BorrowedThresholds):
+        pairs = [_lent(context, artifact, distances.size) for distances in sweep]
+    else:
+        pairs = find_thresholds(sweep, spec)
+    found = [as_json(distances, pair, spec) for distances, pair in zip(sweep, pairs, strict=True)]
+    write_json(folder / THRESHOLDS, {"method": spec.method, "sizes": found})
+    for name in ("delta_m", "delta_s"):
+        for entry in found[:1] if len({str(f[name]) for f in found}) == 1 else found:
+            t = entry[name]
+            note = f" ({t['note']})" if t["note"] else ""
+            say(f"thresholds {artifact.dataset} {artifact.label}: {name} = {t['value']:.4g} "
+                f"[{t['low']:.4g}, {t['high']:.4g}] by {t['method']}{note}")  # fmt: skip
+
+
+def _lent(context: Context, artifact: Artifact, size: int) -> Pair:
+    """Thresholds that another experiment found: at the same K, or the same for all its K."""
+    lenders = artifact.parents["lent"]
+    entries = [e for a in lenders for e in read_json(context.store.file(a, THRESHOLDS))["sizes"]]
+    deltas = {tuple(e[d]["value"] for d in ("delta_m", "delta_s")) for e in entries}
+    chosen = [e for e in entries if e["size"] == size] or (entries if len(deltas) == 1 else [])
+    if not chosen:
+        known = ", ".join(str(e["size"]) for e in entries)
+        raise ValueError(
+            f"K = {size}: the experiment that lends its thresholds has one a K, and none here; it has K = {known}"
+        )
+    m, s = (
+        replace(Threshold(**{**chosen[0][d], "modes": tuple(chosen[0][d]["modes"])}), note="of another experiment")
+        for d in ("delta_m", "delta_s")
+    )
+    return Pair(m, s, chosen[0]["d0"])
+
+
+def grid(context: Context, artifact: Artifact, folder: Path) -> None:
+    """Training-set sizes around the fall of memorization, from a sparse sweep (appendix B.1)."""
+    spec = GridSpec.model_validate(artifact.params["grid"])
+    summaries = sorted(read_summaries(context, artifact.parents["classify"]), key=lambda s: s["size"])
+    sizes, shares = [s["size"] for s in summaries], [s["fractions"]["memorized"]["value"] for s in summaries]
+    found = find_transition(sizes, shares, spec.fallen)
+    fall, plateau = spec.fall or found[0], spec.plateau or found[1]
+    chosen = spec.around(fall, plateau)
+    write_json(
+        folder / GRID,
+        {"fall": fall, "plateau": plateau, "sizes": chosen, "sparse": {"sizes": sizes, "memorized": shares}},
+    )
+    say(f"grid {artifact.dataset} {artifact.label}: memorization falls from K = {fall:,} to {plateau:,}; "
+        f"{len(chosen)} sizes")  # fmt: skip
