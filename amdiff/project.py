@@ -119,9 +119,13 @@ def _settled(config: Config, root: Path) -> Plan:
     """The plan, with the sizes of grids whose sparse sweep is done."""
     plan, store = build_plan(config), Store(root)
     waiting = {e.name: e.grid for e in plan.experiments if e.grid is not None and store.complete(e.grid)}
-    if not waiting:
-        return plan
-    return build_plan(config, {n: tuple(read_json(store.file(grid, GRID))["sizes"]) for n, grid in waiting.items()})
+    found = {}
+    for name, grid in waiting.items():
+        try:
+            found[name] = tuple(read_json(store.file(grid, GRID))["sizes"])
+        except ArtifactError as error:
+            raise ConfigError(f"experiments.{name}.sizes: {error}") from None
+    return build_plan(config, found) if found else plan
 
 
 def freeze(config: Config, root: Path = Path()) -> Path:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from amdiff.config import ConfigError, parse_config
-from amdiff.files import read_json
+from amdiff.files import read_json, sha256_file, write_json
+from amdiff.project import prepare
 from tests.conftest import SMALL, run_project
 from tests.workflow_tools import Project
 
@@ -124,3 +126,58 @@ def test_wrong_lenders_are_refused(lender: str, change: dict[str, Any], message:
     config["experiments"]["twice"] |= change
     with pytest.raises(ConfigError, match=message):
         parse_config(config)
+
+
+def test_the_report_of_an_open_grid_knows_how_its_analyses_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    from amdiff import artifacts
+    from amdiff.plan import build_plan
+
+    config = copy.deepcopy(OPEN)
+    config["experiments"]["found"] |= {"basin": {"metric": "lpips-vgg", "delta": 0.1}}
+    asked = parse_config(config)
+
+    def report(sources: dict[str, str]) -> str:
+        found = build_plan(asked.model_copy(update={"sources": sources}), {"found": (2, 8)}).experiment("found")
+        return found.report.address
+
+    assert report({}) != report({"backbone:vgg": "0123456789abcdef"})
+    before = report({})
+    monkeypatch.setitem(artifacts.VERSIONS, "basin", 99)
+    assert report({}) != before
+
+
+def test_nothing_is_removed_while_sizes_are_to_be_found(tmp_path: Path) -> None:
+    from amdiff.commands import prune
+
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(OPEN))
+    with pytest.raises(ConfigError, match="the sizes of found are still to be found"):
+        prune([tmp_path / "c.yaml"], True, tmp_path)
+    prune([tmp_path / "c.yaml"], False, tmp_path)
+
+
+def test_a_given_end_that_does_not_fit_the_other_is_refused(tmp_path: Path) -> None:
+    from amdiff.plan import Plan
+    from amdiff.stages import make
+    from amdiff.stages.measured import SUMMARY
+
+    config = copy.deepcopy(OPEN)
+    config["experiments"]["found"]["sizes"] |= {"largest": 32, "fall": 20}
+    plan: Plan = prepare(parse_config(config), tmp_path)
+    grid = plan.experiment("found").grid
+    assert grid is not None
+    for artifact, share in zip(grid.parents["classify"], (1.0, 1.0, 0.0, 0.0, 0.0), strict=True):
+        summary = {"size": artifact.params["size"], "fractions": {"memorized": {"value": share}}}
+        write_json(tmp_path / artifact.folder / SUMMARY, summary)
+        digest = sha256_file(tmp_path / artifact.folder / SUMMARY)
+        write_json(tmp_path / artifact.spec, {"files": {SUMMARY: digest}})
+    with pytest.raises(ValueError, match="from K = 4 to 8 in the sparse sweep, which does not fit"):
+        make(grid, plan.config, tmp_path)
+
+
+def test_a_damaged_grid_is_named_before_any_job(tmp_path: Path) -> None:
+    grid = prepare(parse_config(OPEN), tmp_path).experiment("found").grid
+    assert grid is not None
+    write_json(tmp_path / grid.spec, {"files": {"grid.json": "0" * 64}})
+    write_json(tmp_path / grid.folder / "grid.json", {"sizes": [2, 4]})
+    with pytest.raises(ConfigError, match=r"experiments\.found\.sizes: .*grid\.json is damaged"):
+        prepare(parse_config(OPEN), tmp_path)

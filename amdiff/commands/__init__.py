@@ -174,6 +174,12 @@ def prune(configfiles: list[Path] | None, delete: bool, root: Path = Path()) -> 
     wanted: set[str] = set()
     for file in files:
         chosen = open_plan(file, root)
+        waiting = [e.name for e in chosen.experiments if not e.settled]
+        if waiting and delete:
+            raise ConfigError(
+                f"{file}: the sizes of {', '.join(waiting)} are still to be found, so what they will ask for is not "
+                "known, and nothing was removed; run their sparse sweep first, or prune without --delete"
+            )
         wanted |= {*chosen.by_folder, *chosen.datasets}
     specs = sorted(spec for s in STORES for spec in (root / s).rglob(SPEC))
     left_over = [spec.parent for spec in specs if spec.parent.relative_to(root).as_posix() not in wanted]

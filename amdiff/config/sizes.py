@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from .base import Probability, Spec
+from .base import Spec
 
 Size = Annotated[int, Field(ge=1)]
 
@@ -41,7 +41,7 @@ class GridSpec(Spec):
     """Sizes from A to B, both included."""
     sparse: Annotated[int, Field(ge=2)] = 5
     """Sizes from 0 to A, and from B to N, the ends included."""
-    fallen: Probability = 0.05
+    fallen: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """A: up to here at least 1 - fallen of the fall is still to come. B: from here on at most this share is left."""
 
     @model_validator(mode="after")

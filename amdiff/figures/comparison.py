@@ -73,7 +73,12 @@ def capacity(sides: Sequence[Side]) -> Figure:
         x = max(side.parameters, 1)
         if side.transition is not None:
             axes.plot([x, x], side.transition, "-", color=color, linewidth=1.2, alpha=0.5)
-        axes.plot([x], [int(side.peak["K"])], "o", color=color, label=side.name)
+        peaks = [int(side.peak["K"])] if float(side.peak["spurious"]) > 0 else []  # without spurious samples, none
+        axes.plot([x] * len(peaks), peaks, "o", color=color, label=side.name)
+    sizes = [int(row["K"]) for side in sides for row in side.shares]
+    parameters = [max(side.parameters, 1) for side in sides]
+    axes.set_xlim(min(parameters) / 1.3, max(parameters) * 1.3)
+    axes.set_ylim(min(sizes) / 1.3, max(sizes) * 1.3)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("parameters")

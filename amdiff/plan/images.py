@@ -5,7 +5,8 @@
 and, over all K, a report. Steps that two experiments share have one address, hence are done once.
 
 Where the sizes are a grid that is still to be found, a sparse sweep up to ``classify`` comes first, and from it
-follows ``grid``, the sizes. The report's address then holds that of the grid, in place of artifacts not known yet.
+follows ``grid``, the sizes. The report's address then holds that of the grid, in place of artifacts not known yet, and
+those of the analyses at the first size, which nobody makes: they stand for how all analyses are made.
 """
 
 from __future__ import annotations
@@ -83,6 +84,9 @@ def image_experiment(
         report = Artifact("report", spec.dataset, name, content, {"dataset": (dataset,), **parts})
         return ExperimentPlan(name, report, spec, dataset, first.models, thresholds=first.thresholds)
     grid = Artifact("grid", spec.dataset, name, {"grid": spec.open_grid.identity()}, {"classify": first.classify})
+    # what the sweep does not cover: the versions of the analyses, and the network behind their metric
+    parts = _parts(spec, first, dataset, metrics)
+    content["analyses"] = {stage: parts[stage][0].address for stage in spec.analyses}
     sweep = _sweep(spec, found, dataset, metrics, lent) if found else None
     report = Artifact(
         "report",

@@ -64,6 +64,11 @@ def grid(context: Context, artifact: Artifact, folder: Path) -> None:
     sizes, shares = [s["size"] for s in summaries], [s["fractions"]["memorized"]["value"] for s in summaries]
     found = find_transition(sizes, shares, spec.fallen)
     fall, plateau = spec.fall or found[0], spec.plateau or found[1]
+    if fall >= plateau:
+        raise ValueError(
+            f"memorization falls from K = {found[0]:,} to {found[1]:,} in the sparse sweep, which does not fit the one "
+            f"that is given: fall {fall:,} is not below plateau {plateau:,}; give both, or neither"
+        )
     chosen = spec.around(fall, plateau)
     write_json(
         folder / GRID,
