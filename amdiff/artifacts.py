@@ -36,7 +36,7 @@ VERSIONS = {
     "curvature": 1,
     "energy": 1,
     "likelihood": 1,
-    "report": 5,
+    "report": 6,
     "comparison": 1,
 }
 """The meaning of each stage's results; raise a number when its meaning changes."""

@@ -88,18 +88,11 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
                 for t in (scanned, table.distance)
             )
             disagreements += abs(a - b).ravel().tolist()
-        cuts = [critical_times(scanned[:2], deltas[f][size], spec.basin.probability, largest) for f in factors]
-        last.setdefault(size, []).extend(
-            pictures.LastReturns(
-                size,
-                deltas[1.0][size],
-                group,
-                images[i],
-                np.stack([back[i, cut.index[i, 0]] for cut in cuts]),
-                np.array([times[cut.index[i, 0]] for cut in cuts]),
-                np.array([cut.failed[i, 0] for cut in cuts]),
-            )
-            for i in range(min(2, len(back)))
+        cuts = [critical_times(scanned[:1], deltas[f][size], spec.basin.probability, largest) for f in factors]
+        ends = [cut.index[0, 0] for cut in cuts]
+        failed = np.array([cut.failed[0, 0] for cut in cuts])
+        last.setdefault(size, []).append(
+            pictures.LastReturns(size, deltas[1.0][size], group, images[0], back[0][ends], times[ends], failed)
         )
         returns.setdefault(size, []).extend(
             pictures.Returns(group, images[i], back[i][shown], scanned[i, shown, 0]) for i in range(min(2, len(back)))
