@@ -11,7 +11,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 
 class ArtifactError(RuntimeError):
@@ -72,18 +72,11 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
     """Hold an exclusive kernel lock on ``path``; it is freed when the process ends, however it ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
-        if not take_lock(stream):
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
             waiting()
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield
-
-
-def take_lock(stream: IO[str]) -> bool:
-    """Lock an open file for this process alone, unless another one holds it; whether that was done."""
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EAGAIN, errno.EACCES):
-            raise
-        return False
-    return True

@@ -1,25 +1,24 @@
 """Leases on the GPUs of a node: each job computes on a device of its own.
 
-Snakemake counts GPUs and pins none. So a job takes a kernel lock on one device's file in a folder of the user
-on that node, shows CUDA that device only, and holds the lock as long as it lives; the kernel frees it even after
-kill -9. Where no device is free it waits. Where a scheduler has assigned one device, there is nothing to do; where it
-has assigned several, as to a whole workflow in one allocation, they are shared as those of a node are.
+Snakemake counts GPUs and pins none. So a job binds a socket whose name stands for one device, shows CUDA that device
+only, and keeps the socket as long as it lives. Such a name (Linux's abstract ones) can be bound once, needs no file,
+and is freed by the kernel even after kill -9. Where no device is free a job waits. A scheduler's devices are shared in
+the same way among the jobs of one allocation; with one device there, one job computes at a time.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import os
+import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-
-from amdiff.files import take_lock
 
 DEVICES = "AMDIFF_GPUS"
-"""Environment variable that names the devices of a node, as '0,1', in place of asking its driver."""
+"""Environment variable that names the devices to use, as '0,1'; of those that a scheduler assigned it keeps some."""
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 SCHEDULERS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
@@ -29,21 +28,29 @@ POLL = 0.5
 """Seconds between two looks for a free device."""
 
 
-def devices(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Names of the devices that jobs share; empty where there is none.
+def devices(environment: Mapping[str, str] = os.environ) -> list[str] | None:
+    """Names of the devices that jobs share; None where nothing tells.
 
-    Those of ``AMDIFF_GPUS``, else those that CUDA is allowed to see, else, outside a scheduler, all that the driver
-    knows.
+    Those that CUDA is allowed to see, else all that the driver knows. ``AMDIFF_GPUS`` replaces both; but inside an
+    allocation of a scheduler it chooses among the assigned ones.
     """
-    for variable in (DEVICES, VISIBLE):
-        if variable in environment:
-            return [name.strip() for name in environment[variable].split(",") if name.strip() not in ("", "-1")]
-    if _allocation(environment):
-        return []
+    wanted = _names(environment[DEVICES]) if DEVICES in environment else None
+    if wanted is not None and not (_allocation(environment) and VISIBLE in environment):
+        return wanted
+    there = _names(environment[VISIBLE]) if VISIBLE in environment else _driver()
+    return there if wanted is None or there is None else [name for name in there if name in wanted]
+
+
+def _names(value: str) -> list[str]:
+    return [name.strip() for name in value.split(",") if name.strip() not in ("", "-1")]
+
+
+def _driver() -> list[str] | None:
+    """Numbers of the devices that NVIDIA's driver lets this process use; None without its tool."""
     try:
         listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.SubprocessError):
-        return []
+        return None
     return [str(i) for i, _ in enumerate(line for line in listing.splitlines() if line.startswith("GPU "))]
 
 
@@ -52,33 +59,19 @@ def _allocation(environment: Mapping[str, str]) -> str:
     return next((environment[variable] for variable in SCHEDULERS if variable in environment), "")
 
 
-def folder() -> Path:
-    """Where the locks of this user on this node lie. Raises ``PermissionError`` where it is someone else's."""
-    path = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"amdiff-gpus-{os.getuid()}"
-    path.mkdir(mode=0o700, exist_ok=True)
-    if path.is_symlink() or path.stat().st_uid != os.getuid():
-        raise PermissionError(f"{path} belongs to another user; set XDG_RUNTIME_DIR to a folder of your own")
-    return path
-
-
 @contextlib.contextmanager
 def gpu(wanted: bool, waiting: Callable[[list[str]], None] = lambda taken: None) -> Iterator[str | None]:
     """Hold one device, and let CUDA see it alone: its name, or None where there is none.
 
-    One that a scheduler has assigned is left as it is. Without ``wanted`` CUDA sees no device. ``waiting`` hears once
-    that all devices are taken.
+    Without ``wanted`` CUDA sees no device; where nothing tells which there are, it sees what it finds. ``waiting``
+    hears once that all devices are taken.
     """
     before = os.environ.get(VISIBLE)
     names = devices() if wanted else []
-    allocation = _allocation(os.environ)
     with contextlib.ExitStack() as held:
-        name = None
-        if not wanted:
-            os.environ[VISIBLE] = ""
-        elif len(names) > 1 or (names and not allocation):
-            os.environ[VISIBLE] = name = _take(names, allocation, held, waiting)
-        elif names:
-            name = names[0]
+        name = _take(names, _allocation(os.environ), held, waiting) if names else None
+        if names is not None:
+            os.environ[VISIBLE] = name or ""
         try:
             yield name
         finally:
@@ -89,16 +82,28 @@ def gpu(wanted: bool, waiting: Callable[[list[str]], None] = lambda taken: None)
 
 
 def _take(names: list[str], allocation: str, held: contextlib.ExitStack, waiting: Callable[[list[str]], None]) -> str:
-    """Lock the first free device; its file is closed with ``held``."""
+    """Bind the first device that is free; it is released with ``held``."""
     told = False
     while True:
         for name in names:
-            stream = (folder() / f"{allocation}-{name}.lock".replace("/", "_")).open("w")
-            if take_lock(stream):
-                held.enter_context(stream)
+            lease = take_lease(f"{os.getuid()} {allocation} {name}")
+            if lease is not None:
+                held.enter_context(lease)
                 return name
-            stream.close()
         if not told:
             waiting(names)
             told = True
         time.sleep(POLL)
+
+
+def take_lease(name: str) -> socket.socket | None:
+    """What holds the lease of that name until it is closed; None where another one holds it."""
+    lease = socket.socket(socket.AF_UNIX)
+    try:
+        lease.bind(f"\0amdiff-{hashlib.sha256(name.encode()).hexdigest()[:32]}")  # such names are short
+    except OSError as error:
+        lease.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return None
+    return lease
