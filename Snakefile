@@ -9,32 +9,40 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
+from amdiff.artifacts import FILES
 from amdiff.config import ANALYSES, ConfigError, parse_config
 from amdiff.plan import FIGURES, wants_gpu
-from amdiff.project import freeze, prepare
+from amdiff.project import freeze, pack, prepare, settle, unpack
 
-if not workflow.overwrite_configfiles:
+# A job on another machine has the configuration of the run that sent it, whatever the file says by then.
+SENT = None if workflow.is_main_process else os.environ.get("AMDIFF_SENT_CONFIG")
+
+if SENT is None and not workflow.overwrite_configfiles:
 
     configfile: "config.yaml"
 
 
 try:
-    PLAN = prepare(parse_config(config))
+    PLAN = prepare(parse_config(config)) if SENT is None else settle(unpack(SENT))
 except ConfigError as error:
     raise WorkflowError(f"configuration: {error}") from None
 
 for note in PLAN.notes:
     logger.warning(f"note: {note}")
 
+os.environ["AMDIFF_SENT_CONFIG"] = pack(PLAN.config)
+
+
+envvars:
+    "AMDIFF_SENT_CONFIG",
+
+
 AMDIFF = f"{shlex.quote(sys.executable)} -m amdiff"
 FROZEN = freeze(PLAN.config)
 
 
-# downloads happen where snakemake runs: nodes of a cluster often have no network
 localrules:
     all,
-    dataset,
-    metric,
 
 
 rule all:
@@ -43,7 +51,5 @@ rule all:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/models.smk"
-include: "workflow/rules/measures.smk"
-include: "workflow/rules/landscape.smk"
+include: "workflow/rules/stages.smk"
 include: "workflow/rules/results.smk"

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +42,26 @@ VERSIONS = {
 }
 """The meaning of each stage's results; raise a number when its meaning changes."""
 
+FILES = {
+    "dataset": ("images.h5",),
+    "metric": ("weights.safetensors",),
+    "train": ("weights.safetensors", "metrics.jsonl"),
+    "sample": ("samples.h5",),
+    "neighbors": ("neighbors.h5",),
+    "thresholds": ("thresholds.json",),
+    "classify": ("samples.parquet", "summary.json"),
+    "grid": ("grid.json",),
+    "basin": ("basin.h5",),
+    "curvature": ("curvature.h5",),
+    "energy": ("energy.h5",),
+    "likelihood": ("landscape.h5", "landscape.json"),
+}
+"""Files of each stage's artifacts; those of reports and comparisons depend on their sections."""
+
 SPEC = "spec.json"
+
+SCRATCH = "AMDIFF_SCRATCH"
+"""Environment variable that names a folder for resumable states, in place of ``scratch/``."""
 
 
 def canonical_json(value: Any) -> str:
@@ -123,11 +143,12 @@ class Store:
 
     def __init__(self, root: Path = Path()) -> None:
         self.root = root
+        self._scratch = Path(os.environ.get(SCRATCH) or root / "scratch")
         self._verified: set[Path] = set()
 
     def scratch(self, artifact: Artifact) -> Path:
         """Folder of an artifact's resumable state; deleted when the artifact is complete."""
-        return self.root / "scratch" / artifact.stage / artifact.address
+        return self._scratch / artifact.stage / artifact.address
 
     def complete(self, artifact: Artifact) -> bool:
         return (self.root / artifact.spec).exists()
@@ -144,7 +165,7 @@ class Store:
         One process at a time makes an artifact. On success the checksums of what the folder
         holds and the provenance go into ``spec.json``; on failure there is none.
         """
-        with locked(self.root / "scratch" / "locks" / artifact.address, waiting):
+        with locked(self._scratch / "locks" / artifact.address, waiting):
             if self.complete(artifact):
                 yield None
                 return
@@ -153,6 +174,9 @@ class Store:
             folder.mkdir(parents=True)
             yield folder
             files = {p.relative_to(folder).as_posix(): sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+            wanted = FILES.get(artifact.stage)
+            if wanted is not None and set(files) != set(wanted):
+                raise RuntimeError(f"stage {artifact.stage!r} wrote {sorted(files)}, expected {sorted(wanted)}")
             record = {"address": artifact.address, **artifact.identity, "files": files, "provenance": provenance()}
             write_json(folder / SPEC, record)
             shutil.rmtree(self.scratch(artifact), ignore_errors=True)

@@ -33,6 +33,7 @@ _USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "Usage
 
 ConfigFile = Annotated[Path, typer.Option("--configfile", help="Configuration file.")]
 DEFAULT = Path("config.yaml")
+Root = Annotated[Path, typer.Option("--root", help="Folder that holds artifacts and results.")]
 
 
 @app.command()
@@ -111,27 +112,28 @@ def schema() -> None:
 
 
 @app.command(hidden=True)
-def publish(page: str, configfile: ConfigFile = DEFAULT) -> None:
+def publish(page: str, configfile: ConfigFile = DEFAULT, root: Root = Path()) -> None:
     """Copy the report of an experiment or a comparison to results/ (a step of the workflow)."""
     from amdiff.project import thaw
     from amdiff.stages.publication import publish
 
-    publish(thaw(configfile).page(page))
+    publish(thaw(configfile, root).page(page), root)
 
 
 def _stage_command(name: str) -> None:
     def command(
         folder: Annotated[str, typer.Argument(help="The artifact's folder, as `amdiff plan --json` lists it.")],
         configfile: ConfigFile = DEFAULT,
+        root: Root = Path(),
     ) -> None:
         from amdiff.project import thaw
         from amdiff.stages import make
 
-        chosen = thaw(configfile)
+        chosen = thaw(configfile, root)
         artifact = chosen.artifact(folder)
         if artifact.stage != name:
             raise ConfigError(f"{folder} is made by `amdiff {artifact.stage}`, not by `amdiff {name}`")
-        make(artifact, chosen.config)
+        make(artifact, chosen.config, root)
 
     command.__doc__ = f"Make one artifact of stage '{name}' (a step of the workflow)."
     app.command(name, hidden=True)(command)

@@ -8,16 +8,18 @@ checked. What a run uses is then frozen in ``scratch/config/<digest>.json``, so 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import h5py
 
-from amdiff.artifacts import SPEC, Store, canonical_json
+from amdiff.artifacts import FILES, SPEC, Store, canonical_json
 from amdiff.config import (
     BACKBONES,
     ArraysDataset,
@@ -41,8 +43,7 @@ from amdiff.data.own import source_digest
 from amdiff.files import ArtifactError, read_json, write_json
 from amdiff.plan import Plan, build_plan, dataset_artifact
 
-GRID = "grid.json"
-"""File of a grid's artifact: A, B and the sizes."""
+(GRID,) = FILES["grid"]
 
 
 def open_plan(configfile: Path, root: Path = Path()) -> Plan:
@@ -74,7 +75,7 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
                 )
             _check_images(name, experiment, count + test_count, shape)
     return replace(
-        _settled(config, root), notes=(*notes, *_notes(config, {name: extent[2] for name, extent in extents.items()}))
+        settle(config, root), notes=(*notes, *_notes(config, {name: extent[2] for name, extent in extents.items()}))
     )
 
 
@@ -115,8 +116,11 @@ def _notes(config: Config, shapes: dict[str, tuple[int, ...]]) -> Iterator[str]:
             )
 
 
-def _settled(config: Config, root: Path) -> Plan:
-    """The plan, with the sizes of grids whose sparse sweep is done."""
+def settle(config: Config, root: Path = Path()) -> Plan:
+    """The plan of a prepared configuration, with the sizes of grids whose sparse sweep is done.
+
+    Raises ``ConfigError``.
+    """
     plan, store = build_plan(config), Store(root)
     waiting = {e.name: e.grid for e in plan.experiments if e.grid is not None and store.complete(e.grid)}
     found = {}
@@ -138,11 +142,21 @@ def freeze(config: Config, root: Path = Path()) -> Path:
     return path
 
 
-def thaw(path: Path) -> Plan:
+def pack(config: Config) -> str:
+    """A prepared configuration in letters, digits and few signs, for an environment variable."""
+    return base64.b64encode(zlib.compress(config.model_dump_json().encode())).decode()
+
+
+def unpack(text: str) -> Config:
+    """The configuration that ``pack`` gave."""
+    return parse_config(json.loads(zlib.decompress(base64.b64decode(text))))
+
+
+def thaw(path: Path, root: Path = Path()) -> Plan:
     """The plan of a frozen configuration, or of a configuration file. Raises ``ConfigError``."""
     if path.suffix == ".json" and path.parent.name == "config" and path.exists():
-        return _settled(parse_config(read_json(path)), Path())
-    return open_plan(path)
+        return settle(parse_config(read_json(path)), root)
+    return open_plan(path, root)
 
 
 def image_shape(plan: Plan, dataset: str, root: Path = Path()) -> tuple[int, ...]:

@@ -173,3 +173,19 @@ def s3(folder: Path) -> Iterator[str]:
     with running(command, folder.with_suffix(".log"), NANIO_ACCESS_KEY="amdiff", NANIO_SECRET_KEY="amdiff-secret"):
         wait_for(lambda: answers(port), 30)
         yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def cloud(folder: Path, bucket: str) -> Iterator[str]:
+    """An S3 server like Amazon's on loopback, with an empty bucket: its URL. Keys are not checked."""
+    import boto3
+
+    port = free_port()
+    command = [str(BIN / "python"), "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
+    with running(command, folder.with_suffix(".log")):
+        wait_for(lambda: answers(port), 60)
+        url = f"http://127.0.0.1:{port}"
+        boto3.client(
+            "s3", endpoint_url=url, aws_access_key_id="a", aws_secret_access_key="a", region_name="us-east-1"
+        ).create_bucket(Bucket=bucket)
+        yield url

@@ -13,6 +13,7 @@ import yaml
 
 from amdiff.config import ConfigError, parse_config
 from amdiff.files import read_json, sha256_file, write_json
+from amdiff.plan import build_plan
 from amdiff.project import prepare
 from tests.conftest import SMALL, run_project
 from tests.workflow_tools import Project
@@ -66,7 +67,7 @@ def test_a_sparse_sweep_finds_the_sizes(tmp_path: Path) -> None:
     given = copy.deepcopy(OPEN)
     given["experiments"]["found"]["sizes"] |= {"fall": found["fall"], "plateau": found["plateau"]}
     project.configure(given)
-    assert project.planned() == {"all": 1, "found": 1, "report": 1}  # no sweep, the same models
+    assert project.planned() == {"all": 1, "found": 1, "report_found": 1}  # no sweep, the same models
     project.configure(OPEN)
     for stage in ("train", "sample", "neighbors"):
         shutil.rmtree(tmp_path / "artifacts/digits" / stage)
@@ -113,6 +114,24 @@ def test_thresholds_are_lent(tmp_path: Path) -> None:
     assert rates[0] > rates[1]
 
 
+def test_thresholds_of_each_size_are_lent_one_by_one() -> None:
+    config = two_sizes_of_synthetic_sets()
+    config["experiments"]["tiny"]["thresholds"] = {"method": "valley", "pooled": False}
+    config["experiments"]["twice"]["sizes"] = [4, 8]
+
+    def borrower(sizes: list[int]) -> dict[int, str]:
+        config["experiments"]["tiny"]["sizes"] = sizes
+        plan = build_plan(parse_config(config)).experiment("twice")
+        return {m.size: t.address for m, t in zip(plan.models, plan.thresholds, strict=True)}
+
+    first = borrower([4, 8])
+    assert borrower([4, 8, 16]) == first  # one more at the lender changes nothing here
+    with pytest.raises(ConfigError, match=r"experiments.tiny has thresholds for each K of its own, 4, 16.* K = 8"):
+        borrower([4, 16])
+    config["experiments"]["tiny"]["thresholds"] = {"method": "fixed", "delta_m": 1.0, "delta_s": 1.0}
+    assert borrower([4, 16]).keys() == {4, 8}
+
+
 @pytest.mark.parametrize(
     ("lender", "change", "message"),
     [
@@ -130,7 +149,6 @@ def test_wrong_lenders_are_refused(lender: str, change: dict[str, Any], message:
 
 def test_the_report_of_an_open_grid_knows_how_its_analyses_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     from amdiff import artifacts
-    from amdiff.plan import build_plan
 
     config = copy.deepcopy(OPEN)
     config["experiments"]["found"] |= {"basin": {"metric": "lpips-vgg", "delta": 0.1}}

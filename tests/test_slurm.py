@@ -69,6 +69,16 @@ def test_a_sweep_runs_on_devices_of_its_own_and_a_cancelled_job_resumes(
         assert devices.endswith("gpu:1")
         assert (memory, limit) == ("4000M", "1-00:00:00")
     ask("scancel", training[0][0])
+
+    def tried_again() -> bool:
+        """With more time and memory."""
+        waiting = [line.split() for line in ask("squeue", "-h", "-O", columns).splitlines()]
+        return any("train" in job[1] and job[4:] == ["8000M", "2-00:00:00"] for job in waiting)
+
+    wait_for(lambda: run.poll() is not None or tried_again(), 120)
+    assert run.poll() is None
+    # jobs that are still to come are those of the run, not those of the file
+    (tmp_path / "config.yaml").write_text("half-written: [")
     output, _ = run.communicate(timeout=600)
     assert run.returncode == 0, output
     assert (tmp_path / "results/tiny/report.html").exists()
@@ -84,11 +94,3 @@ def test_a_sweep_runs_on_devices_of_its_own_and_a_cancelled_job_resumes(
     logs = [p.read_text() for p in tmp_path.glob("logs/digits/train/*.log")]
     assert sum("resumes at step" in text for text in logs) == 1
     assert not list(tmp_path.glob("scratch/train/*"))
-
-
-def test_times_grow_when_a_job_is_tried_again(tmp_path: Path) -> None:
-    project = Project(tmp_path, config())
-    text = project.snakemake("--dry-run", "--profile", "profiles/slurm", "--executor", "dryrun")
-    assert "runtime=1440" in text
-    rule = (tmp_path / "workflow/rules/models.smk").read_text()
-    assert "1440 * attempt" in rule

@@ -189,9 +189,10 @@ class Config(Spec):
             for name in names:
                 if not NAME.fullmatch(name):
                     raise ValueError(f"{what} name {name!r}: use lower-case letters, digits, '-' and '_', at most 64")
+        rules = RULES | {f"report_{name}" for name in (*self.experiments, *self.comparisons)}
         for what, names in kinds[1:]:
-            if taken := sorted(RULES & set(names)):
-                raise ValueError(f"{what} name {taken[0]!r} is taken by a rule of the workflow; taken: {sorted(RULES)}")
+            if taken := sorted(rules & set(names)):
+                raise ValueError(f"{what} name {taken[0]!r} is taken by a rule of the workflow; taken: {sorted(rules)}")
         if twice := sorted(set(self.comparisons) & {*self.experiments, *self.datasets}):
             raise ValueError(f"comparisons.{twice[0]}: the name belongs to an experiment or a dataset; choose another")
         for name, comparison in self.comparisons.items():

@@ -55,6 +55,11 @@ class ThresholdsBase(Spec):
             )
         return value
 
+    @property
+    def shared(self) -> bool:
+        """Whether one pair of thresholds serves all K of a sweep."""
+        return bool(getattr(self, "pooled", True))
+
 
 class EstimatedThresholds(ThresholdsBase):
     """Thresholds that an experiment finds itself, from its own distances and held-out images."""

@@ -9,12 +9,13 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from amdiff.config import ExperimentSpec, UnetDenoiser
 from amdiff.phases.classes import CLASSES
 
 from .page import Table, make_table
-from .style import COLUMN, PAGE, size_axis, subplots
+from .style import COLUMN, PAGE, label_values, size_axis, subplots
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's, one an experiment; beyond seven they come again."""
@@ -81,10 +82,15 @@ def capacity(sides: Sequence[Side]) -> Figure:
     axes.set_ylim(min(sizes) / 1.3, max(sizes) * 1.3)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    label_values(axes.xaxis, parameters, 0.15, lambda value: _short.format_eng(value).replace(" ", ""))
+    label_values(axes.yaxis, sorted(sizes), 0.08)
     axes.set_xlabel("parameters")
     axes.set_ylabel("$K$ of the spurious peak")
     figure.legend(loc="outside upper center", ncols=2)
     return figure
+
+
+_short = EngFormatter(places=0)
 
 
 def sentences(sides: Sequence[Side]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
@@ -51,19 +52,23 @@ def subplots(rows: int = 1, columns: int = 1, *, width: float = COLUMN, height: 
 
 
 def size_axis(axes: Axes, sizes: list[int], gap: float = 0.09) -> None:
-    """A logarithmic axis of training-set sizes, labelled at sizes that were run.
-
-    Labels closer than ``gap`` of the axis to the one before are left out.
-    """
+    """A logarithmic axis of training-set sizes, labelled at sizes that were run."""
     axes.set_xscale("log")
-    shown: list[int] = []
-    for size in sizes:  # leave out labels that would touch
-        if not shown or size / shown[-1] > (max(sizes) / min(sizes)) ** gap:
-            shown.append(size)
-    axes.xaxis.set_major_locator(FixedLocator(shown))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels([f"{size:,}" for size in shown])
+    label_values(axes.xaxis, sizes, gap)
     axes.set_xlabel("training-set size $K$")
+
+
+def label_values(
+    axis: Axis, values: Sequence[int], gap: float = 0.09, name: Callable[[int], str] = "{:,}".format
+) -> None:
+    """Ticks of a logarithmic axis at the given values; those closer than ``gap`` of their range are left out."""
+    shown: list[int] = []
+    for value in sorted(set(values)):  # leave out labels that would touch
+        if not shown or value / shown[-1] > (max(values) / min(values)) ** gap:
+            shown.append(value)
+    axis.set_major_locator(FixedLocator(shown))
+    axis.set_minor_locator(NullLocator())
+    axis.set_ticklabels([name(value) for value in shown])
 
 
 def chosen_sizes(sizes: list[int], most: int) -> list[int]:

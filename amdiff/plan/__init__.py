@@ -95,24 +95,25 @@ def build_plan(config: Config, grids: Mapping[str, tuple[int, ...]] | None = Non
         if isinstance(spec, CircleSpec):
             plans[name] = circle_experiment(name, spec, dataset_artifact(config, spec.dataset))
             continue
-        lent: tuple[Artifact, ...] = ()
-        if isinstance(spec.thresholds, BorrowedThresholds):
-            lent = tuple({t.address: t for t in plans[spec.thresholds.experiment].thresholds}.values())
-        plans[name] = image_experiment(name, spec, config, lent, (grids or {}).get(name))
+        lender = plans[spec.thresholds.experiment] if isinstance(spec.thresholds, BorrowedThresholds) else None
+        plans[name] = image_experiment(name, spec, config, lender, (grids or {}).get(name))
     comparisons = tuple(
-        PagePlan(
-            name,
-            Artifact(
-                "comparison",
-                name,
-                "",
-                {"comparison": name, "experiments": list(spec.experiments)},
-                {"reports": tuple(plans[other].report for other in spec.experiments)},
-            ),
-        )
+        PagePlan(name, _comparison(name, [plans[other] for other in spec.experiments]))
         for name, spec in config.comparisons.items()
     )
     return Plan(config, tuple(plans[name] for name in config.experiments), comparisons)
+
+
+def _comparison(name: str, sides: list[ExperimentPlan]) -> Artifact:
+    """Experiments set side by side."""
+    datasets = {side.dataset.address: side.dataset for side in sides}
+    return Artifact(
+        "comparison",
+        name,
+        "",
+        {"comparison": name, "experiments": [side.name for side in sides]},
+        {"reports": tuple(side.report for side in sides), "datasets": tuple(datasets.values())},
+    )
 
 
 def _borrows(spec: AnyExperiment) -> bool:

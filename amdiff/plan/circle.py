@@ -43,5 +43,6 @@ def _model(spec: CircleSpec, dataset: Artifact, size: int) -> ModelPlan:
         label(size),
         {**model_params(spec, size), "sampling": sampling, "start": 0, "stop": count},
         {"train": (train,)} if train else {"dataset": (dataset,)},
+        derived={"dataset": (dataset,)} if train else {},
     )
     return ModelPlan(size, count, train, (shard,))

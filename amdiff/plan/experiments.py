@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amdiff.artifacts import Artifact
-from amdiff.config import ANALYSES, BACKBONES, AnyExperiment, Config, ConfigError, official_digest
+from amdiff.config import ANALYSES, BACKBONES, AnyExperiment, Config, ConfigError, ExperimentSpec, official_digest
 
 from .sections import SECTIONS, sections_of
 
@@ -57,13 +57,16 @@ class PagePlan:
         return self.results / f".address-{self.report.address}"
 
     @property
+    def files(self) -> list[str]:
+        """Files of the report."""
+        sections = [SECTIONS[name] for name in self.sections]
+        figures = [f"figures/{f}.{suffix}" for s in sections for f in s.figures for suffix in ("svg", "png", "pdf")]
+        return ["report.html", *figures, *(f"tables/{t}" for s in sections for t in s.tables)]
+
+    @property
     def published(self) -> list[Path]:
         """The stamp and the files that people look at: where one is missing, all are published again."""
-        sections = [SECTIONS[name] for name in self.sections]
-        names = ["report.html"]
-        names += [f"figures/{f}.{suffix}" for s in sections for f in s.figures for suffix in ("svg", "png", "pdf")]
-        names += [f"tables/{t}" for s in sections for t in s.tables]
-        return [self.stamp, *(self.results / name for name in names)]
+        return [self.stamp, *(self.results / name for name in self.files)]
 
     def artifacts(self) -> Iterator[Artifact]:
         """Every artifact behind it, each once, parents first."""
@@ -81,7 +84,7 @@ class ExperimentPlan(PagePlan):
     grid: Artifact | None = None
     """The sizes, where a sparse sweep has to find them."""
     thresholds: tuple[Artifact, ...] = ()
-    """Those of each K, for experiments that borrow them."""
+    """Those of each model, in order."""
 
     @property
     def settled(self) -> bool:
@@ -91,6 +94,19 @@ class ExperimentPlan(PagePlan):
     @property
     def sections(self) -> tuple[str, ...]:
         return sections_of(self.spec)
+
+    def lends(self, size: int) -> Artifact:
+        """Thresholds for an experiment that borrows them: of the same K, or of the sweep where they are one for all.
+
+        Raises ``ConfigError`` where there are none.
+        """
+        own = {model.size: found for model, found in zip(self.models, self.thresholds, strict=True)}
+        if size not in own and not (isinstance(self.spec, ExperimentSpec) and self.spec.thresholds.shared):
+            raise ConfigError(
+                f"experiments.{self.name} has thresholds for each K of its own, {', '.join(map(str, own))}, and lends "
+                f"none for K = {size}; give both experiments the same sizes"
+            )
+        return own.get(size, self.thresholds[0])
 
 
 def dataset_artifact(config: Config, name: str) -> Artifact:

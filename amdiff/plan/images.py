@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from amdiff.artifacts import Artifact
 from amdiff.config import (
     BasinSpec,
-    BorrowedThresholds,
     Config,
     EstimatedThresholds,
     ExactDenoiser,
@@ -65,11 +64,11 @@ class Sweep:
 
 
 def image_experiment(
-    name: str, spec: ExperimentSpec, config: Config, lent: tuple[Artifact, ...], found: tuple[int, ...] | None
+    name: str, spec: ExperimentSpec, config: Config, lender: ExperimentPlan | None, found: tuple[int, ...] | None
 ) -> ExperimentPlan:
     """Every artifact of a sweep over training sets of images.
 
-    ``lent`` are thresholds of another experiment, where they are borrowed; ``found`` are the sizes of a grid whose
+    ``lender`` is the experiment whose thresholds are borrowed, if any; ``found`` are the sizes of a grid whose
     sparse sweep is done.
     """
     dataset = dataset_artifact(config, spec.dataset)
@@ -77,7 +76,7 @@ def image_experiment(
         metric: {"metric": (artifact,)} if (artifact := metric_artifact(config, spec.dataset, metric)) else {}
         for metric in spec.metrics
     }
-    first = _sweep(spec, spec.first_sizes, dataset, metrics, lent)
+    first = _sweep(spec, spec.first_sizes, dataset, metrics, lender)
     content = {"experiment": name, "spec": spec.identity()}
     if spec.open_grid is None:
         parts = _parts(spec, first, dataset, metrics)
@@ -87,7 +86,7 @@ def image_experiment(
     # what the sweep does not cover: the versions of the analyses, and the network behind their metric
     parts = _parts(spec, first, dataset, metrics)
     content["analyses"] = {stage: parts[stage][0].address for stage in spec.analyses}
-    sweep = _sweep(spec, found, dataset, metrics, lent) if found else None
+    sweep = _sweep(spec, found, dataset, metrics, lender) if found else None
     report = Artifact(
         "report",
         spec.dataset,
@@ -105,7 +104,7 @@ def _sweep(
     sizes: tuple[int, ...],
     dataset: Artifact,
     metrics: Mapping[str, Groups],
-    lent: tuple[Artifact, ...],
+    lender: ExperimentPlan | None,
 ) -> Sweep:
     """Models, neighbours, thresholds and classes for each of ``sizes``."""
     metric = metrics[spec.neighbors.metric]
@@ -122,7 +121,6 @@ def _sweep(
     )
     own = spec.thresholds
     pooled = isinstance(own, EstimatedThresholds) and own.pooled
-    borrowed = {"lent": lent} if isinstance(own, BorrowedThresholds) else {}
     settings = {key: value for key, value in own.identity().items() if key != "experiment"}  # what it lends is a parent
     thresholds = tuple(
         Artifact(
@@ -130,7 +128,10 @@ def _sweep(
             spec.dataset,
             "sweep" if pooled else label(model.size),
             settings,
-            {"neighbors": tables if pooled else (table,), **borrowed},
+            {
+                "neighbors": tables if pooled else (table,),
+                **({"lent": (lender.lends(model.size),)} if lender else {}),
+            },
         )
         for model, table in zip(models, tables, strict=True)
     )
@@ -189,6 +190,7 @@ def _model(spec: ExperimentSpec, dataset: Artifact, size: int) -> ModelPlan:
             label(size),
             {**params, "sampling": sampling, "start": start, "stop": stop},
             {"train": (train,)} if train else {"dataset": (dataset,)},
+            derived={"dataset": (dataset,)} if train else {},  # tells the shape of the images
         )
         for start, stop in shard_ranges(count, size, spec.sampling)
     )

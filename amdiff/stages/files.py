@@ -12,11 +12,11 @@ import h5py
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
-from amdiff.artifacts import Artifact, Store
+from amdiff.artifacts import FILES, Artifact, Store
 from amdiff.files import ArtifactError, write_bytes
 from amdiff.neighbors.sets import ImageSource
 
-IMAGES, SAMPLES, NEIGHBORS = "images.h5", "samples.h5", "neighbors.h5"
+(IMAGES,), (SAMPLES,), (NEIGHBORS,) = (FILES[stage] for stage in ("dataset", "sample", "neighbors"))
 
 
 class H5Images:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from amdiff.artifacts import Artifact
+from amdiff.artifacts import FILES, Artifact
 from amdiff.config import BasinSpec, CurvatureSpec, EnergySpec
 from amdiff.data.subsets import training_subset
 from amdiff.diffusion.schedules import Schedule
@@ -24,7 +24,7 @@ from .loading import denoiser_device, load_denoiser, process_of
 from .metrics import load_weights
 from .targets import Targets, choose_targets, delta_m
 
-BASIN, CURVATURE, ENERGY = "basin.h5", "curvature.h5", "energy.h5"
+(BASIN,), (CURVATURE,), (ENERGY,) = (FILES[stage] for stage in ("basin", "curvature", "energy"))
 WATCHED = 8
 """Targets of each class of which it is kept what comes back from each time (``scanned``, ``back``), for the eye."""
 

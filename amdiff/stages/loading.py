@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from amdiff.artifacts import Artifact
+from amdiff.artifacts import FILES, Artifact
 from amdiff.config import DenoiserSpec, DiffusionSpec, FourierMlpDenoiser
 from amdiff.data.subsets import circle_subset, heldout_subset, training_subset
 from amdiff.diffusion.schedules import Schedule, VarianceExploding
@@ -17,7 +17,7 @@ from amdiff.files import ArtifactError
 from .context import Context, threads
 from .files import IMAGES, dataset_counts, dataset_images, read_h5
 
-WEIGHTS = "weights.safetensors"
+WEIGHTS, METRICS = FILES["train"]
 
 
 def training_images(context: Context, artifact: Artifact) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from amdiff.artifacts import Artifact
+from amdiff.artifacts import FILES, Artifact
 from amdiff.files import read_json
 from amdiff.neighbors.knn import NeighborTable
 from amdiff.phases.classes import CLASSES
@@ -18,7 +18,8 @@ from amdiff.phases.distances import Distances
 from .context import Context
 from .files import NEIGHBORS, read_h5
 
-THRESHOLDS, SUMMARY, TABLE = "thresholds.json", "summary.json", "samples.parquet"
+(THRESHOLDS,) = FILES["thresholds"]
+TABLE, SUMMARY = FILES["classify"]
 
 TABLES = ("samples_to_train", "samples_to_samples", "heldout_to_train", "heldout_within", "heldout_nearest")
 """The tables of a neighbours file."""

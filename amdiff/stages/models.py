@@ -29,6 +29,7 @@ from amdiff.files import write_bytes
 from .context import Context, Interrupts, say
 from .files import IMAGES, SAMPLES, dataset_images, write_h5
 from .loading import (
+    METRICS,
     WEIGHTS,
     choose_device,
     denoiser_device,
@@ -38,8 +39,6 @@ from .loading import (
     training_points,
     untrained_network,
 )
-
-METRICS = "metrics.jsonl"
 
 
 def dataset(context: Context, artifact: Artifact, folder: Path) -> None:
@@ -183,7 +182,7 @@ def _sampler(context: Context, artifact: Artifact, device: Any) -> tuple[Callabl
     from amdiff.diffusion.sampling import draw, sampler_steps, to_uint8
 
     process, sampling = process_of(artifact.params), artifact.params["sampling"]
-    (source,) = [a for a in artifact.ancestors() if a.stage == "dataset"]
+    (source,) = artifact.reads["dataset"]
     shape = (2,) if isinstance(process, VarianceExploding) else dataset_images(context.store, source).shape[1:]
     denoiser = load_denoiser(context, artifact, shape, device)
     if context.runtime.compile and isinstance(denoiser, torch.nn.Module):

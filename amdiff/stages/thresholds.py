@@ -26,7 +26,7 @@ def thresholds(context: Context, artifact: Artifact, folder: Path) -> None:
     spec = TypeAdapter(ThresholdsSpec).validate_python({**artifact.params, **borrows})
     sweep = [read_distances(context, parent) for parent in artifact.parents["neighbors"]]
     if isinstance(spec, BorrowedThresholds):
-        pairs = [_lent(context, artifact, distances.size) for distances in sweep]
+        pairs = [_lent(context, artifact.parent("lent"), distances.size) for distances in sweep]
     else:
         pairs = find_thresholds(sweep, spec)
     found = [as_json(distances, pair, spec) for distances, pair in zip(sweep, pairs, strict=True)]
@@ -39,22 +39,15 @@ def thresholds(context: Context, artifact: Artifact, folder: Path) -> None:
                 f"[{t['low']:.4g}, {t['high']:.4g}] by {t['method']}{note}")  # fmt: skip
 
 
-def _lent(context: Context, artifact: Artifact, size: int) -> Pair:
-    """Thresholds that another experiment found: at the same K, or the same for all its K."""
-    lenders = artifact.parents["lent"]
-    entries = [e for a in lenders for e in read_json(context.store.file(a, THRESHOLDS))["sizes"]]
-    deltas = {tuple(e[d]["value"] for d in ("delta_m", "delta_s")) for e in entries}
-    chosen = [e for e in entries if e["size"] == size] or (entries if len(deltas) == 1 else [])
-    if not chosen:
-        known = ", ".join(str(e["size"]) for e in entries)
-        raise ValueError(
-            f"K = {size}: the experiment that lends its thresholds has one a K, and none here; it has K = {known}"
-        )
+def _lent(context: Context, lender: Artifact, size: int) -> Pair:
+    """Thresholds that another experiment found: at the same K, else those that all its K share."""
+    entries = read_json(context.store.file(lender, THRESHOLDS))["sizes"]
+    chosen = next((entry for entry in entries if entry["size"] == size), entries[0])
     m, s = (
-        replace(Threshold(**{**chosen[0][d], "modes": tuple(chosen[0][d]["modes"])}), note="of another experiment")
+        replace(Threshold(**{**chosen[d], "modes": tuple(chosen[d]["modes"])}), note="of another experiment")
         for d in ("delta_m", "delta_s")
     )
-    return Pair(m, s, chosen[0]["d0"])
+    return Pair(m, s, chosen["d0"])
 
 
 def grid(context: Context, artifact: Artifact, folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from amdiff.artifacts import Artifact
+from amdiff.artifacts import FILES, Artifact
 from amdiff.config import LikelihoodSpec
 from amdiff.diffusion.schedules import VarianceExploding
 from amdiff.files import write_json
@@ -18,7 +18,7 @@ from .context import Context
 from .files import SAMPLES, read_h5, write_h5
 from .loading import choose_device, load_denoiser, process_of, training_points
 
-LANDSCAPE, SUMMARY = "landscape.h5", "landscape.json"
+LANDSCAPE, SUMMARY = FILES["likelihood"]
 
 
 def likelihood(context: Context, artifact: Artifact, folder: Path) -> None:

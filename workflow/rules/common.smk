@@ -1,4 +1,4 @@
-# Wildcards and look-ups shared by the rules: an artifact's folder is <dataset>/<stage>/<name>.
+# Look-ups shared by the rules. An artifact's folder is <dataset>/<stage>/<name> below artifacts/, a dataset's below data/.
 
 
 wildcard_constraints:
@@ -6,42 +6,87 @@ wildcard_constraints:
     name=r"[^/]+",
 
 
-def artifact(stage):
-    """Output of a stage's rule: the file that says its artifact is complete."""
-    return f"artifacts/{{dataset}}/{stage}/{{name}}/spec.json"
+# Where jobs share no file system, a storage carries every file of an artifact; else one file says that all are there.
+STORED = workflow.storage_settings.default_storage_provider is not None
+REPORTS = {page.report.address: page.files for page in PLAN.pages}
+
+if STORED and (found := [e.name for e in PLAN.experiments if e.grid is not None]):
+    raise WorkflowError(
+        f"experiments.{found[0]}.sizes: a sparse sweep cannot decide about jobs that share no file system; "
+        "give 'fall' and 'plateau', or run the sweep where files are shared"
+    )
+
+
+def folder(stage):
+    """Folder of a stage's artifacts, with wildcards."""
+    return (
+        "data/canonical/{dataset}/{name}"
+        if stage == "dataset"
+        else f"artifacts/{{dataset}}/{stage}/{{name}}"
+    )
+
+
+def files(folder, names):
+    """What stands for an artifact, as input and as output."""
+    return [f"{folder}/{name}" for name in ("spec.json", *(names if STORED else ()))]
 
 
 def planned(stage, wildcards):
-    return PLAN.artifact(f"artifacts/{wildcards.dataset}/{stage}/{wildcards.name}")
+    return PLAN.artifact(folder(stage).format(**wildcards))
+
+
+def needed(artifact):
+    """The files by which one artifact is made from others."""
+    return [
+        path
+        for group in artifact.reads.values()
+        for parent in group
+        for path in files(
+            parent.folder, FILES.get(parent.stage) or REPORTS[parent.address]
+        )
+    ]
 
 
 def parents(stage):
     """Input function of a stage's rule: the artifacts that it reads."""
+    return lambda wildcards: needed(planned(stage, wildcards))
+
+
+def report_parents(name):
+    """Input function of a page's report: where a sparse sweep has to find the sizes, it comes first."""
 
     def look_up(wildcards):
-        groups = planned(stage, wildcards).reads.values()
-        return [parent.spec for group in groups for parent in group]
+        global PLAN
+        wanted = PLAN.page(name).report
+        if os.path.exists(wanted.spec):
+            return []  # it is made, and what it was made of may be gone
+        for grid in wanted.parents.get("grid", ()):
+            if not wanted.derived:
+                checkpoints.grid.get(dataset=grid.dataset, name=grid.folder.name)
+                PLAN = settle(PLAN.config)
+        return needed(PLAN.page(name).report)
 
     return look_up
 
 
 def gpus(stage):
     """Resource function: 1 where a GPU serves the job."""
+    return lambda wildcards: int(
+        wants_gpu(planned(stage, wildcards), PLAN.config.runtime.device)
+    )
 
-    def look_up(wildcards):
-        return int(wants_gpu(planned(stage, wildcards), PLAN.config.runtime.device))
+
+def growing(first):
+    """Resource function: more each time that a job is tried again."""
+    return lambda wildcards, attempt: first * attempt
+
+
+def root(first):
+    """Parameter function: the folder below which a job writes, of whose output ``first`` is the first."""
+
+    def look_up(wildcards, output):
+        path = str(first).format(**wildcards)
+        assert output[0].endswith(path), (output[0], path)
+        return shlex.quote(output[0].removesuffix(path) or ".")
 
     return look_up
-
-
-def report_parents(wildcards):
-    """Input function of the reports: where a sparse sweep has to find the sizes, it comes first."""
-    global PLAN
-    wanted = planned("report", wildcards)
-    if os.path.exists(wanted.spec):
-        return []  # it is made, and what it was made of may be gone
-    for grid in wanted.parents.get("grid", ()):
-        if not wanted.derived:
-            checkpoints.grid.get(dataset=grid.dataset, name=grid.folder.name)
-            PLAN = prepare(PLAN.config)
-    return parents("report")(wildcards)

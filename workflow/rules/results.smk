@@ -1,47 +1,33 @@
-# Reports, and what people look at.
-
-
-rule report:
-    input:
-        ancient(report_parents),
-    output:
-        artifact("report"),
-    log:
-        "logs/{dataset}/report/{name}.log",
-    benchmark:
-        "logs/{dataset}/report/{name}.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=120,
-    shell:
-        "{AMDIFF} report artifacts/{wildcards.dataset}/report/{wildcards.name} --configfile {FROZEN} 2>&1 | tee {log}"
-
-
-rule comparison:
-    input:
-        ancient(parents("comparison")),
-    output:
-        artifact("comparison"),
-    log:
-        "logs/{dataset}/comparison/{name}.log",
-    benchmark:
-        "logs/{dataset}/comparison/{name}.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    shell:
-        "{AMDIFF} comparison artifacts/{wildcards.dataset}/comparison/{wildcards.name} --configfile {FROZEN} 2>&1 | tee {log}"
+# Reports of experiments and comparisons, and what people look at: copies of them under stable names.
 
 
 for page in PLAN.pages:
 
     rule:
         name:
+            f"report_{page.name}"
+        input:
+            ancient(report_parents(page.name)),
+        output:
+            files(page.report.folder, page.files),
+        log:
+            f"logs/report/{page.name}.log",
+        threads: 1
+        resources:
+            mem_mb=growing(4000),
+            runtime=growing(120),
+        params:
+            stage=page.report.stage,
+            folder=page.report.folder,
+            root=root(page.report.spec),
+        shell:
+            "{AMDIFF} {params.stage} {params.folder} --root {params.root} --configfile {FROZEN} 2>&1 | tee {log}"
+
+    rule:
+        name:
             page.name
         input:
-            ancient(page.report.spec),
+            ancient(files(page.report.folder, page.files)),
         output:
             [
                 (
@@ -58,11 +44,13 @@ for page in PLAN.pages:
             ],
         log:
             f"logs/publish/{page.name}.log",
+        localrule: True
         threads: 1
         resources:
             mem_mb=500,
             runtime=10,
         params:
             page=page.name,
+            root=root(page.stamp),
         shell:
-            "{AMDIFF} publish {params.page} --configfile {FROZEN} 2>&1 | tee {log}"
+            "{AMDIFF} publish {params.page} --root {params.root} --configfile {FROZEN} 2>&1 | tee {log}"
