@@ -19,29 +19,27 @@ from pathlib import Path
 
 import h5py
 
-from amdiff.artifacts import FILES, SPEC, Store, canonical_json
+from amdiff.artifacts import FILES, Store, canonical_json
 from amdiff.config import (
-    BACKBONES,
-    ArraysDataset,
     CircleDataset,
     Config,
     ConfigError,
     EstimatedThresholds,
     ExactDenoiser,
     ExperimentSpec,
-    FolderDataset,
     ImageDataset,
     MlpDenoiser,
+    PretrainedDenoiser,
     UnetDenoiser,
     parse_config,
     read_config,
 )
-from amdiff.data.backbones import backbone_digest
 from amdiff.data.datasets import peek
 from amdiff.data.images import DataError
-from amdiff.data.own import source_digest
+from amdiff.data.pretrained import find_model, misfit, model_path
 from amdiff.files import ArtifactError, read_json, write_json
 from amdiff.plan import Plan, build_plan, dataset_artifact
+from amdiff.sources import find_sources
 
 (GRID,) = FILES["grid"]
 
@@ -55,8 +53,7 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
     """Look at the sources, check what can be checked, and plan. Raises ``ConfigError``."""
     notes: list[str] = []
     used = dict.fromkeys(e.dataset for e in config.experiments.values())
-    sources = _sources(config, list(used), root, notes) | _backbones(config, root, notes)
-    config = config.model_copy(update={"sources": sources})
+    config = config.model_copy(update={"sources": find_sources(config, root, notes)})
     extents = {name: _extent(config, name, root) for name in used}
     for name, experiment in config.experiments.items():
         count, test_count, shape = extents[experiment.dataset]
@@ -89,11 +86,21 @@ def _check_images(name: str, experiment: ExperimentSpec, count: int, shape: tupl
             )
     if isinstance(experiment.denoiser, UnetDenoiser) and (problem := experiment.denoiser.misfit(shape)):
         raise ConfigError(f"experiments.{name}.denoiser: {problem}")
+    if isinstance(experiment.denoiser, PretrainedDenoiser) and experiment.denoiser.hub is None:
+        _check_models(name, experiment, experiment.denoiser, shape)
     if experiment.energy is not None and experiment.energy.references > count:
         raise ConfigError(
             f"experiments.{name}.energy.references: {experiment.energy.references} were asked for, but there are "
             f"{count} images"
         )
+
+
+def _check_models(name: str, experiment: ExperimentSpec, denoiser: PretrainedDenoiser, shape: tuple[int, ...]) -> None:
+    """Models of others fit, as far as their files say. Raises ``ConfigError``."""
+    for size in experiment.first_sizes:
+        path = model_path(denoiser, size)
+        if path.exists() and (problem := misfit(find_model(path), shape, experiment.diffusion)):
+            raise ConfigError(f"experiments.{name}.denoiser: {path} {problem}")
 
 
 def _heldout_needs(experiment: ExperimentSpec) -> Iterator[tuple[int, int, str]]:
@@ -162,82 +169,6 @@ def thaw(path: Path, root: Path = Path()) -> Plan:
 def image_shape(plan: Plan, dataset: str, root: Path = Path()) -> tuple[int, ...]:
     """Shape (C, H, W) of a dataset's images, (2,) of its points."""
     return _extent(plan.config, dataset, root)[2]
-
-
-def _sources(config: Config, names: list[str], root: Path, notes: list[str]) -> dict[str, str]:
-    """Digest of each source of one's own: of its files or, where they are gone, of the canonical dataset."""
-    found = dict(config.sources)
-    cache = root / "scratch" / "sources.json"
-    try:
-        known: dict[str, str] = dict(json.loads(cache.read_text()))
-    except (OSError, ValueError, TypeError):
-        known = {}  # a cache: what is lost is read again
-    before = len(known)
-    for name in names:
-        spec = config.datasets[name]
-        if not isinstance(spec, (FolderDataset, ArraysDataset)) or name in found:
-            continue
-        try:
-            found[name] = source_digest(spec, known)
-        except (DataError, OSError) as error:
-            recorded = _recorded_sources(name, spec.identity(), root)
-            if not recorded:
-                raise ConfigError(f"datasets.{name}: {error}") from None
-            if len(recorded) > 1:
-                choices = " or ".join(f"'sources: {{{name}: {digest}}}'" for digest in sorted(recorded))
-                raise ConfigError(
-                    f"datasets.{name}: {error}; several were read before: choose one by {choices}"
-                ) from None
-            found[name] = recorded.pop()
-            notes.append(f"datasets.{name}: {error}; what was read from it before is used")
-    if len(known) != before:
-        write_json(cache, known)
-    return found
-
-
-def _backbones(config: Config, root: Path, notes: list[str]) -> dict[str, str]:
-    """Digest of each weights file that a metric uses: of the file or, where it is gone, as it was recorded."""
-    found = {}
-    used = {m for e in config.experiments.values() if isinstance(e, ExperimentSpec) for m in e.metrics}
-    for metric in sorted(used & BACKBONES.keys()):
-        backbone = BACKBONES[metric]
-        key, path = f"backbone:{backbone}", config.backbones.get(backbone)
-        if path is None or key in config.sources:
-            continue
-        try:
-            found[key] = backbone_digest(backbone, path)
-        except (DataError, OSError) as error:
-            recorded = _recorded_backbones(metric, root)
-            if len(recorded) != 1:
-                raise ConfigError(f"backbones.{backbone}: {error}") from None
-            found[key] = recorded.pop()
-            notes.append(f"backbones.{backbone}: {error}; what was read from it before is used")
-    return found
-
-
-def _recorded_backbones(metric: str, root: Path) -> set[str]:
-    """Digests of the weights behind the networks of a metric that were made before."""
-    made = _recorded_params(root / "artifacts", "*/metric/*")
-    return {str(params.get("backbone")) for params in made if params.get("metric") == metric}
-
-
-def _recorded_sources(name: str, identity: dict[str, object], root: Path) -> set[str]:
-    """Digests of the sources behind canonical datasets of that name and specification."""
-    found = set()
-    for params in _recorded_params(root / "data/canonical" / name, "*"):
-        digest = params.pop("source", None)
-        if params == identity and isinstance(digest, str):
-            found.add(digest)
-    return found
-
-
-def _recorded_params(root: Path, pattern: str) -> Iterator[dict[str, object]]:
-    """Parameters of the artifacts in the folders that match; damaged ones are passed over."""
-    for spec in root.glob(f"{pattern}/{SPEC}"):
-        try:
-            yield dict(read_json(spec)["params"])
-        except (ArtifactError, KeyError, TypeError):
-            continue
 
 
 def _extent(config: Config, name: str, root: Path) -> tuple[int, int, tuple[int, ...]]:

@@ -99,7 +99,8 @@ def _effort_line(entry: dict[str, Any]) -> str:
     passes, found = entry["passes"], entry["hours"]
     total = sum(passes.values())
     if found is None:
-        hint = "; for hours give --steps-per-second, or --measure" if total else ""
+        trained = any(model["iterations"] for model in entry["models"])
+        hint = "; for hours give --steps-per-second, or --measure" if trained else ""
         return f"about {total:.3g} forward passes of an image{hint}"
     return (
         f"about {found['training']:,.3g} GPU hours of training, {found['sampling']:,.3g} of sampling, at most "
@@ -114,11 +115,15 @@ def _by_stage(artifacts: list[Artifact]) -> str:
 
 def _describe(chosen: Plan, experiment: ExperimentPlan, root: Path) -> dict[str, Any]:
     from amdiff.diffusion.denoisers import count_parameters
+    from amdiff.stages.convert import converted_parameters
 
     spec = experiment.spec
     shape = image_shape(chosen, spec.dataset, root)
     levels = spec.diffusion.steps if isinstance(spec, ExperimentSpec) else 1
-    parameters = count_parameters(spec.denoiser, shape, levels)
+    store = Store(root)
+    made = [m.convert for m in experiment.models if m.convert is not None and store.complete(m.convert)]
+    # of models of others only the files tell
+    parameters = converted_parameters(store, made[0]) if made else count_parameters(spec.denoiser, shape, levels)
     models = [
         {
             "K": model.size,

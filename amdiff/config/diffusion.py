@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from .base import Probability, Seed, Spec
+from .base import Local, Probability, Seed, Spec
 
 
 class DiffusionSpec(Spec):
@@ -88,7 +88,49 @@ class ExactDenoiser(Spec):
     """The K training images; K held-out images; or a Gaussian fitted to the whole dataset."""
 
 
-DenoiserSpec = Annotated[MlpDenoiser | UnetDenoiser | ExactDenoiser, Field(discriminator="kind")]
+class PretrainedDenoiser(Spec):
+    """A U-Net that somebody trained; nothing is trained here.
+
+    A folder of a diffusers pipeline or of its ``UNet2DModel``, or a checkpoint file in the layout of DDPM's ports.
+    '{K}' in a path stands for the training-set size.
+    """
+
+    kind: Literal["pretrained"]
+    path: Annotated[str | None, Local] = None
+    """Where it is on disk, as 'models/{K}' or 'checkpoints/{K}.pt'; or give 'hub'."""
+    hub: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
+    """Repository of the Hugging Face hub, as 'google/ddpm-cifar10-32'."""
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
+    """Commit of the repository, 40 hexadecimal digits: names move, commits do not."""
+    file: str | None = None
+    """File or folder inside the repository, as '{K}.pt'; null for its root."""
+    weights: Literal["ema", "model"] = "ema"
+    """Which weights of a checkpoint that has both: the moving average, or the last."""
+    norm_groups: Annotated[int, Field(ge=1)] = 32
+    """Groups of the normalisation of a checkpoint, whose tensors do not tell it."""
+
+    @field_validator("path", "file")
+    @classmethod
+    def _only_k(cls, value: str | None) -> str | None:
+        if value is not None and set("{}") & set(value.replace("{K}", "")):
+            raise ValueError(f"got {value!r}; braces stand for the training-set size only, as '{{K}}'")
+        return value
+
+    @model_validator(mode="after")
+    def _hub_is_whole(self) -> PretrainedDenoiser:
+        if self.hub is None and (self.revision is not None or self.file is not None):
+            raise ValueError("'revision' and 'file' belong to 'hub'; on disk give all by 'path'")
+        if self.hub is not None and (self.revision is None or self.path is not None):
+            raise ValueError("'hub' needs 'revision', a commit of 40 hexadecimal digits, and no 'path'")
+        return self
+
+    @property
+    def one_a_size(self) -> bool:
+        """Whether each training-set size has a model of its own."""
+        return "{K}" in (self.path or self.file or "")
+
+
+DenoiserSpec = Annotated[MlpDenoiser | UnetDenoiser | ExactDenoiser | PretrainedDenoiser, Field(discriminator="kind")]
 
 
 class TrainingSpec(Spec):

@@ -13,7 +13,7 @@ from .analyses import ANALYSES, AnalysisSpec, BasinSpec, CurvatureSpec, EnergySp
 from .base import Seed, Spec
 from .circle import CircleSpec
 from .datasets import CircleDataset, DatasetSpec
-from .diffusion import DenoiserSpec, DiffusionSpec, ExactDenoiser, SamplingSpec, TrainingSpec
+from .diffusion import DenoiserSpec, DiffusionSpec, ExactDenoiser, PretrainedDenoiser, SamplingSpec, TrainingSpec
 from .measures import (
     Backbone,
     BorrowedThresholds,
@@ -83,8 +83,10 @@ class ExperimentSpec(Spec):
             raise ValueError(f"sampling.steps {steps} exceeds diffusion.steps {self.diffusion.steps}")
         if self.panels.neighbors > self.neighbors.k:
             raise ValueError(f"panels.neighbors {self.panels.neighbors} exceeds neighbors.k {self.neighbors.k}")
-        if isinstance(self.denoiser, ExactDenoiser) and self.training != TrainingSpec():
-            raise ValueError("training: the closed-form denoiser 'exact' is not trained; leave 'training' out")
+        if isinstance(self.denoiser, (ExactDenoiser, PretrainedDenoiser)) and self.training != TrainingSpec():
+            raise ValueError(f"training: the denoiser {self.denoiser.kind!r} is not trained; leave 'training' out")
+        if isinstance(self.denoiser, PretrainedDenoiser) and self.open_grid is not None:
+            raise ValueError("sizes: of models that are there give a list, or a grid's fall and plateau")
         if isinstance(self.thresholds, EstimatedThresholds) and self.neighbors.heldout_limit < 20:
             raise ValueError(
                 f"thresholds of method {self.thresholds.method!r} need neighbors.heldout_limit >= 20, "
@@ -142,6 +144,7 @@ RULES = {
     "dataset",
     "metric",
     "train",
+    "convert",
     "sample",
     "neighbors",
     "thresholds",
@@ -204,6 +207,10 @@ class Config(Spec):
             if experiment.dataset not in self.datasets:
                 known = ", ".join(self.datasets) or "none"
                 raise ValueError(f"experiments.{name}.dataset: no dataset {experiment.dataset!r}; known: {known}")
+            if isinstance(experiment.denoiser, PretrainedDenoiser) and not (
+                experiment.denoiser.path or experiment.denoiser.hub
+            ):
+                raise ValueError(f"experiments.{name}.denoiser: say where the model is, by 'path' or by 'hub'")
             holds = "circle" if isinstance(self.datasets[experiment.dataset], CircleDataset) else "images"
             if holds != experiment.kind:
                 raise ValueError(

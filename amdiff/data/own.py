@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +109,18 @@ def source_digest(spec: FolderDataset | ArraysDataset, known: dict[str, str]) ->
         files, root = [spec.path], spec.path.parent
     else:
         files, root = folder_files(spec.path), spec.path
+    whole = isinstance(spec, FolderDataset)
+    return digest_files(((path.relative_to(root).as_posix() if whole else path.suffix, path) for path in files), known)
+
+
+def digest_files(files: Iterable[tuple[str, Path]], known: dict[str, str]) -> str:
+    """Digest of names and contents of files; ``known`` as for ``source_digest``."""
     total = hashlib.sha256()
-    for path in files:
+    for name, path in files:
         stat = path.stat()
         key = f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
         if key not in known:
             with path.open("rb") as stream:
                 known[key] = hashlib.file_digest(stream, "sha256").hexdigest()
-        name = path.relative_to(root).as_posix() if isinstance(spec, FolderDataset) else path.suffix
         total.update(struct.pack("<I", len(name.encode())) + name.encode() + bytes.fromhex(known[key]))
     return total.hexdigest()[:16]

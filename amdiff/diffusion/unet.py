@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from amdiff.config import UnetDenoiser
 
+from .pretrained import DDPM
+
 
 class Unet(nn.Module):
     """Noise prediction by a convolutional U-Net."""
@@ -38,13 +40,9 @@ class Unet(nn.Module):
             layers_per_block=spec.blocks,
             down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in attends),
             up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)),
-            attention_head_dim=None,
             norm_num_groups=spec.norm_groups,
-            norm_eps=1e-6,
-            downsample_padding=0,
-            flip_sin_to_cos=False,
-            freq_shift=1,
             dropout=spec.dropout,
+            **DDPM,
         )
         initialise(self, generator)
 

@@ -11,7 +11,7 @@ from amdiff.artifacts import Artifact
 from amdiff.config import AnyExperiment, BorrowedThresholds, CircleSpec, Config, ConfigError
 
 from .circle import circle_experiment
-from .experiments import ExperimentPlan, ModelPlan, PagePlan, dataset_artifact, wants_gpu
+from .experiments import ExperimentPlan, ModelPlan, PagePlan, dataset_artifact, model_label, model_source, wants_gpu
 from .images import image_experiment, shard_ranges
 from .sections import FIGURES, SECTIONS, Section, sections_of
 
@@ -25,6 +25,8 @@ __all__ = [
     "Section",
     "build_plan",
     "dataset_artifact",
+    "model_label",
+    "model_source",
     "sections_of",
     "shard_ranges",
     "wants_gpu",
@@ -107,12 +109,14 @@ def build_plan(config: Config, grids: Mapping[str, tuple[int, ...]] | None = Non
 def _comparison(name: str, sides: list[ExperimentPlan]) -> Artifact:
     """Experiments set side by side."""
     datasets = {side.dataset.address: side.dataset for side in sides}
+    first = {a.address: a for side in sides if (a := side.models[0].convert)}  # tell their parameters
+    converted = {"convert": tuple(first.values())} if first else {}
     return Artifact(
         "comparison",
         name,
         "",
         {"comparison": name, "experiments": [side.name for side in sides]},
-        {"reports": tuple(side.report for side in sides), "datasets": tuple(datasets.values())},
+        {"reports": tuple(side.report for side in sides), "datasets": tuple(datasets.values()), **converted},
     )
 
 

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from amdiff.artifacts import Artifact
-from amdiff.config import ANALYSES, BACKBONES, AnyExperiment, Config, ConfigError, ExperimentSpec, official_digest
+from amdiff.config import (
+    ANALYSES,
+    BACKBONES,
+    AnyExperiment,
+    Config,
+    ConfigError,
+    ExperimentSpec,
+    PretrainedDenoiser,
+    official_digest,
+)
 
 from .sections import SECTIONS, sections_of
 
@@ -22,6 +31,8 @@ class ModelPlan:
     """Size of the synthetic set."""
     train: Artifact | None
     shards: tuple[Artifact, ...]
+    convert: Artifact | None = None
+    """In place of a training: a model of others."""
 
     @property
     def iterations(self) -> int:
@@ -31,7 +42,17 @@ class ModelPlan:
     @property
     def weights(self) -> Artifact:
         """The artifact that holds, or for a closed form determines, the model."""
-        return self.train or self.shards[0]
+        return self.train or self.convert or self.shards[0]
+
+    @property
+    def origin(self) -> dict[str, tuple[Artifact, ...]]:
+        """What a reader of the model reads, by role; empty for a closed form."""
+        return roles(train=self.train, convert=self.convert)
+
+
+def roles(**artifacts: Artifact | None) -> dict[str, tuple[Artifact, ...]]:
+    """Those that are there, by role."""
+    return {role: (artifact,) for role, artifact in artifacts.items() if artifact is not None}
 
 
 @dataclass(frozen=True)
@@ -143,10 +164,36 @@ def model_params(spec: AnyExperiment, size: int) -> dict[str, Any]:
 
 def train_artifact(spec: AnyExperiment, dataset: Artifact, size: int) -> Artifact | None:
     """The training of one model; None for a closed form."""
-    if spec.denoiser.kind == "exact":
+    if spec.denoiser.kind in ("exact", "pretrained"):
         return None
     params = {**model_params(spec, size), "training": spec.training.resolved(size)}
     return Artifact("train", spec.dataset, label(size), params, {"dataset": (dataset,)})
+
+
+def model_source(name: str, denoiser: PretrainedDenoiser, size: int) -> str:
+    """Key of a model's digest among the sources of a configuration."""
+    return f"model:{name}:{size}" if denoiser.one_a_size else f"model:{name}"
+
+
+def model_label(name: str, denoiser: PretrainedDenoiser, size: int) -> str:
+    """Readable prefix of the folder of a model of others."""
+    return label(size) if denoiser.one_a_size else name
+
+
+def convert_artifact(name: str, spec: ExperimentSpec, config: Config, dataset: Artifact, size: int) -> Artifact | None:
+    """A model of others in our form; None for other models. Raises ``ConfigError`` where its digest is not known."""
+    denoiser = spec.denoiser
+    if not isinstance(denoiser, PretrainedDenoiser):
+        return None
+    params = {**denoiser.identity(), "diffusion": spec.diffusion.identity()}
+    if denoiser.file is not None:
+        params["file"] = denoiser.file.format(K=size)
+    if denoiser.hub is None:
+        key = model_source(name, denoiser, size)
+        if key not in config.sources:
+            raise ConfigError(f"experiments.{name}.denoiser: its file was not looked at; give {key!r} in 'sources'")
+        params["source"] = config.sources[key]
+    return Artifact("convert", spec.dataset, model_label(name, denoiser, size), params, {"dataset": (dataset,)})
 
 
 def analysis_artifact(
@@ -165,7 +212,7 @@ def analysis_artifact(
         {**model_params(spec, model.size), **settings},
         {
             "dataset": (dataset,),
-            **({"train": (model.train,)} if model.train else {}),
+            **model.origin,
             "samples": model.shards,
             **parents,
         },

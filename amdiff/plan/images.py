@@ -29,10 +29,12 @@ from .experiments import (
     ExperimentPlan,
     ModelPlan,
     analysis_artifact,
+    convert_artifact,
     dataset_artifact,
     label,
     metric_artifact,
     model_params,
+    roles,
     train_artifact,
 )
 
@@ -76,7 +78,7 @@ def image_experiment(
         metric: {"metric": (artifact,)} if (artifact := metric_artifact(config, spec.dataset, metric)) else {}
         for metric in spec.metrics
     }
-    first = _sweep(spec, spec.first_sizes, dataset, metrics, lender)
+    first = _sweep(name, spec, config, spec.first_sizes, dataset, metrics, lender)
     content = {"experiment": name, "spec": spec.identity()}
     if spec.open_grid is None:
         parts = _parts(spec, first, dataset, metrics)
@@ -86,7 +88,7 @@ def image_experiment(
     # what the sweep does not cover: the versions of the analyses, and the network behind their metric
     parts = _parts(spec, first, dataset, metrics)
     content["analyses"] = {stage: parts[stage][0].address for stage in spec.analyses}
-    sweep = _sweep(spec, found, dataset, metrics, lender) if found else None
+    sweep = _sweep(name, spec, config, found, dataset, metrics, lender) if found else None
     report = Artifact(
         "report",
         spec.dataset,
@@ -100,7 +102,9 @@ def image_experiment(
 
 
 def _sweep(
+    name: str,
     spec: ExperimentSpec,
+    config: Config,
     sizes: tuple[int, ...],
     dataset: Artifact,
     metrics: Mapping[str, Groups],
@@ -108,7 +112,7 @@ def _sweep(
 ) -> Sweep:
     """Models, neighbours, thresholds and classes for each of ``sizes``."""
     metric = metrics[spec.neighbors.metric]
-    models = tuple(_model(spec, dataset, size) for size in sizes)
+    models = tuple(_model(name, spec, config, dataset, size) for size in sizes)
     tables = tuple(
         Artifact(
             "neighbors",
@@ -152,6 +156,7 @@ def _parts(spec: ExperimentSpec, sweep: Sweep, dataset: Artifact, metrics: Mappi
     """What a report shows of a sweep, its analyses among them."""
     return {
         "train": tuple(m.train for m in sweep.models if m.train is not None),
+        **({"convert": converted} if (converted := tuple(m.convert for m in sweep.models if m.convert)) else {}),
         "samples": tuple(shard for m in sweep.models for shard in m.shards),
         "neighbors": sweep.neighbors,
         "thresholds": tuple({t.address: t for t in sweep.thresholds}.values()),
@@ -173,9 +178,11 @@ def _parts(spec: ExperimentSpec, sweep: Sweep, dataset: Artifact, metrics: Mappi
     }
 
 
-def _model(spec: ExperimentSpec, dataset: Artifact, size: int) -> ModelPlan:
+def _model(name: str, spec: ExperimentSpec, config: Config, dataset: Artifact, size: int) -> ModelPlan:
     """Model and synthetic set of one K."""
     params, train = model_params(spec, size), train_artifact(spec, dataset, size)
+    convert = convert_artifact(name, spec, config, dataset, size)
+    origin = roles(train=train, convert=convert)
     if isinstance(spec.denoiser, ExactDenoiser) and spec.denoiser.memories == "gaussian":
         del params["size"], params["subset_seed"]  # fitted to the whole dataset, whatever K
     sampling = spec.sampling.identity()
@@ -189,9 +196,9 @@ def _model(spec: ExperimentSpec, dataset: Artifact, size: int) -> ModelPlan:
             spec.dataset,
             label(size),
             {**params, "sampling": sampling, "start": start, "stop": stop},
-            {"train": (train,)} if train else {"dataset": (dataset,)},
-            derived={"dataset": (dataset,)} if train else {},  # tells the shape of the images
+            origin or {"dataset": (dataset,)},
+            derived={"dataset": (dataset,)} if origin else {},  # tells the shape of the images
         )
         for start, stop in shard_ranges(count, size, spec.sampling)
     )
-    return ModelPlan(size, count, train, shards)
+    return ModelPlan(size, count, train, shards, convert)

@@ -19,6 +19,7 @@ STAGES = {
     "dataset": "models",
     "metric": "metrics",
     "train": "models",
+    "convert": "convert",
     "sample": "models",
     "neighbors": "measures",
     "thresholds": "thresholds",

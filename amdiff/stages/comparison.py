@@ -19,6 +19,7 @@ from amdiff.files import write_bytes
 from amdiff.phases.transition import find_transition
 
 from .context import Context
+from .convert import converted_parameters
 from .files import dataset_counts, dataset_images
 from .report import write_figures, write_tables
 
@@ -55,6 +56,10 @@ def _side(context: Context, report: Artifact) -> drawing.Side:
     spec = TypeAdapter(ExperimentSpec).validate_python(report.params["spec"])
     dataset = report.parent("dataset")
     images = dataset_images(context.store, dataset)
+    if models := report.parents.get("convert"):
+        parameters = converted_parameters(context.store, models[0])
+    else:
+        parameters = count_parameters(spec.denoiser, images.shape[1:], spec.diffusion.steps)
     shares = _read(context, report, "fractions.csv")
     sizes = [int(row["K"]) for row in shares]
     try:
@@ -65,7 +70,7 @@ def _side(context: Context, report: Artifact) -> drawing.Side:
     return drawing.Side(
         report.params["experiment"],
         spec,
-        parameters=count_parameters(spec.denoiser, images.shape[1:], spec.diffusion.steps),
+        parameters=parameters,
         images=dataset_counts(context.store, dataset)[0],
         shape=images.shape[1:],
         shares=shares,

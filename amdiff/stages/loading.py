@@ -15,6 +15,7 @@ from amdiff.diffusion.schedules import Schedule, VarianceExploding
 from amdiff.files import ArtifactError
 
 from .context import Context, threads
+from .convert import converted
 from .files import IMAGES, dataset_counts, dataset_images, read_h5
 
 WEIGHTS, METRICS = FILES["train"]
@@ -94,6 +95,8 @@ def load_denoiser(context: Context, artifact: Artifact, shape: tuple[int, ...], 
 
     params = artifact.params
     process = process_of(params)
+    if params["denoiser"]["kind"] == "pretrained" and isinstance(process, Schedule):
+        return converted(context, artifact.parent("convert"), process).to(device)
     spec = denoiser_spec(params["denoiser"])
     if spec.kind == "exact" and isinstance(process, VarianceExploding):
         return FiniteSet(torch.from_numpy(training_points(context, artifact)).to(device), process)

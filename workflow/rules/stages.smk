@@ -6,6 +6,7 @@ SEARCH = 2000 + 2 * PLAN.config.runtime.neighbor_memory_mb
 DEMANDS = {
     "dataset": (4000, 60),
     "metric": (4000, 60),
+    "convert": (4000, 60),
     "train": (4000, 1440),
     "sample": (4000, 1440),
     "neighbors": (SEARCH, 720),
@@ -28,7 +29,7 @@ for stage, (memory, minutes) in DEMANDS.items():
         benchmark:
             f"logs/{{dataset}}/{stage}/{{name}}.tsv"
         # downloads happen where snakemake runs: nodes of a cluster often have no network
-        localrule: stage in ("dataset", "metric")
+        localrule: stage in ("dataset", "metric", "convert")
         threads: 1
         resources:
             gpu=gpus(stage),

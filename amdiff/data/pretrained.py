@@ -1,0 +1,185 @@
+"""Models of others on disk: which files hold one, and what they say of themselves. No code in them is run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amdiff.config import DiffusionSpec, PretrainedDenoiser
+
+from .images import DataError
+from .own import digest_files
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
+"""What a network may predict: the noise, v (Salimans and Ho 2022), or the image."""
+
+_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+_CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
+_INNER = ("shadow", "shadow_params", "ema_model", "model", "module", "params", "state_dict")
+_PREFIXES = ("_orig_mod.", "module.", "ema_model.", "model.")
+
+
+@dataclass(frozen=True)
+class ForeignModel:
+    """A model of diffusers, or a checkpoint file."""
+
+    weights: Path
+    files: tuple[tuple[str, Path], ...]
+    """All files that decide what it computes, by name."""
+    unet: dict[str, Any] | None = None
+    """``config.json`` of a ``UNet2DModel``; None for a checkpoint file."""
+    scheduler: dict[str, Any] | None = None
+    """``scheduler_config.json`` of a pipeline, where there is one."""
+
+    @property
+    def prediction(self) -> str:
+        """What the network predicts, of ``PREDICTIONS`` or unknown here."""
+        return str((self.scheduler or {}).get("prediction_type", "epsilon"))
+
+
+def find_model(path: Path) -> ForeignModel:
+    """The model at a path: a pipeline's or a ``UNet2DModel``'s folder, or a checkpoint file.
+
+    Raises ``DataError`` where there is none.
+    """
+    if path.is_file():
+        if path.suffix not in _CHECKPOINTS:
+            raise DataError(f"{path}: is no checkpoint; expected one of {', '.join(_CHECKPOINTS)}")
+        return ForeignModel(path, ((path.suffix, path),))
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file or folder")
+    home = path / "unet" if (path / "unet").is_dir() else path
+    config = home / "config.json"
+    if not config.is_file():
+        raise DataError(
+            f"{path}: holds neither unet/config.json nor config.json; give the folder of a diffusers pipeline or of a "
+            "UNet2DModel, or a checkpoint file"
+        )
+    weights = next((home / name for name in _WEIGHTS if (home / name).is_file()), None)
+    if weights is None:
+        raise DataError(f"{home}: holds none of {', '.join(_WEIGHTS)}; save the model in one file")
+    scheduler = path / "scheduler/scheduler_config.json"
+    used = [config, weights, *([scheduler] if scheduler.is_file() else [])]
+    return ForeignModel(
+        weights,
+        tuple((file.relative_to(path).as_posix(), file) for file in used),
+        _json(config),
+        _json(scheduler) if scheduler.is_file() else None,
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path}: cannot be read as JSON ({error})") from None
+
+
+def model_path(spec: PretrainedDenoiser, size: int) -> Path:
+    """Where the model of K = ``size`` is; fetched from the hub where it is there. Raises ``DataError``."""
+    if spec.hub is None:
+        return Path(str(spec.path).format(K=size))
+    from huggingface_hub import snapshot_download
+
+    inside = (spec.file or "").format(K=size)
+    file = inside.endswith(_CHECKPOINTS)
+    below = f"{inside}/" if inside and not file else ""
+    patterns = [inside] if file else [f"{below}{part}" for part in ("*.json", *_WEIGHTS, "unet/*", "scheduler/*")]
+    try:
+        return Path(snapshot_download(spec.hub, revision=spec.revision, allow_patterns=patterns)) / inside
+    except Exception as error:  # the hub and its HTTP library each have their own
+        raise DataError(
+            f"{spec.hub} at {spec.revision} is not here and cannot be downloaded ({' '.join(str(error).split())}). "
+            "Fetch it where the network allows, and give its folder as 'path' in place of 'hub'"
+        ) from None
+
+
+def model_digest(model: ForeignModel, known: dict[str, str]) -> str:
+    """Digest of the names and contents of a model's files; ``known`` as for ``source_digest``."""
+    return digest_files(model.files, known)
+
+
+def misfit(model: ForeignModel, shape: tuple[int, ...], diffusion: DiffusionSpec) -> str | None:
+    """Why a model cannot be used for images (C, H, W) with that forward process, as far as its files say; or None."""
+    if model.unet is not None and (problem := _unet_misfit(model.unet, shape)):
+        return problem
+    return _scheduler_misfit(model.scheduler, diffusion) if model.scheduler is not None else None
+
+
+def _unet_misfit(unet: Mapping[str, Any], shape: tuple[int, ...]) -> str | None:
+    if unet.get("_class_name", "UNet2DModel") != "UNet2DModel":
+        return f"is a {unet['_class_name']}; a UNet2DModel, without text or class, is needed"
+    if unet.get("class_embed_type") is not None or unet.get("num_class_embeds") is not None:
+        return "is conditioned on classes; an unconditional model is needed"
+    if unet.get("time_embedding_type", "positional") != "positional":
+        return f"embeds times as {unet['time_embedding_type']!r}; a discrete-time model, 'positional', is needed"
+    channels = {unet.get("in_channels", 3), unet.get("out_channels", 3)}
+    if channels != {shape[0]}:
+        return f"is for images of {' and '.join(map(str, sorted(channels)))} channels, the dataset's have {shape[0]}"
+    side = unet.get("sample_size")
+    sides = [side, side] if isinstance(side, int) else side
+    if sides is not None and list(sides) != list(shape[1:]):
+        return f"is for images of {sides[0]}x{sides[1]}, the dataset's are {shape[1]}x{shape[2]}; use 'resize'"
+    return None
+
+
+def _scheduler_misfit(scheduler: Mapping[str, Any], diffusion: DiffusionSpec) -> str | None:
+    if (prediction := scheduler.get("prediction_type", "epsilon")) not in PREDICTIONS:
+        return f"predicts {prediction!r}, which is none of {', '.join(PREDICTIONS)}"
+    kind = "trained" if scheduler.get("trained_betas") is not None else scheduler.get("beta_schedule", "linear")
+    if kind != "linear" or scheduler.get("rescale_betas_zero_snr"):
+        return f"has betas of kind {kind!r}, rescaled or not; linear betas are needed"
+    theirs = (
+        scheduler.get("num_train_timesteps", 1000),
+        scheduler.get("beta_start", 1e-4),
+        scheduler.get("beta_end", 0.02),
+    )
+    if theirs != (diffusion.steps, diffusion.beta_start, diffusion.beta_end):
+        return (
+            f"has another forward process; set 'diffusion: {{steps: {theirs[0]}, beta_start: {theirs[1]}, "
+            f"beta_end: {theirs[2]}}}'"
+        )
+    return None
+
+
+def read_tensors(model: ForeignModel, which: str) -> dict[str, Tensor]:
+    """The weights of a model, float32; of a checkpoint the ones kept under ``which`` ('ema' or 'model').
+
+    Of a pickle nothing but tensors, plain containers and ``argparse.Namespace`` is read. Raises ``DataError``.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    try:
+        if model.weights.suffix == ".safetensors":
+            stored: Any = load_file(model.weights)
+        else:
+            with torch.serialization.safe_globals([argparse.Namespace]):  # the arguments of a training; plain data
+                stored = torch.load(model.weights, map_location="cpu", weights_only=True)
+    except Exception as error:  # zip, pickle, safetensors and torch each have their own
+        reason = " ".join(str(error).split())
+        raise DataError(f"{model.weights}: cannot be read as weights, or holds more than weights ({reason})") from None
+    tensors = _tensors(stored, which)
+    if tensors is None:
+        keys = ", ".join(map(str, list(stored)[:8])) if isinstance(stored, Mapping) else type(stored).__name__
+        raise DataError(f"{model.weights}: holds no tensors by name, nor under {which!r}; it has: {keys}")
+    prefix = next((p for p in _PREFIXES if all(name.startswith(p) for name in tensors)), "")
+    return {name.removeprefix(prefix): tensor.float().contiguous() for name, tensor in tensors.items()}
+
+
+def _tensors(stored: Any, which: str) -> dict[str, Tensor] | None:
+    """The mapping of names to tensors in what was stored, however it was wrapped."""
+    import torch
+
+    if not isinstance(stored, Mapping):
+        return None
+    if stored and all(isinstance(value, torch.Tensor) for value in stored.values()):
+        return {str(name): tensor for name, tensor in stored.items() if tensor.is_floating_point()}
+    return next((found for key in (which, *_INNER) if (found := _tensors(stored.get(key), which))), None)

@@ -1,0 +1,91 @@
+"""Networks that others trained, behind the interface of ours: noise prediction from x and t."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor, nn
+
+from .ddpm_layout import from_ddpm
+from .schedules import Schedule
+
+
+class Pretrained(nn.Module):
+    """A ``UNet2DModel`` that predicts the noise, v or the image, as a predictor of the noise."""
+
+    def __init__(self, net: nn.Module, prediction: str, schedule: Schedule) -> None:
+        """``prediction`` is 'epsilon', 'v_prediction' (v = signal n - sigma x_0) or 'sample' (x_0)."""
+        super().__init__()
+        self.net, self.prediction, self.schedule = net, prediction, schedule
+
+    def forward(self, x: Float[Tensor, "n c h w"], t: Num[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
+        out = self.net(x, t, return_dict=False)[0]
+        if self.prediction == "epsilon":
+            return out
+        signal, sigma = (
+            torch.as_tensor(np.asarray(level), dtype=x.dtype, device=x.device)[:, None, None, None]
+            for level in self.schedule.levels(t.cpu().numpy())
+        )
+        return signal * out + sigma * x if self.prediction == "v_prediction" else (x - signal * out) / sigma
+
+
+def build_unet(config: Mapping[str, Any], weights: Mapping[str, Float[Tensor, "..."]]) -> nn.Module:
+    """The ``UNet2DModel`` of a configuration with the given tensors. Raises ``ValueError`` where they do not fit."""
+    from diffusers import UNet2DModel
+
+    factory: Any = UNet2DModel
+    try:
+        with torch.device("meta"):
+            network = factory.from_config({k: v for k, v in config.items() if not k.startswith("_")})
+        network.load_state_dict(dict(weights), assign=True)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise ValueError(f"tensors and architecture do not fit ({' '.join(str(error).split())[:500]})") from None
+    return network.eval().requires_grad_(False)
+
+
+def from_checkpoint(
+    weights: Mapping[str, Float[Tensor, "..."]], norm_groups: int
+) -> tuple[dict[str, Any], dict[str, Float[Tensor, "..."]]]:
+    """Configuration and tensors of a ``UNet2DModel`` from a checkpoint in DDPM's published layout.
+
+    The tensors tell all but the groups of the normalisation. Raises ``ValueError`` for other layouts.
+    """
+    if "down.0.block.0.conv1.weight" not in weights:
+        first = ", ".join(list(weights)[:3])
+        raise ValueError(
+            f"the tensors are not in DDPM's layout (down.0.block.0.conv1.weight, ...), but named {first}, ...; of a "
+            "model of diffusers give the folder, whose config.json tells the architecture"
+        )
+    tensors = from_ddpm(weights)
+    levels = range(_count(weights, r"down\.(\d+)\."))
+    attends = [f"down.{level}.attn.0.q.weight" in weights for level in levels]
+    config = {
+        "in_channels": tensors["conv_in.weight"].shape[1],
+        "out_channels": tensors["conv_out.weight"].shape[0],
+        "block_out_channels": [weights[f"down.{level}.block.0.conv1.weight"].shape[0] for level in levels],
+        "layers_per_block": _count(weights, r"down\.0\.block\.(\d+)\."),
+        "down_block_types": ["AttnDownBlock2D" if a else "DownBlock2D" for a in attends],
+        "up_block_types": ["AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)],
+        "norm_num_groups": norm_groups,
+        **DDPM,
+    }
+    return config, tensors
+
+
+DDPM: dict[str, Any] = {
+    "attention_head_dim": None,
+    "norm_eps": 1e-6,
+    "downsample_padding": 0,
+    "flip_sin_to_cos": False,
+    "freq_shift": 1,
+}
+"""Constants of DDPM's U-Net where diffusers' defaults differ."""
+
+
+def _count(weights: Mapping[str, Any], pattern: str) -> int:
+    return 1 + max((int(match[1]) for name in weights if (match := re.match(pattern, name))), default=-1)

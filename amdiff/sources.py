@@ -1,0 +1,134 @@
+"""What lies outside the project: images, weights and models of one's own, known by the digests of their files.
+
+A digest is part of the addresses of what is made from the files, so changed files mean new artifacts. Where files are
+gone, what was read from them before still counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from amdiff.artifacts import SPEC
+from amdiff.config import (
+    BACKBONES,
+    ArraysDataset,
+    Config,
+    ConfigError,
+    ExperimentSpec,
+    FolderDataset,
+    PretrainedDenoiser,
+)
+from amdiff.data.backbones import backbone_digest
+from amdiff.data.images import DataError
+from amdiff.data.own import source_digest
+from amdiff.data.pretrained import find_model, model_digest, model_path
+from amdiff.files import ArtifactError, read_json, write_json
+from amdiff.plan import model_label, model_source
+
+
+def find_sources(config: Config, root: Path, notes: list[str]) -> dict[str, str]:
+    """Digest of each source that the experiments use, by its key in ``config.sources``.
+
+    ``notes`` hears of sources that are gone. Raises ``ConfigError`` for those that were never read.
+    """
+    cache = root / "scratch" / "sources.json"
+    try:
+        known: dict[str, str] = dict(json.loads(cache.read_text()))
+    except (OSError, ValueError, TypeError):
+        known = {}  # what is lost is read again
+    before, found = len(known), dict(config.sources)
+    for key, where, read, recorded in _wanted(config, root, known):
+        if key not in found:
+            found[key] = _digest(key, where, read, recorded, notes)
+    if len(known) != before:
+        write_json(cache, known)
+    return found
+
+
+def _digest(key: str, where: str, read: Callable[[], str], recorded: Callable[[], set[str]], notes: list[str]) -> str:
+    """Digest of a source's files or, where they are gone, as artifacts made from them recorded it."""
+    try:
+        return read()
+    except (DataError, OSError) as error:
+        before = sorted(recorded())
+        if not before:
+            raise ConfigError(f"{where}: {error}") from None
+        if len(before) > 1:
+            choices = " or ".join(f"'sources: {{{key}: {digest}}}'" for digest in before)
+            raise ConfigError(f"{where}: {error}; several were read before: choose one by {choices}") from None
+        notes.append(f"{where}: {error}; what was read from it before is used")
+        return before[0]
+
+
+Wanted = tuple[str, str, Callable[[], str], Callable[[], set[str]]]
+
+
+def _wanted(config: Config, root: Path, known: dict[str, str]) -> Iterator[Wanted]:
+    """Key of each source, its place in the configuration, how to read its digest, and how to find it recorded."""
+    for name in dict.fromkeys(e.dataset for e in config.experiments.values()):
+        dataset = config.datasets[name]
+        if isinstance(dataset, (FolderDataset, ArraysDataset)):
+            yield (
+                name,
+                f"datasets.{name}",
+                partial(source_digest, dataset, known),
+                partial(_recorded_images, name, dataset.identity(), root),
+            )
+    images = {name: e for name, e in config.experiments.items() if isinstance(e, ExperimentSpec)}
+    for metric in sorted({m for e in images.values() for m in e.metrics} & BACKBONES.keys()):
+        backbone = BACKBONES[metric]
+        if (path := config.backbones.get(backbone)) is not None:
+            yield (
+                f"backbone:{backbone}",
+                f"backbones.{backbone}",
+                partial(backbone_digest, backbone, path),
+                partial(_recorded_backbones, metric, root),
+            )
+    for name, experiment in images.items():
+        denoiser = experiment.denoiser
+        if isinstance(denoiser, PretrainedDenoiser) and denoiser.hub is None:
+            for size in experiment.first_sizes:
+                yield (
+                    model_source(name, denoiser, size),
+                    f"experiments.{name}.denoiser",
+                    partial(_model_digest, denoiser, size, known),
+                    partial(_recorded_models, experiment.dataset, model_label(name, denoiser, size), root),
+                )
+
+
+def _recorded_images(name: str, identity: dict[str, object], root: Path) -> set[str]:
+    """Digests of the sources behind canonical datasets of that name and specification."""
+    found = set()
+    for params in _recorded_params(root / "data/canonical" / name, "*"):
+        digest = params.pop("source", None)
+        if params == identity and isinstance(digest, str):
+            found.add(digest)
+    return found
+
+
+def _recorded_backbones(metric: str, root: Path) -> set[str]:
+    """Digests of the weights behind the networks of a metric that were made before."""
+    made = _recorded_params(root / "artifacts", "*/metric/*")
+    return {str(params.get("backbone")) for params in made if params.get("metric") == metric}
+
+
+def _model_digest(denoiser: PretrainedDenoiser, size: int, known: dict[str, str]) -> str:
+    return model_digest(find_model(model_path(denoiser, size)), known)
+
+
+def _recorded_models(dataset: str, label: str, root: Path) -> set[str]:
+    """Digests of the models that were converted before under the same label."""
+    made = _recorded_params(root / "artifacts" / dataset / "convert", f"{label}-*")
+    return {digest for params in made if isinstance(digest := params.get("source"), str)}
+
+
+def _recorded_params(root: Path, pattern: str) -> Iterator[dict[str, object]]:
+    """Parameters of the artifacts in the folders that match; damaged ones are passed over."""
+    for spec in root.glob(f"{pattern}/{SPEC}"):
+        try:
+            yield dict(read_json(spec)["params"])
+        except (ArtifactError, KeyError, TypeError):
+            continue

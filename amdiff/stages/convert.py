@@ -1,0 +1,80 @@
+"""Models of others, once brought into our form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from amdiff.artifacts import FILES, Artifact, Store
+from amdiff.config import DiffusionSpec, PretrainedDenoiser
+from amdiff.data.images import DataError
+from amdiff.data.pretrained import find_model, misfit, model_digest, model_path, read_tensors
+from amdiff.diffusion.schedules import Schedule
+from amdiff.files import ArtifactError, read_json, write_bytes, write_json
+from amdiff.plan import build_plan
+
+from .context import Context, say
+from .files import dataset_images
+
+if TYPE_CHECKING:
+    from amdiff.diffusion.pretrained import Pretrained
+
+WEIGHTS, NETWORK = FILES["convert"]
+
+
+def convert(context: Context, artifact: Artifact, folder: Path) -> None:
+    """Read a model of others, check that it fits, and write its weights and its architecture."""
+    from safetensors.torch import save
+
+    from amdiff.diffusion.pretrained import build_unet, from_checkpoint
+
+    spec, path = _source(context, artifact)
+    model = find_model(path)
+    if "source" in artifact.params and model_digest(model, {}) != artifact.params["source"]:
+        raise DataError(f"{path} has changed since this run started; run snakemake again")
+    tensors = read_tensors(model, spec.weights)
+    try:
+        if model.unet is None:  # only now the tensors tell
+            unet, tensors = from_checkpoint(tensors, spec.norm_groups)
+            model = replace(model, unet=unet)
+        shape = dataset_images(context.store, artifact.parent("dataset")).shape[1:]
+        if problem := misfit(model, shape, DiffusionSpec.model_validate(artifact.params["diffusion"])):
+            raise ValueError(problem)
+        network = build_unet(model.unet or {}, tensors)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
+    parameters = sum(p.numel() for p in network.parameters())
+    # more than one key of metadata would come in random order
+    write_bytes(folder / WEIGHTS, save(dict(network.state_dict()), {"address": artifact.address}))
+    write_json(folder / NETWORK, {"unet": model.unet, "prediction": model.prediction, "parameters": parameters})
+    say(f"convert {artifact.dataset} {artifact.label}: {path}, {parameters:,} parameters, predicts {model.prediction}")
+
+
+def _source(context: Context, artifact: Artifact) -> tuple[PretrainedDenoiser, Path]:
+    """The specification of a model, and where it is: paths are no part of an artifact."""
+    for experiment in build_plan(context.config).experiments:
+        for model in experiment.models:
+            if model.convert is not None and model.convert.address == artifact.address:
+                assert isinstance(experiment.spec.denoiser, PretrainedDenoiser)
+                return experiment.spec.denoiser, model_path(experiment.spec.denoiser, model.size)
+    raise ValueError(f"{artifact.folder} is no model of this configuration")
+
+
+def converted(context: Context, artifact: Artifact, schedule: Schedule) -> Pretrained:
+    """The network of a ``convert`` artifact. Raises ``ArtifactError`` where its files do not fit."""
+    from safetensors.torch import load_file
+
+    from amdiff.diffusion.pretrained import Pretrained, build_unet
+
+    path = context.store.file(artifact, WEIGHTS)
+    about = read_json(context.store.file(artifact, NETWORK))
+    try:
+        return Pretrained(build_unet(about["unet"], load_file(path)), about["prediction"], schedule)
+    except Exception as error:  # safetensors raises its own types
+        raise ArtifactError(f"{path} does not hold the weights of its network ({error})") from None
+
+
+def converted_parameters(store: Store, artifact: Artifact) -> int:
+    """Number of parameters of a ``convert`` artifact's network."""
+    return int(read_json(store.file(artifact, NETWORK))["parameters"])
