@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from amdiff.artifacts import VERSIONS, Artifact, Store
 from amdiff.config import ConfigError, ExperimentSpec
-from amdiff.plan import ExperimentPlan, Plan
+from amdiff.plan import ExperimentPlan, Plan, wants_gpu
 from amdiff.plan.costs import hours, total_passes
 from amdiff.project import image_shape, open_plan
 
@@ -76,22 +77,28 @@ def _effort(
     if not trained:
         return passes, None
     largest = trained[-1]
+    batch = largest.params["training"]["batch_size"]
     if steps_per_second is not None:
         rate, source = steps_per_second, "given"
     elif measure:
+        from amdiff.leases import gpu
         from amdiff.stages.rates import measured_rate
 
-        rate, device = measured_rate(largest, shape, chosen.config.runtime)
+        with gpu(wants_gpu(largest, chosen.config.runtime.device)):
+            rate, device = measured_rate(largest, shape, chosen.config.runtime)
         source = f"measured here, {device}"
     else:
         store = Store(root)
-        rates = [store.record(a)["provenance"].get("steps_per_second") for a in trained if store.complete(a)]
-        known = [r for r in rates if r]
+        # images a second: the batches of small training sets are small
+        known = [
+            float(steps) * a.params["training"]["batch_size"] / batch
+            for a in trained
+            if store.complete(a) and (steps := store.record(a)["provenance"].get("steps_per_second"))
+        ]
         if not known:
             return passes, None
-        rate, source = sorted(known)[len(known) // 2], "median of the trainings that are done"
-    batch = largest.params["training"]["batch_size"]
-    found: dict[str, Any] = {kind: hours(count, rate, batch) for kind, count in passes.items()}
+        rate, source = statistics.median(known), "median of the trainings that are done"
+    found: dict[str, Any] = {kind: hours(count, rate * batch) for kind, count in passes.items()}
     return passes, {**found, "steps_per_second": rate, "source": source}
 
 

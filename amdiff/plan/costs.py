@@ -57,6 +57,6 @@ def total_passes(artifacts: Iterable[Artifact], dimension: int) -> dict[str, flo
     return found
 
 
-def hours(count: float, steps_per_second: float, batch: int) -> float:
-    """Hours that ``count`` forward passes take where training takes so many steps of ``batch`` images a second."""
-    return count / (TRAINING_PASS * batch * steps_per_second) / 3600
+def hours(count: float, images_per_second: float) -> float:
+    """Hours that ``count`` forward passes take where training takes so many images a second."""
+    return count / (TRAINING_PASS * images_per_second) / 3600

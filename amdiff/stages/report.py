@@ -16,7 +16,7 @@ from amdiff.config import AnyExperiment, ExperimentSpec
 from amdiff.figures import pages
 from amdiff.figures.page import Picture, Table, render
 from amdiff.figures.style import save, style
-from amdiff.files import atomic_file, write_bytes
+from amdiff.files import ArtifactError, atomic_file, write_bytes
 from amdiff.plan import FIGURES, sections_of
 
 from .context import Context
@@ -31,6 +31,8 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
     """Write tables, figures and the page of one experiment."""
     spec = TypeAdapter(AnyExperiment).validate_python(artifact.params["spec"])
     if isinstance(spec, ExperimentSpec):
+        if "classify" not in artifact.reads:
+            raise ArtifactError(f"{artifact.folder}: its sizes are still to be found; run snakemake, which finds them")
         spec = spec.with_sizes(tuple(a.params["size"] for a in artifact.reads["classify"]))
     parts = [part(name, context, artifact, spec) for name in sections_of(spec)]
     groups = write_figures(folder, (item for section in parts for item in section.figures()))
