@@ -84,6 +84,30 @@ def prune(
 
 
 @app.command()
+def audit(
+    train: Annotated[Path, typer.Option(help="Training images: a folder, .npy, .npz or HDF5.")],
+    synthetic: Annotated[Path, typer.Option(help="Samples: the same, or the folder of a diffusers pipeline.")],
+    heldout: Annotated[Path | None, typer.Option(help="Real images that are no training data.")] = None,
+    metric: Annotated[str, typer.Option(help="pixels, stlpips-alex, lpips-alex, -vgg or -squeeze.")] = "pixels",
+    out: Annotated[Path, typer.Option(help="Folder of the results, and of work that is resumed.")] = Path("audit"),
+    fail_above: Annotated[
+        float | None, typer.Option(help="Exit status 1 where a larger share of the samples is memorized.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=2, help="Samples that a pipeline draws.")] = 1000,
+    resize: Annotated[int | None, typer.Option(help="Side in pixels to which all images are resized.")] = None,
+    crop: Annotated[bool, typer.Option("--crop", help="Centre crop to the largest square, before --resize.")] = False,
+    values: Annotated[
+        tuple[float, float] | None, typer.Option(help="Black and white of arrays that are not uint8.")
+    ] = None,
+) -> None:
+    """Which samples are copies of training images, which come again and again, and which are new."""
+    from amdiff.commands.audit import Audit, audit
+
+    asked = Audit(train, synthetic, heldout, metric, out, fail_above, samples, resize, crop, values)
+    raise typer.Exit(audit(asked))
+
+
+@app.command()
 def export(
     artifact: Annotated[str, typer.Argument(help="Folder of a trained U-Net, artifacts/.../train/...")],
     target: Annotated[Path, typer.Argument(help="The folder to make.")],

@@ -24,10 +24,10 @@ from amdiff.config import (
     CircleDataset,
     Config,
     ConfigError,
+    DatasetSpec,
     EstimatedThresholds,
     ExactDenoiser,
     ExperimentSpec,
-    ImageDataset,
     MlpDenoiser,
     PretrainedDenoiser,
     UnetDenoiser,
@@ -52,7 +52,7 @@ def open_plan(configfile: Path, root: Path = Path()) -> Plan:
 def prepare(config: Config, root: Path = Path()) -> Plan:
     """Look at the sources, check what can be checked, and plan. Raises ``ConfigError``."""
     notes: list[str] = []
-    used = dict.fromkeys(e.dataset for e in config.experiments.values())
+    used = dict.fromkeys(name for e in config.experiments.values() for name in e.datasets)
     config = config.model_copy(update={"sources": find_sources(config, root, notes)})
     extents = {name: _extent(config, name, root) for name in used}
     for name, experiment in config.experiments.items():
@@ -70,15 +70,27 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
                     f"experiments.{name}: the metric {perceptual[0]!r} needs images of 1 or 3 channels, dataset "
                     f"{experiment.dataset!r} has {shape[0]}; use 'pixels'"
                 )
-            _check_images(name, experiment, count + test_count, shape)
+            _check_images(name, experiment, config.datasets[experiment.dataset], count + test_count, shape)
+            for other in experiment.datasets[1:]:
+                if extents[other][2] != shape:
+                    raise ConfigError(
+                        f"experiments.{name}: images of {_size(extents[other][2])} in {other!r} cannot be compared "
+                        f"with {_size(shape)} in {experiment.dataset!r}; use 'resize', and 'crop: square' before it"
+                    )
     return replace(
         settle(config, root), notes=(*notes, *_notes(config, {name: extent[2] for name, extent in extents.items()}))
     )
 
 
-def _check_images(name: str, experiment: ExperimentSpec, count: int, shape: tuple[int, ...]) -> None:
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[2]} and {shape[0]} channel{'s' if shape[0] > 1 else ''}"
+
+
+def _check_images(
+    name: str, experiment: ExperimentSpec, dataset: DatasetSpec, count: int, shape: tuple[int, ...]
+) -> None:
     """Held-out images and the network's fit; ``count`` images of ``shape`` in all. Raises ``ConfigError``."""
-    for size, needed, why in _heldout_needs(experiment):
+    for size, needed, why in _heldout_needs(experiment, dataset):
         if count - size < needed:
             raise ConfigError(
                 f"experiments.{name}.sizes: K = {size} leaves {count - size} held-out images, but {why} needs "
@@ -103,10 +115,11 @@ def _check_models(name: str, experiment: ExperimentSpec, denoiser: PretrainedDen
             raise ConfigError(f"experiments.{name}.denoiser: {path} {problem}")
 
 
-def _heldout_needs(experiment: ExperimentSpec) -> Iterator[tuple[int, int, str]]:
+def _heldout_needs(experiment: ExperimentSpec, dataset: DatasetSpec) -> Iterator[tuple[int, int, str]]:
     """(K, number of held-out images that are needed there, what needs them)."""
     sizes = experiment.first_sizes
-    if isinstance(experiment.thresholds, EstimatedThresholds):
+    stand_in = experiment.trained_elsewhere and not dataset.has_test
+    if isinstance(experiment.thresholds, EstimatedThresholds) and not stand_in:
         size = min(sizes) if experiment.thresholds.pooled else max(sizes)
         yield size, 20, f"thresholds of method {experiment.thresholds.method!r}"
     if isinstance(experiment.denoiser, ExactDenoiser) and experiment.denoiser.memories == "heldout":
@@ -184,7 +197,6 @@ def _extent(config: Config, name: str, root: Path) -> tuple[int, int, tuple[int,
     except (OSError, KeyError):
         pass  # not made yet; or damaged, which `verify` and the stages that read it say
     try:
-        count, shape = peek(spec)
+        return peek(spec)
     except (DataError, OSError) as error:
         raise ConfigError(f"datasets.{name}: {error}") from None
-    return count, spec.test_images if isinstance(spec, ImageDataset) else 0, shape

@@ -68,7 +68,7 @@ Wanted = tuple[str, str, Callable[[], str], Callable[[], set[str]]]
 
 def _wanted(config: Config, root: Path, known: dict[str, str]) -> Iterator[Wanted]:
     """Key of each source, its place in the configuration, how to read its digest, and how to find it recorded."""
-    for name in dict.fromkeys(e.dataset for e in config.experiments.values()):
+    for name in dict.fromkeys(name for e in config.experiments.values() for name in e.datasets):
         dataset = config.datasets[name]
         if isinstance(dataset, (FolderDataset, ArraysDataset)):
             yield (

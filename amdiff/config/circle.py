@@ -104,6 +104,16 @@ class CircleSpec(Spec):
     sampling: CircleSamplingSpec = CircleSamplingSpec()
     likelihood: LikelihoodSpec = LikelihoodSpec()
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the datasets that it uses."""
+        return (self.dataset,)
+
+    @property
+    def trained(self) -> bool:
+        """Whether its models are trained here."""
+        return self.denoiser.kind != "exact"
+
     @model_validator(mode="after")
     def _exact_is_not_trained(self) -> CircleSpec:
         if isinstance(self.denoiser, ExactCircleDenoiser) and "training" in self.model_fields_set:

@@ -26,6 +26,11 @@ class ImageDataset(Spec):
     test_images: ClassVar[int] = 0
     """Images of the source's test split."""
 
+    @property
+    def has_test(self) -> bool:
+        """Whether it brings images that are never trained on."""
+        return self.test_images > 0
+
     def identity(self) -> dict[str, Any]:
         """As for all specifications; without a resize the filter decides nothing."""
         values = super().identity()
@@ -105,8 +110,14 @@ class FolderDataset(ImageDataset):
     """The folder; read recursively, in the order of the sorted relative paths."""
     channels: Literal[1, 3] = 3
     """Convert to gray (1) or RGB (3)."""
+    heldout: Annotated[Path | None, Local] = None
+    """Folder with real images that are no training data: the test split."""
 
     has_own_source: ClassVar[bool] = True
+
+    @property
+    def has_test(self) -> bool:
+        return self.heldout is not None
 
 
 class ArraysDataset(ImageDataset):
@@ -115,6 +126,8 @@ class ArraysDataset(ImageDataset):
     kind: Literal["arrays"]
     path: Annotated[Path, Local]
     """The file."""
+    heldout: Annotated[Path | None, Local] = None
+    """File, like the other, with real images that are no training data: the test split."""
     key: str | None = None
     """Name of the array inside an .npz or HDF5 file; may be left out when there is only one."""
     layout: Literal["NHW", "NCHW", "NHWC"] = "NCHW"
@@ -123,6 +136,10 @@ class ArraysDataset(ImageDataset):
     """The values that mean black and white; required unless the array is uint8 in 0..255."""
 
     has_own_source: ClassVar[bool] = True
+
+    @property
+    def has_test(self) -> bool:
+        return self.heldout is not None
 
     @field_validator("range")
     @classmethod
@@ -141,6 +158,7 @@ class CircleDataset(Spec):
     seed: Seed = 9
 
     has_own_source: ClassVar[bool] = False
+    has_test: ClassVar[bool] = False
 
 
 DatasetSpec = Annotated[

@@ -130,7 +130,17 @@ class PretrainedDenoiser(Spec):
         return "{K}" in (self.path or self.file or "")
 
 
-DenoiserSpec = Annotated[MlpDenoiser | UnetDenoiser | ExactDenoiser | PretrainedDenoiser, Field(discriminator="kind")]
+class GivenSamples(Spec):
+    """No model: a synthetic set of one's own, to be audited."""
+
+    kind: Literal["given"]
+    samples: str
+    """Name of the dataset that holds it; all its images, also those that are byte-equal."""
+
+
+DenoiserSpec = Annotated[
+    MlpDenoiser | UnetDenoiser | ExactDenoiser | PretrainedDenoiser | GivenSamples, Field(discriminator="kind")
+]
 
 
 class TrainingSpec(Spec):
@@ -191,6 +201,8 @@ class SamplingSpec(Spec):
     """m: |S'| = m K."""
     minimum: Annotated[int, Field(ge=2)] = 2
     """|S'| is at least this."""
+    total: Annotated[int, Field(ge=2)] | None = None
+    """|S'| itself, whatever K; null for the rule of the two before."""
     shard_per_image: Annotated[int, Field(ge=1)] = 4
     """Shards end at multiples of this x K, so that |S'| = 8K contains |S'| = 4K."""
     shard_largest: Annotated[int, Field(ge=2)] = 16_384
@@ -205,4 +217,11 @@ class SamplingSpec(Spec):
 
     def count(self, size: int) -> int:
         """|S'| for a training set of ``size`` images."""
-        return max(self.per_image * size, self.minimum)
+        return self.total or max(self.per_image * size, self.minimum)
+
+    def identity(self) -> dict[str, Any]:
+        """As for all specifications; a total that is not given decides nothing."""
+        values = super().identity()
+        if self.total is None:
+            del values["total"]
+        return values

@@ -12,8 +12,18 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from .analyses import ANALYSES, AnalysisSpec, BasinSpec, CurvatureSpec, EnergySpec
 from .base import Seed, Spec
 from .circle import CircleSpec
-from .datasets import CircleDataset, DatasetSpec
-from .diffusion import DenoiserSpec, DiffusionSpec, ExactDenoiser, PretrainedDenoiser, SamplingSpec, TrainingSpec
+from .datasets import CircleDataset, DatasetSpec, ImageDataset
+from .diffusion import (
+    DenoiserSpec,
+    DiffusionSpec,
+    ExactDenoiser,
+    GivenSamples,
+    MlpDenoiser,
+    PretrainedDenoiser,
+    SamplingSpec,
+    TrainingSpec,
+    UnetDenoiser,
+)
 from .measures import (
     Backbone,
     BorrowedThresholds,
@@ -68,12 +78,29 @@ class ExperimentSpec(Spec):
     @property
     def metrics(self) -> list[str]:
         """The metrics that it uses, each once."""
-        used = [self.neighbors.metric, *([self.basin.metric] if self.basin is not None else [])]
+        used = [self.neighbors.metric, *(a.metric for a in self.analyses.values() if isinstance(a, BasinSpec))]
         return list(dict.fromkeys(used))
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the datasets that it uses."""
+        return (self.dataset, self.denoiser.samples) if isinstance(self.denoiser, GivenSamples) else (self.dataset,)
+
+    @property
+    def trained_elsewhere(self) -> bool:
+        """Whether its samples come from a training of others, who may have used all images."""
+        return isinstance(self.denoiser, (PretrainedDenoiser, GivenSamples))
+
+    @property
+    def trained(self) -> bool:
+        """Whether its models are trained here."""
+        return isinstance(self.denoiser, (MlpDenoiser, UnetDenoiser))
 
     @property
     def analyses(self) -> dict[str, AnalysisSpec]:
         """The analyses that are asked for, by name."""
+        if isinstance(self.denoiser, GivenSamples):
+            return {}
         return {name: spec for name in ANALYSES if (spec := getattr(self, name)) is not None}
 
     @model_validator(mode="after")
@@ -83,6 +110,7 @@ class ExperimentSpec(Spec):
             raise ValueError(f"sampling.steps {steps} exceeds diffusion.steps {self.diffusion.steps}")
         if self.panels.neighbors > self.neighbors.k:
             raise ValueError(f"panels.neighbors {self.panels.neighbors} exceeds neighbors.k {self.neighbors.k}")
+        self._check_given()
         if isinstance(self.denoiser, (ExactDenoiser, PretrainedDenoiser)) and self.training != TrainingSpec():
             raise ValueError(f"training: the denoiser {self.denoiser.kind!r} is not trained; leave 'training' out")
         if isinstance(self.denoiser, PretrainedDenoiser) and self.open_grid is not None:
@@ -92,8 +120,8 @@ class ExperimentSpec(Spec):
                 f"thresholds of method {self.thresholds.method!r} need neighbors.heldout_limit >= 20, "
                 f"got {self.neighbors.heldout_limit}"
             )
-        if self.basin is not None and self.basin.delta == "delta_m":
-            ours, theirs = self.basin.metric, self.neighbors.metric
+        if isinstance(basin := self.analyses.get("basin"), BasinSpec) and basin.delta == "delta_m":
+            ours, theirs = basin.metric, self.neighbors.metric
             if "pixels" in (ours, theirs) and ours != theirs:
                 raise ValueError(
                     f"basin.delta: 'delta_m' is a distance by {theirs!r}, but basins compare by {ours!r}, whose units "
@@ -103,6 +131,16 @@ class ExperimentSpec(Spec):
             if max(times) >= self.diffusion.steps:
                 raise ValueError(f"{key}: noise levels are numbered 0 to {self.diffusion.steps - 1}, got {max(times)}")
         return self
+
+    def _check_given(self) -> None:
+        """Samples of one's own have no model, hence no settings of one."""
+        if not isinstance(self.denoiser, GivenSamples):
+            return
+        for key in ("diffusion", "training", "sampling", *ANALYSES):
+            if getattr(self, key) not in (None, type(self).model_fields[key].default):
+                raise ValueError(f"{key}: with samples of one's own ('kind: given') there is no model; leave it out")
+        if not isinstance(self.sizes, tuple) or len(self.sizes) > 1:
+            raise ValueError("sizes: samples of one's own come from one training set; give its size alone, as [50000]")
 
     def _analysis_times(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         if self.basin is not None:
@@ -211,6 +249,8 @@ class Config(Spec):
                 experiment.denoiser.path or experiment.denoiser.hub
             ):
                 raise ValueError(f"experiments.{name}.denoiser: say where the model is, by 'path' or by 'hub'")
+            if isinstance(experiment.denoiser, GivenSamples):
+                self._check_given(name, experiment.denoiser.samples)
             holds = "circle" if isinstance(self.datasets[experiment.dataset], CircleDataset) else "images"
             if holds != experiment.kind:
                 raise ValueError(
@@ -226,6 +266,14 @@ class Config(Spec):
         for other in chosen:
             if not isinstance(self.experiments.get(other), ExperimentSpec):
                 raise ValueError(f"{key}: got {other!r}; name experiments on images of this file")
+
+    def _check_given(self, name: str, samples: str) -> None:
+        """A synthetic set of one's own is a dataset of this file, whole."""
+        key, dataset = f"experiments.{name}.denoiser.samples", self.datasets.get(samples)
+        if not isinstance(dataset, ImageDataset):
+            raise ValueError(f"{key}: got {samples!r}; name a dataset of images of this file")
+        if dataset.deduplicate:
+            raise ValueError(f"{key}: set 'deduplicate: false' for {samples!r}; samples that come twice count twice")
 
     def _check_thresholds(self, name: str, experiment: AnyExperiment) -> None:
         """Thresholds of another experiment: it is there, has its own, and compares by the same metric."""

@@ -8,6 +8,7 @@ are dropped later.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from amdiff.config import (
@@ -49,15 +50,13 @@ def load(spec: ImageDataset) -> ImageSet:
     data = DATASETS[spec.kind](spec)  # type: ignore[attr-defined]
     # pictures of varied size are brought to one as they are read
     images = data.images if isinstance(spec, (FolderDataset, LsunChurchDataset)) else transform(data.images, spec)
-    data = ImageSet(images, data.source, data.test_count, data.labels)
-    if spec.deduplicate:
-        return deduplicate(data)
-    return ImageSet(images, data.source, data.test_count, data.labels, count_duplicates(images))
+    data = replace(data, images=images)
+    return deduplicate(data) if spec.deduplicate else replace(data, duplicates=count_duplicates(images))
 
 
-def peek(spec: DatasetSpec) -> tuple[int, tuple[int, ...]]:
-    """Upper bound of the number of training images, and their shape (C, H, W). Raises ``DataError``."""
-    count, shape = _peek_source(spec)
+def peek(spec: DatasetSpec) -> tuple[int, int, tuple[int, ...]]:
+    """Upper bounds of the numbers of training and of test images, and their shape (C, H, W). Raises ``DataError``."""
+    count, test, shape = _peek_source(spec)
     if isinstance(spec, ImageDataset):
         height, width = shape[1:]
         side = min(height, width) if spec.crop == "square" else spec.crop
@@ -68,23 +67,23 @@ def peek(spec: DatasetSpec) -> tuple[int, tuple[int, ...]]:
         if spec.resize is not None:
             height = width = spec.resize
         shape = (shape[0], height, width)
-    return count, shape
+    return count, test, shape
 
 
-def _peek_source(spec: DatasetSpec) -> tuple[int, tuple[int, ...]]:
+def _peek_source(spec: DatasetSpec) -> tuple[int, int, tuple[int, ...]]:
     match spec:
         case DigitsDataset():
-            return 1797, (1, 8, 8)
+            return 1797, 0, (1, 8, 8)
         case MnistDataset() | FashionMnistDataset():
-            return 60_000, (1, 28, 28)
+            return 60_000, spec.test_images, (1, 28, 28)
         case Cifar10Dataset():
-            return 50_000, (3, 32, 32)
+            return 50_000, spec.test_images, (3, 32, 32)
         case LsunChurchDataset():
-            return spec.count, (3, 256, 256)  # the smaller side
+            return spec.count, 0, (3, 256, 256)  # the smaller side
         case PhotosDataset():  # two photographs of 427x640
-            return 2 * (427 // spec.tile) * (640 // spec.tile), (3, spec.tile, spec.tile)
+            return 2 * (427 // spec.tile) * (640 // spec.tile), 0, (3, spec.tile, spec.tile)
         case CircleDataset():
-            return spec.count, (2,)
+            return spec.count, 0, (2,)
         case FolderDataset():
             return peek_folder(spec)
         case ArraysDataset():

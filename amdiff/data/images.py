@@ -34,6 +34,8 @@ class ImageSet:
     labels: Int64[np.ndarray, " n"] | None = None
     duplicates: int = 0
     """Byte-equal images that were left out."""
+    names: Shaped[np.ndarray, " n"] | None = None
+    """Of the files, where each image is one."""
 
 
 _RESAMPLE = {
@@ -119,6 +121,7 @@ def deduplicate(data: ImageSet) -> ImageSet:
         data,
         images=data.images[keep],
         labels=None if data.labels is None else data.labels[keep],
+        names=None if data.names is None else data.names[keep],
         test_count=int((keep >= train_count).sum()),
         duplicates=len(data.images) - len(keep),
     )

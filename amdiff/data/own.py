@@ -33,41 +33,69 @@ def folder_files(path: Path) -> list[Path]:
 
 
 def folder(spec: FolderDataset) -> ImageSet:
-    """Every image below a folder. All must have one size, unless crop and resize bring them to one."""
-    files = folder_files(spec.path)
-    images = collect(((str(path), path) for path in files), spec.channels, spec)
-    return ImageSet(images, f"{len(images)} images of folder {spec.path.name}")
+    """Every image below a folder, then the held-out ones.
+
+    All must have one size, unless crop and resize bring them to one.
+    """
+    files, heldout = _folder_parts(spec)
+    images = collect(((str(path), path) for path in (*files, *heldout)), spec.channels, spec)
+    names = [path.relative_to(root).as_posix() for root, part in ((spec.path, files), (spec.heldout, heldout))
+             for path in part if root is not None]  # fmt: skip
+    return ImageSet(images, f"{len(files)} images of folder {spec.path.name}", len(heldout), names=np.array(names))
 
 
-def peek_folder(spec: FolderDataset) -> tuple[int, tuple[int, ...]]:
-    """Number of image files, and the shape (C, H, W) of the first. Raises ``DataError``."""
-    files = folder_files(spec.path)
+def _folder_parts(spec: FolderDataset) -> tuple[list[Path], list[Path]]:
+    """Image files of the folder, and the held-out ones."""
+    return folder_files(spec.path), [] if spec.heldout is None else folder_files(spec.heldout)
+
+
+def peek_folder(spec: FolderDataset) -> tuple[int, int, tuple[int, ...]]:
+    """Numbers of image files and of held-out ones, and the shape (C, H, W) of the first. Raises ``DataError``."""
+    files, heldout = _folder_parts(spec)
     try:
         with Image.open(files[0]) as picture:
-            return len(files), (spec.channels, picture.height, picture.width)
+            return len(files), len(heldout), (spec.channels, picture.height, picture.width)
     except (OSError, UnidentifiedImageError) as error:
         raise DataError(f"{files[0]} cannot be read as an image ({error}); remove or repair it") from None
 
 
 def arrays(spec: ArraysDataset) -> ImageSet:
-    """An array of one's own from .npy, .npz or HDF5. Raises ``DataError``."""
-    with _open_array(spec) as array:
-        images = to_uint8(to_nchw(np.asarray(array[:]), spec.layout), spec.range)
-        return ImageSet(np.ascontiguousarray(images), f"array {spec.path.name}")
+    """An array of one's own from .npy, .npz or HDF5, then the held-out one. Raises ``DataError``."""
+    parts = []
+    for path in _array_parts(spec):
+        with _open_array(path, spec.key) as array:
+            parts.append(to_uint8(to_nchw(np.asarray(array[:]), spec.layout), spec.range))
+    if len({part.shape[1:] for part in parts}) > 1:
+        raise DataError(f"{spec.heldout}: holds images of {parts[1].shape[1:]}, {spec.path} of {parts[0].shape[1:]}")
+    images = np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts))
+    return ImageSet(images, f"array {spec.path.name}", len(images) - len(parts[0]))
 
 
-def peek_arrays(spec: ArraysDataset) -> tuple[int, tuple[int, ...]]:
-    """Number of images in the array, and their shape (C, H, W). Raises ``DataError``."""
-    with _open_array(spec) as array:
-        first = to_nchw(np.asarray(array[:1]), spec.layout)
-        to_uint8(first, spec.range)  # its type and range are stated
-        return array.shape[0], tuple(first.shape[1:])
+def _array_parts(spec: ArraysDataset) -> list[Path]:
+    """The file, and the one with held-out images."""
+    return [spec.path, *([] if spec.heldout is None else [spec.heldout])]
+
+
+def peek_arrays(spec: ArraysDataset) -> tuple[int, int, tuple[int, ...]]:
+    """Numbers of images and of held-out ones, and their shape (C, H, W). Raises ``DataError``."""
+    counts, shape = [0, 0], ()
+    for part, path in reversed(list(enumerate(_array_parts(spec)))):
+        with _open_array(path, spec.key) as array:
+            first = to_nchw(np.asarray(array[:1]), spec.layout)
+            to_uint8(first, spec.range)  # its type and range are stated
+            counts[part], shape = array.shape[0], tuple(first.shape[1:])
+    return counts[0], counts[1], shape
+
+
+def array_shape(path: Path) -> tuple[int, ...]:
+    """Shape of the only array of a file. Raises ``DataError``."""
+    with _open_array(path, None) as array:
+        return tuple(array.shape)
 
 
 @contextlib.contextmanager
-def _open_array(spec: ArraysDataset) -> Iterator[Any]:
+def _open_array(path: Path, key: str | None) -> Iterator[Any]:
     """The array of a file, read when it is sliced; what is wrong with it is a ``DataError`` with its path."""
-    path = spec.path
     try:
         if not path.is_file():
             raise DataError("there is no such file")
@@ -75,12 +103,12 @@ def _open_array(spec: ArraysDataset) -> Iterator[Any]:
             yield np.load(path, mmap_mode="r", allow_pickle=False)
         elif path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as archive:
-                yield archive[_choose(list(archive), spec.key)]
+                yield archive[_choose(list(archive), key)]
         else:
             with h5py.File(path, "r") as file:
                 names: list[str] = []
                 file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-                yield file[_choose(names, spec.key)]
+                yield file[_choose(names, key)]
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except Exception as error:  # zip, zlib, HDF5 and numpy each have their own
@@ -103,14 +131,15 @@ def source_digest(spec: FolderDataset | ArraysDataset, known: dict[str, str]) ->
     ``known`` maps the path, size and time of a file to its SHA-256; it is read and filled, so that
     an unchanged source costs no reading. Raises ``DataError`` where the source is not there.
     """
-    if isinstance(spec, ArraysDataset):
-        if not spec.path.is_file():
-            raise DataError(f"{spec.path}: there is no such file")
-        files, root = [spec.path], spec.path.parent
-    else:
-        files, root = folder_files(spec.path), spec.path
-    whole = isinstance(spec, FolderDataset)
-    return digest_files(((path.relative_to(root).as_posix() if whole else path.suffix, path) for path in files), known)
+    if isinstance(spec, FolderDataset):
+        files, heldout = _folder_parts(spec)
+        named = [(path.relative_to(spec.path).as_posix(), path) for path in files]
+        named += [(f"../heldout/{path.relative_to(spec.heldout).as_posix()}", path) for path in heldout if spec.heldout]
+        return digest_files(named, known)
+    for path in _array_parts(spec):
+        if not path.is_file():
+            raise DataError(f"{path}: there is no such file")
+    return digest_files(((path.suffix, path) for path in _array_parts(spec)), known)
 
 
 def digest_files(files: Iterable[tuple[str, Path]], known: dict[str, str]) -> str:

@@ -24,6 +24,8 @@ def decode(name: str, source: Path | BytesIO, channels: int) -> UInt8[np.ndarray
         with Image.open(source) as picture:
             if picture.mode not in _EIGHT_BIT:
                 raise DataError(f"{name} has {picture.mode} pixels, more than 8 bits; convert it, or use kind 'arrays'")
+            if (frames := getattr(picture, "n_frames", 1)) > 1:
+                raise DataError(f"{name} is animated, {frames} pictures in one file; save the one that is meant")
             array = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
     except DataError:
         raise
@@ -46,7 +48,7 @@ def collect(
         if images and image.shape != images[0].shape:
             raise DataError(
                 f"{name} is {_size(image)}, but {first} is {_size(images[0])}; "
-                "set 'resize' (and 'crop: square') to bring all images to one size"
+                "set resize (and crop) to bring all images to one size"
             )
         first = first or name
         images.append(image)

@@ -123,7 +123,7 @@ def tables(sides: Sequence[Side]) -> list[Table]:
             thresholds.append([side.name, spec.neighbors.metric, size, float(t["delta_m"]), t["delta_m_method"],
                                float(t["delta_s"]), t["delta_s_method"]])  # fmt: skip
         unet = spec.denoiser if isinstance(spec.denoiser, UnetDenoiser) else None
-        trained = spec.denoiser.kind != "exact"
+        trained = spec.trained
         configurations.append([
             side.name, spec.dataset, "x".join(map(str, side.shape)), spec.denoiser.kind,
             getattr(spec.denoiser, "width", None),

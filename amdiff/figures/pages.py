@@ -101,6 +101,12 @@ def warnings(thresholds: Sequence[dict[str, Any]], images: dict[str, int]) -> li
     if any(t["false_positives"]["memorized"] is None for t in thresholds):
         sizes = [t["size"] for t in thresholds if t["false_positives"]["memorized"] is None]
         lines.append(f"No held-out images at K = {', '.join(map(str, sizes))}: false-positive rates are unknown there.")
+    if any(t.get("stand_in") for t in thresholds):
+        lines.append(
+            "No held-out images were given. Training images, each without itself, stand for real images that are new: "
+            "thresholds and false-positive rates are those of images as close to the training set as its own are, and "
+            "near duplicates among the training images make the thresholds smaller."
+        )
     if images.get("duplicates"):
         lines.append(f"The source holds {images['duplicates']:,} images that are byte-equal to another one.")
     return lines

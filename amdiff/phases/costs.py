@@ -60,6 +60,7 @@ def as_json(distances: Distances, pair: Pair, spec: ThresholdsSpec) -> dict[str,
         "delta_m": asdict(pair.delta_m),
         "delta_s": asdict(pair.delta_s),
         "d0": pair.d0,
+        **({"stand_in": True} if distances.stand_in else {}),
         "false_positives": false_positives(distances, pair, spec.confidence),
         "sensitivity": sensitivity(distances, pair, spec.sensitivity),
     }

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
+LEAST_HELDOUT = 20
+"""Held-out images without which no threshold is estimated."""
+
 
 @dataclass(frozen=True)
 class Distances:
@@ -26,6 +29,8 @@ class Distances:
     """Held-out images to any other; inf where there is none."""
     heldout_rows: Int64[np.ndarray, " h"]
     """Which images these are, the same number for the same image at every K."""
+    stand_in: bool = False
+    """No image is held out: training images, each without itself, stand for held-out ones."""
 
     def halves(self) -> tuple[slice, slice]:
         """The held-out images that calibrate, and those on which errors are reported."""

@@ -18,7 +18,7 @@ from amdiff.config import FixedThresholds, HeldoutThresholds, ValleyThresholds
 
 from .costs import false_positives
 from .density import Histogram, SoftLog, dip_p_value, modes, valley
-from .distances import Distances, Pair, Threshold
+from .distances import LEAST_HELDOUT, Distances, Pair, Threshold
 
 
 def find_thresholds(
@@ -43,7 +43,7 @@ def find_thresholds(
 
 
 def _heldout(group: Sequence[Distances], quantile: float, spec: HeldoutThresholds | ValleyThresholds) -> Pair:
-    enough = [d for d in group if len(d.heldout_to_train) >= 20]
+    enough = [d for d in group if len(d.heldout_to_train) >= LEAST_HELDOUT]
     if not enough:
         most = max(group, key=lambda d: len(d.heldout_to_train))
         raise ValueError(
@@ -133,7 +133,7 @@ def soft_log(group: Sequence[Distances], softness: float) -> SoftLog:
 
     Raises ``ValueError`` where no K has at least 20 held-out images.
     """
-    enough = [d.heldout_nearest for d in group if len(d.heldout_nearest) >= 20]
+    enough = [d.heldout_nearest for d in group if len(d.heldout_nearest) >= LEAST_HELDOUT]
     if not enough:
         raise ValueError(
             "method 'valley' takes its scale from held-out images, and there are fewer than 20; "

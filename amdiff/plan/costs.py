@@ -27,7 +27,7 @@ def passes(artifact: Artifact, dimension: int) -> float:
     params = artifact.params
     if artifact.stage == "train":
         return TRAINING_PASS * float(params["training"]["iterations"]) * params["training"]["batch_size"]
-    if artifact.stage not in ("sample", *ANALYSES) or params["denoiser"]["kind"] == "exact":
+    if artifact.stage not in ("sample", *ANALYSES) or params["denoiser"]["kind"] in ("exact", "given"):
         return 0.0
     if artifact.stage == "sample":
         return float(params["stop"] - params["start"]) * params["sampling"]["steps"]

@@ -164,7 +164,7 @@ def model_params(spec: AnyExperiment, size: int) -> dict[str, Any]:
 
 def train_artifact(spec: AnyExperiment, dataset: Artifact, size: int) -> Artifact | None:
     """The training of one model; None for a closed form."""
-    if spec.denoiser.kind in ("exact", "pretrained"):
+    if not spec.trained:
         return None
     params = {**model_params(spec, size), "training": spec.training.resolved(size)}
     return Artifact("train", spec.dataset, label(size), params, {"dataset": (dataset,)})
@@ -231,7 +231,7 @@ def wants_gpu(artifact: Artifact, device: str) -> bool:
     if device not in ("auto", "cuda"):
         return False
     if artifact.stage in NETWORK_STAGES:
-        return artifact.params["denoiser"]["kind"] != "exact"
+        return artifact.params["denoiser"]["kind"] not in ("exact", "given")
     return artifact.stage in SEARCH_STAGES
 
 

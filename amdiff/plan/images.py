@@ -22,6 +22,7 @@ from amdiff.config import (
     EstimatedThresholds,
     ExactDenoiser,
     ExperimentSpec,
+    GivenSamples,
     SamplingSpec,
 )
 
@@ -112,13 +113,15 @@ def _sweep(
 ) -> Sweep:
     """Models, neighbours, thresholds and classes for each of ``sizes``."""
     metric = metrics[spec.neighbors.metric]
+    # where nothing may be held out, training images stand for real ones that are not
+    stand_in = {"stand_in": True} if spec.trained_elsewhere and not config.datasets[spec.dataset].has_test else {}
     models = tuple(_model(name, spec, config, dataset, size) for size in sizes)
     tables = tuple(
         Artifact(
             "neighbors",
             spec.dataset,
             label(m.size),
-            {"size": m.size, "subset_seed": spec.subset_seed, **spec.neighbors.identity()},
+            {"size": m.size, "subset_seed": spec.subset_seed, **spec.neighbors.identity(), **stand_in},
             {"dataset": (dataset,), "samples": m.shards, **metric},
         )
         for m in models
@@ -180,6 +183,8 @@ def _parts(spec: ExperimentSpec, sweep: Sweep, dataset: Artifact, metrics: Mappi
 
 def _model(name: str, spec: ExperimentSpec, config: Config, dataset: Artifact, size: int) -> ModelPlan:
     """Model and synthetic set of one K."""
+    if isinstance(spec.denoiser, GivenSamples):
+        return _given(spec, config, size)
     params, train = model_params(spec, size), train_artifact(spec, dataset, size)
     convert = convert_artifact(name, spec, config, dataset, size)
     origin = roles(train=train, convert=convert)
@@ -187,8 +192,8 @@ def _model(name: str, spec: ExperimentSpec, config: Config, dataset: Artifact, s
         del params["size"], params["subset_seed"]  # fitted to the whole dataset, whatever K
     sampling = spec.sampling.identity()
     sampling["steps"] = spec.sampling.steps or spec.diffusion.steps
-    for key in ("per_image", "minimum", "shard_per_image", "shard_largest"):
-        del sampling[key]
+    for key in ("per_image", "minimum", "total", "shard_per_image", "shard_largest"):
+        sampling.pop(key, None)
     count = spec.sampling.count(size)
     shards = tuple(
         Artifact(
@@ -202,3 +207,13 @@ def _model(name: str, spec: ExperimentSpec, config: Config, dataset: Artifact, s
         for start, stop in shard_ranges(count, size, spec.sampling)
     )
     return ModelPlan(size, count, train, shards, convert)
+
+
+def _given(spec: ExperimentSpec, config: Config, size: int) -> ModelPlan:
+    """A synthetic set of one's own: there is no model."""
+    assert isinstance(spec.denoiser, GivenSamples)
+    source = dataset_artifact(config, spec.denoiser.samples)
+    samples = Artifact(
+        "sample", spec.dataset, spec.denoiser.samples, {"denoiser": {"kind": "given"}}, {"given": (source,)}
+    )
+    return ModelPlan(size, 0, None, (samples,))

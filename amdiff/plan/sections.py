@@ -75,4 +75,4 @@ def sections_of(spec: AnyExperiment) -> tuple[str, ...]:
     """The sections of an experiment's report."""
     if isinstance(spec, CircleSpec):
         return ("circle", "training")
-    return ("phases", *spec.analyses, "training")
+    return ("phases", *spec.analyses, *(("training",) if spec.trained else ()))

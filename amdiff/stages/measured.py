@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pyarrow as pa
 
@@ -33,6 +34,8 @@ def read_table(path: Path, name: str) -> NeighborTable:
 def read_distances(context: Context, artifact: Artifact) -> Distances:
     """The nearest distances in a ``neighbors`` artifact."""
     path = context.store.file(artifact, NEIGHBORS)
+    with h5py.File(path, "r") as file:
+        stand_in = bool(file.attrs.get("stand_in", False))
     near = {name: read_table(path, name).nearest for name in TABLES}
     return Distances(
         artifact.params["size"],
@@ -42,6 +45,7 @@ def read_distances(context: Context, artifact: Artifact) -> Distances:
         heldout_within=near["heldout_within"],
         heldout_nearest=near["heldout_nearest"],
         heldout_rows=read_h5(path, "heldout_rows")[0],
+        stand_in=stand_in,
     )
 
 

@@ -10,6 +10,7 @@ import faiss
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jaxtyping import Int64
 
 from amdiff.artifacts import Artifact
 from amdiff.config import NeighborsSpec
@@ -21,6 +22,7 @@ from amdiff.neighbors.sets import DistinctSet, ImageSource
 from amdiff.neighbors.vectors import Vectors
 from amdiff.phases.attractors import components, describe, halo
 from amdiff.phases.classes import CLASSES, MEMORIZED, SPURIOUS, classify as classify_samples, fractions
+from amdiff.phases.distances import LEAST_HELDOUT
 
 from .context import Context, say, threads
 from .files import NEIGHBORS, SAMPLES, Selection, dataset_counts, dataset_images, read_h5, sample_images, write_h5
@@ -40,6 +42,9 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
     # in the order of the file, so that blocks of S are read in one piece
     train_rows = np.sort(training_subset(count, params["size"], params["subset_seed"]))
     heldout_rows = heldout_subset(count, test, params["size"], params["subset_seed"], spec.heldout_limit)
+    stand_in = bool(params.get("stand_in")) and len(heldout_rows) < LEAST_HELDOUT
+    if stand_in:  # without themselves, training images are as far from the others as real images that are new
+        heldout_rows = training_subset(count, params["size"], params["subset_seed"])[: spec.heldout_limit]
     middle = len(heldout_rows) // 2
     sources: dict[str, ImageSource] = {
         "train": Selection(images, train_rows),
@@ -54,7 +59,7 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
 
     progress = context.progress(artifact, 2 * len(synthetic), "queries")
 
-    def search(queries: Vectors, database: Vectors, before: int | None = None) -> NeighborTable:
+    def search(queries: Vectors, database: Vectors, before: int | None = None, more: int = 0) -> NeighborTable:
         def report(done: int) -> None:
             if before is not None:
                 progress.update(before + done)
@@ -62,7 +67,7 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
         return nearest_neighbors(
             queries,
             database,
-            spec.k,
+            spec.k + more,
             memory_mb=context.runtime.neighbor_memory_mb,
             gpu=use_gpu(context),
             callback=report,
@@ -71,7 +76,11 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
     tables = {
         "samples_to_train": search(synthetic, real, 0),
         "samples_to_samples": search(synthetic, synthetic, len(synthetic)),
-        "heldout_to_train": search(heldout, real),
+        "heldout_to_train": (
+            _without(search(heldout, real, more=1), np.searchsorted(train_rows, heldout_rows))
+            if stand_in
+            else search(heldout, real)
+        ),
         "heldout_nearest": search(heldout, heldout),
         "heldout_within": _join([search(half, half) for half in halves], [0, middle]),
     }
@@ -82,11 +91,20 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
         "metric": spec.metric,
         "train_rows@meaning": "row of the canonical dataset of each training image, in the order of 'index'",
         "heldout_rows@meaning": "row of the canonical dataset of each held-out image",
+        **({"stand_in": True} if stand_in else {}),
         "heldout_nearest@meaning": "neighbours among the held-out images without the image itself",
         "heldout_within@meaning": "neighbours within the held-out image's own half (first: calibration)",
         "samples_to_samples@meaning": "neighbours in S' without the sample itself",
     }
     write_h5(folder / NEIGHBORS, arrays, attributes)
+
+
+def _without(table: NeighborTable, itself: Int64[np.ndarray, " n"]) -> NeighborTable:
+    """A table without each query itself, or its last neighbour where it is not among them: one column less."""
+    drop = table.index == itself[:, None]
+    drop[~drop.any(axis=1), -1] = True
+    shape = (len(drop), drop.shape[1] - 1)
+    return NeighborTable(table.index[~drop].reshape(shape), table.distance[~drop].reshape(shape))
 
 
 def _join(tables: list[NeighborTable], offsets: list[int]) -> NeighborTable:

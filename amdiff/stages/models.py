@@ -56,6 +56,8 @@ def dataset(context: Context, artifact: Artifact, folder: Path) -> None:
     arrays = {"images": data.images, "split": split}
     if data.labels is not None:
         arrays["labels"] = data.labels
+    if data.names is not None:
+        arrays["names"] = np.char.encode(data.names, "utf-8")
     total = b"".join(digests(data.images))
     attributes = {
         "address": artifact.address,
@@ -142,6 +144,9 @@ def sample(context: Context, artifact: Artifact, folder: Path) -> None:
     from amdiff.diffusion.randomness import SampleNoise
 
     params = artifact.params
+    if params["denoiser"]["kind"] == "given":
+        _copy_samples(context, artifact, folder)
+        return
     start, stop, seed = params["start"], params["stop"], params["sampling"]["seed"]
     device = denoiser_device(context, artifact)
     draw, steps = _sampler(context, artifact, device)
@@ -172,6 +177,15 @@ def sample(context: Context, artifact: Artifact, folder: Path) -> None:
         attributes["images@range"] = "0 is -1 (black), 255 is 1 (white)"
     write_h5(folder / SAMPLES, {name: drawn, "index": index, "seed": key}, attributes)
     context.facts["device"] = str(device)
+
+
+def _copy_samples(context: Context, artifact: Artifact, folder: Path) -> None:
+    """The images of a dataset as a synthetic set."""
+    images = dataset_images(context.store, artifact.parent("given"))
+    index = np.arange(images.shape[0])
+    key = np.stack([np.zeros_like(index), index], axis=1).astype(np.uint64)
+    attributes = {"address": artifact.address, "images@range": "0 is -1 (black), 255 is 1 (white)"}
+    write_h5(folder / SAMPLES, {"images": images.rows(index), "index": index, "seed": key}, attributes)
 
 
 def _sampler(context: Context, artifact: Artifact, device: Any) -> tuple[Callable[..., np.ndarray], int]:

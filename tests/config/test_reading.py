@@ -56,7 +56,7 @@ def edit(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
         ("datasets.ring", {"kind": "circle", "count": 1}, "datasets.ring.count: got 1"),
         ("datasets.mine", {"kind": "arrays", "path": "x.npy", "range": [1, 0]}, "black < white"),
         ("experiments.tiny.neighbors.heldout_limit", 0, "need neighbors.heldout_limit >= 20, got 0"),
-        ("experiments.tiny.denoiser", {"kind": "exact"}, "the closed-form denoiser 'exact' is not trained"),
+        ("experiments.tiny.denoiser", {"kind": "exact"}, "the denoiser 'exact' is not trained"),
         ("experiments", {}, "experiments: name at least one"),
         ("experiments.train", {"dataset": "digits", "sizes": [2], "denoiser": {"kind": "exact"}}, "taken by a rule"),
         ("experiments.tiny.thresholds.sensitivity", [0.5, 2.0], "with 1.0 among them"),

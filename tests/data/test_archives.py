@@ -43,7 +43,7 @@ def test_mnist_is_read_and_checked(tmp_path: Path, rng: np.random.Generator, mon
     monkeypatch.setattr(idx, "MNIST", replace(idx.MNIST, sha256=digests))
     data = load(spec)
     assert (data.images.shape, data.test_count) == ((17, 1, 28, 28), 5)
-    assert peek(spec) == (60_000, (1, 28, 28))
+    assert peek(spec) == (60_000, 10_000, (1, 28, 28))
     assert spec.test_images == 10_000
 
 
@@ -113,7 +113,7 @@ def test_cifar10_is_the_same_from_every_form(
     assert np.array_equal(data.images, expected)
     assert data.labels is not None
     assert np.array_equal(data.labels, np.concatenate([labels for _, labels in batches.values()]))
-    assert peek(spec) == (50_000, (3, 32, 32))
+    assert peek(spec) == (50_000, 10_000, (3, 32, 32))
 
 
 def test_a_damaged_archive_of_cifar10_is_refused(
@@ -191,7 +191,7 @@ def test_lsun_is_cropped_and_averaged(form: str, tmp_path: Path, rng: np.random.
         square = picture[top : top + 256, left : left + 256].astype(float)
         pooled = square.reshape(64, 4, 64, 4, 3).mean(axis=(1, 3)).transpose(2, 0, 1)
         assert np.abs(image - pooled).mean() < 3
-    assert peek(spec) == (5, (3, 64, 64))
+    assert peek(spec) == (5, 0, (3, 64, 64))
     assert np.array_equal(load(replace_folder(spec, tmp_path / lsun.NAME)).images, data.images)
 
 

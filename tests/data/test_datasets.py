@@ -26,7 +26,7 @@ def test_digits() -> None:
     assert data.images.max() == 255
     assert data.labels is not None
     assert np.bincount(data.labels).min() > 170
-    assert peek(DigitsDataset(kind="digits")) == (1797, (1, 8, 8))
+    assert peek(DigitsDataset(kind="digits")) == (1797, 0, (1, 8, 8))
 
 
 @pytest.mark.parametrize("tile", [16, 32])
@@ -35,7 +35,7 @@ def test_photos_are_cut_without_overlap(tile: int) -> None:
 
     spec = PhotosDataset(kind="photos", tile=tile, deduplicate=False)
     data = load(spec)
-    assert (len(data.images), data.images.shape[1:]) == peek(spec)
+    assert (len(data.images), 0, data.images.shape[1:]) == peek(spec)
     photo = load_sample_images().images[0]
     across = 640 // tile
     assert np.array_equal(data.images[across + 2].transpose(1, 2, 0), photo[tile : 2 * tile, 2 * tile : 3 * tile])
@@ -138,7 +138,7 @@ def test_a_folder_is_read_in_sorted_order(tmp_path: Path, rng: np.random.Generat
 def test_images_of_mixed_sizes_need_a_resize(tmp_path: Path) -> None:
     save_image(tmp_path / "a.png", np.zeros((6, 6, 3), np.uint8))
     save_image(tmp_path / "b.png", np.full((8, 12, 3), 9, np.uint8))
-    with pytest.raises(DataError, match=r"b\.png is 8x12, but .*a\.png is 6x6; set 'resize'"):
+    with pytest.raises(DataError, match=r"b\.png is 8x12, but .*a\.png is 6x6; set resize"):
         load(FolderDataset(kind="folder", path=tmp_path))
     assert load(FolderDataset(kind="folder", path=tmp_path, crop="square", resize=4)).images.shape == (2, 3, 4, 4)
 
@@ -189,7 +189,7 @@ def test_arrays_in_every_format(tmp_path: Path, rng: np.random.Generator, suffix
             file["group/images"] = array
     spec = ArraysDataset(kind="arrays", path=path, layout="NHWC", range=(0, 1))
     assert np.array_equal(load(spec).images, np.rint(array.transpose(0, 3, 1, 2) * 255).astype(np.uint8))
-    assert peek(spec) == (5, (3, 4, 4))
+    assert peek(spec) == (5, 0, (3, 4, 4))
 
 
 def test_nan_in_arrays_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,214 @@
+"""An audit: samples of one's own against the images that a generator was trained on, without a configuration file.
+
+It is an experiment like any other, whose configuration follows from the arguments. Its artifacts lie below
+``<out>/work``, so an audit that was stopped goes on, and one that is asked for again finds all made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+from PIL import Image, UnidentifiedImageError
+
+from amdiff.artifacts import Artifact, Store
+from amdiff.config import ConfigError, parse_config
+from amdiff.data.images import DataError
+from amdiff.data.own import array_shape, folder_files
+from amdiff.data.pretrained import find_model
+from amdiff.files import atomic_file, read_json, write_json
+from amdiff.phases.classes import CLASSES, MEMORIZED
+from amdiff.plan import ExperimentPlan, Plan
+from amdiff.project import prepare
+from amdiff.stages import make
+from amdiff.stages.files import IMAGES
+from amdiff.stages.measured import SUMMARY, TABLE, THRESHOLDS, class_numbers
+
+from . import show
+
+NAME = "audit"
+"""Of the experiment."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What is asked for."""
+
+    train: Path
+    """Training images: a folder, .npy, .npz or HDF5."""
+    synthetic: Path
+    """Samples: the same, or the folder of a diffusers pipeline, which samples."""
+    heldout: Path | None = None
+    """Real images that are no training data."""
+    metric: str = "pixels"
+    out: Path = Path("audit")
+    fail_above: float | None = None
+    """Share of memorized samples above which the exit status is 1."""
+    samples: int = 1000
+    """Samples that a pipeline draws."""
+    resize: int | None = None
+    crop: bool = False
+    """Centre crop to the largest square."""
+    values: tuple[float, float] | None = None
+    """The values of arrays that mean black and white."""
+
+
+def audit(asked: Audit) -> int:
+    """Run an audit, write its results to ``asked.out``, and return the exit status."""
+    if asked.fail_above is not None and not 0 <= asked.fail_above <= 1:
+        raise ConfigError(f"--fail-above: got {asked.fail_above:g}, expected a share from 0 to 1")
+    os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))  # an audit is one job at a time
+    root = asked.out / "work"
+    config = configuration(asked)
+    # how many images there are without byte-equal ones is known once they are read
+    first = prepare(parse_config({**config, "experiments": _experiments(config, [1])}), root)
+    dataset = first.experiment(NAME).dataset
+    make(dataset, first.config, root)
+    with h5py.File(root / dataset.folder / IMAGES, "r") as file:
+        count = int((file["split"][:] == 0).sum())
+    plan = prepare(parse_config({**config, "experiments": _experiments(config, [count])}), root)
+    for artifact in plan.by_folder.values():
+        make(artifact, plan.config, root)
+    summary = _write(asked, plan, root)
+    for name in CLASSES:
+        share = summary[name]
+        show(f"{name}: {share['fraction']:.4f} [{share['low']:.4f}, {share['high']:.4f}]")
+    page = asked.out / "report.html"
+    show(f"{page}: {summary['n_synthetic']:,} samples against {summary['n_train']:,} training images")
+    if asked.fail_above is not None and summary["memorized"]["fraction"] > asked.fail_above:
+        show(f"the share of memorized samples is above {asked.fail_above:g}")
+        return 1
+    return 0
+
+
+# -- the configuration ------------------------------------------------------------------------
+
+
+def configuration(asked: Audit) -> dict[str, Any]:
+    """The experiment that the arguments mean, its sizes left open. Raises ``ConfigError`` where they cannot be used."""
+    try:
+        pipeline = (asked.synthetic / "model_index.json").is_file()
+        kinds = [_kind(path) for path in (asked.train, *([] if pipeline else [asked.synthetic]))]
+        channels = min(channel for _, channel in kinds) if kinds[0][0] == "folder" else 3
+        shared = {"resize": asked.resize, "crop": "square" if asked.crop else None}
+        datasets = {"train": {**_dataset(asked, asked.train, channels, asked.heldout), **shared}}
+        if pipeline:
+            denoiser = {"kind": "pretrained", "path": str(asked.synthetic.resolve())}
+            scheduler = find_model(asked.synthetic).scheduler or {}
+            model = {
+                "diffusion": {
+                    "steps": scheduler.get("num_train_timesteps", 1000),
+                    "beta_start": scheduler.get("beta_start", 1e-4),
+                    "beta_end": scheduler.get("beta_end", 0.02),
+                },
+                "sampling": {"total": asked.samples},
+                **dict.fromkeys(("basin", "curvature", "energy")),
+            }
+        else:
+            denoiser = {"kind": "given", "samples": "synthetic"}
+            datasets["synthetic"] = {
+                **_dataset(asked, asked.synthetic, channels, None), **shared, "deduplicate": False,
+            }  # fmt: skip
+            model = {}
+    except (DataError, OSError) as error:
+        raise ConfigError(str(error)) from None
+    experiment = {
+        "dataset": "train",
+        "denoiser": denoiser,
+        "neighbors": {"metric": asked.metric},
+        "panels": {"columns": 12},
+        **model,
+    }
+    return {"datasets": datasets, "experiments": {NAME: experiment}}
+
+
+def _experiments(config: dict[str, Any], sizes: list[int]) -> dict[str, Any]:
+    return {NAME: {**config["experiments"][NAME], "sizes": sizes}}
+
+
+def _kind(path: Path) -> tuple[str, int]:
+    """Whether a path is a folder or an array, and the channels of its first image. Raises ``DataError``."""
+    if path.is_file():
+        return "arrays", 0
+    first = folder_files(path)[0]
+    try:
+        with Image.open(first) as picture:
+            return "folder", 1 if picture.mode in ("1", "L", "LA") else 3
+    except (OSError, UnidentifiedImageError) as error:
+        raise DataError(f"{first} cannot be read as an image ({error}); remove or repair it") from None
+
+
+def _dataset(asked: Audit, path: Path, channels: int, heldout: Path | None) -> dict[str, Any]:
+    """The specification of a folder of images or of an array."""
+    held = {} if heldout is None else {"heldout": str(heldout)}
+    if path.is_dir():
+        return {"kind": "folder", "path": str(path), "channels": channels, **held}
+    shape = array_shape(path)
+    layout = "NHW" if len(shape) == 3 else "NHWC" if shape[-1] in (1, 3) and shape[1] not in (1, 3) else "NCHW"
+    return {"kind": "arrays", "path": str(path), "layout": layout, "range": asked.values, **held}
+
+
+# -- results ----------------------------------------------------------------------------------
+
+
+def _write(asked: Audit, plan: Plan, root: Path) -> dict[str, Any]:
+    """Write report.html, samples.parquet, copies.csv and summary.json."""
+    store, experiment = Store(root), plan.experiment(NAME)
+    (classified,) = experiment.report.parents["classify"]
+    about = read_json(store.file(classified, SUMMARY))
+    (thresholds,) = experiment.report.parents["thresholds"]
+    stand_in = read_json(store.file(thresholds, THRESHOLDS))["sizes"][0].get("stand_in", False)
+    ends = {"fraction": "value", "low": "low", "high": "high"}
+    summary: dict[str, Any] = {
+        name: {key: about["fractions"][name][end] for key, end in ends.items()} for name in CLASSES
+    }
+    summary |= {
+        "delta_m": about["delta_m"],
+        "delta_s": about["delta_s"],
+        "n_train": about["size"],
+        "n_synthetic": about["n_samples"],
+        "metric": asked.metric,
+        "confidence": about["confidence"],
+        "heldout": not stand_in,
+        "notes": list(plan.notes),
+    }
+    table = _named(store, experiment, store.file(classified, TABLE))
+    asked.out.mkdir(parents=True, exist_ok=True)
+    with atomic_file(asked.out / "samples.parquet") as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    copies = table.filter(pa.array(class_numbers(table) == MEMORIZED)).sort_by("train_distance_1")
+    columns = ("index", "file", "train_neighbor_1", "train_file_1", "train_distance_1")
+    with atomic_file(asked.out / "copies.csv") as temporary:
+        pa_csv.write_csv(copies.select([name for name in columns if name in copies.column_names]), temporary)
+    with atomic_file(asked.out / "report.html") as temporary:
+        shutil.copyfile(store.file(experiment.report, "report.html"), temporary)
+    write_json(asked.out / "summary.json", summary)
+    return summary
+
+
+def _named(store: Store, experiment: ExperimentPlan, path: Path) -> pa.Table:
+    """The per-sample table, with the names of files where the images were files."""
+    table = pq.read_table(path)
+    own = next(iter(experiment.models[0].shards[0].parents.get("given", ())), None)
+    if own is not None and (names := _names(store, own)) is not None:
+        table = table.append_column("file", pa.array(names[table["index"].to_numpy()]))
+    if (names := _names(store, experiment.dataset)) is not None:
+        for rank in (n.rsplit("_", 1)[1] for n in table.column_names if n.startswith("train_neighbor_")):
+            row = table[f"train_neighbor_{rank}"]
+            there = row.is_valid().to_numpy()
+            found = names[np.where(there, row.fill_null(0).to_numpy(), 0)]
+            table = table.append_column(f"train_file_{rank}", pa.array(found, mask=~there))
+    return table
+
+
+def _names(store: Store, dataset: Artifact) -> np.ndarray | None:
+    with h5py.File(store.file(dataset, IMAGES), "r") as file:
+        return np.char.decode(file["names"][:], "utf-8").astype(object) if "names" in file else None
