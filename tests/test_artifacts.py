@@ -14,7 +14,7 @@ from amdiff.files import ArtifactError, atomic_file, locked, read_json, write_js
 
 @pytest.fixture
 def artifact() -> Artifact:
-    return Artifact("train", "digits", "K00004", {"a": 1, "b": [1.5, None]})
+    return Artifact("report", "digits", "K00004", {"a": 1, "b": [1.5, None]})
 
 
 def make(store: Store, artifact: Artifact, content: str = "weights") -> Path:
@@ -26,11 +26,11 @@ def make(store: Store, artifact: Artifact, content: str = "weights") -> Path:
 
 
 def test_an_address_is_that_of_its_content(artifact: Artifact) -> None:
-    same = Artifact("train", "other", "another label", {"b": [1.5, None], "a": 1})
+    same = Artifact("report", "other", "another label", {"b": [1.5, None], "a": 1})
     assert same.address == artifact.address
     assert Artifact("sample", "digits", "", artifact.params).address != artifact.address
-    assert Artifact("train", "digits", "", artifact.params, {"dataset": (same,)}).address != artifact.address
-    assert artifact.folder.as_posix() == f"artifacts/digits/train/K00004-{artifact.address}"
+    assert Artifact("report", "digits", "", artifact.params, {"dataset": (same,)}).address != artifact.address
+    assert artifact.folder.as_posix() == f"artifacts/digits/report/K00004-{artifact.address}"
 
 
 def test_canonical_json_refuses_nan() -> None:
@@ -46,6 +46,11 @@ def test_a_made_artifact_is_complete_and_whole(tmp_path: Path, artifact: Artifac
     assert store.file(artifact, "w.txt").read_text() == "weights"
     with store.making(artifact, dict) as again:
         assert again is None
+
+
+def test_a_stage_writes_the_files_that_it_says(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"stage 'grid' wrote \['w.txt'\], expected \['grid.json'\]"):
+        make(Store(tmp_path), Artifact("grid", "digits", "", {}))
 
 
 def test_a_failure_leaves_no_spec_and_no_half_file(tmp_path: Path, artifact: Artifact) -> None:

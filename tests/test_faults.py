@@ -19,6 +19,7 @@ from amdiff.config import parse_config
 from amdiff.project import prepare
 from amdiff.stages import STAGES, make
 from tests.conftest import REPO, SMALL, TOY
+from tests.stages.test_convert import pipeline
 
 
 @pytest.fixture
@@ -43,13 +44,16 @@ def fill(disk: Path, leave: int) -> Path:
     return ballast
 
 
-def asking_for(stage: str) -> dict[str, Any]:
+def asking_for(stage: str, disk: Path) -> dict[str, Any]:
     """A configuration that has the stage."""
     if stage == "likelihood":
         return TOY
     config = copy.deepcopy(SMALL)
     if stage == "metric":
         config["experiments"]["tiny"] |= {"neighbors": {"metric": "stlpips-alex", "heldout_limit": 100}, "basin": None}
+    if stage == "convert":
+        denoiser = {"kind": "pretrained", "path": str(pipeline(disk / "model"))}
+        config["experiments"]["tiny"] = {"dataset": "digits", "sizes": [4], "denoiser": denoiser}
     if stage == "comparison":
         config["experiments"]["other"] = {**copy.deepcopy(config["experiments"]["tiny"]), "sizes": [8, 16]}
         config["comparisons"] = {"both": {"experiments": ["tiny", "other"]}}
@@ -58,7 +62,7 @@ def asking_for(stage: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stage", sorted(set(STAGES) - {"grid"}))  # which needs models that memorize
 def test_a_full_disk(disk: Path, stage: str) -> None:
-    config = asking_for(stage)
+    config = asking_for(stage, disk)
     (disk / "config.yaml").write_text(yaml.safe_dump(config))
     plan = prepare(parse_config(config), disk)
     artifacts = list(plan.by_folder.values())

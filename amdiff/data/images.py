@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +33,27 @@ class ImageSet:
     """The last ``test_count`` images are the source's test split."""
     labels: Int64[np.ndarray, " n"] | None = None
     duplicates: int = 0
-    """Byte-equal images that were left out."""
+    """Images that are byte-equal to an earlier one, whether left out or not."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some images of a dataset, all of one part of it."""
+
+    images: UInt8[np.ndarray, "n c h w"]
+    test: bool = False
+    """Whether they are of the source's test split, which comes last."""
+    labels: Int64[np.ndarray, " n"] | None = None
     names: Shaped[np.ndarray, " n"] | None = None
-    """Of the files, where each image is one."""
+
+    def kept(self, rows: Int64[np.ndarray, " m"]) -> Block:
+        """Some of them."""
+        labels, names = (None if a is None else a[rows] for a in (self.labels, self.names))
+        return Block(self.images[rows], self.test, labels, names)
+
+
+BLOCK = 4096
+"""Images of a block."""
 
 
 _RESAMPLE = {
@@ -108,25 +126,3 @@ def to_nchw(array: Shaped[np.ndarray, "..."], layout: str) -> Shaped[np.ndarray,
 def digests(images: Iterable[Shaped[np.ndarray, "..."]]) -> list[bytes]:
     """One 128-bit digest an image; equal digests mean byte-equal images."""
     return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images]
-
-
-def deduplicate(data: ImageSet) -> ImageSet:
-    """Leave out every image that is byte-equal to an earlier one, and count them."""
-    first: dict[bytes, int] = {}
-    for index, digest in enumerate(digests(data.images)):
-        first.setdefault(digest, index)
-    keep = np.fromiter(first.values(), dtype=np.int64)
-    train_count = len(data.images) - data.test_count
-    return replace(
-        data,
-        images=data.images[keep],
-        labels=None if data.labels is None else data.labels[keep],
-        names=None if data.names is None else data.names[keep],
-        test_count=int((keep >= train_count).sum()),
-        duplicates=len(data.images) - len(keep),
-    )
-
-
-def count_duplicates(images: UInt8[np.ndarray, "n c h w"]) -> int:
-    """Number of images that are byte-equal to an earlier one."""
-    return len(images) - len(set(digests(images)))

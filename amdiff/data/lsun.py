@@ -8,10 +8,12 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from amdiff.config import LsunChurchDataset
 
 from .images import RAW, DataError, ImageSet
-from .pictures import collect
+from .pictures import decoded
 
 NAME = "church_outdoor_train_lmdb"
 SHA256 = "91128ae026840ac0c5982b4445ab5fc4e092d6847cca76793b2b1a0815c2e74a"
@@ -22,7 +24,7 @@ URL = f"http://dl.yf.io/lsun/scenes/{NAME}.zip"
 def lsun_church(spec: LsunChurchDataset) -> ImageSet:
     """The training images, in the order of their keys, cropped and down-sampled one by one. Raises ``DataError``."""
     path = database(spec)
-    images = collect(((f"{path}: {key}", io.BytesIO(value)) for key, value in _entries(path)), 3, spec)
+    images = np.stack(list(decoded(((f"{path}: {key}", io.BytesIO(value)) for key, value in _entries(path)), 3, spec)))
     if len(images) != spec.count:
         raise DataError(
             f"{path} holds {len(images):,} images, not the {spec.count:,} of LSUN-CHURCH's training part; where that "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,8 +16,8 @@ from PIL import Image, UnidentifiedImageError
 
 from amdiff.config import ArraysDataset, FolderDataset
 
-from .images import DataError, ImageSet, to_nchw, to_uint8
-from .pictures import collect
+from .images import BLOCK, Block, DataError, to_nchw, to_uint8, transform
+from .pictures import decoded
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 
@@ -32,16 +33,18 @@ def folder_files(path: Path) -> list[Path]:
     return files
 
 
-def folder(spec: FolderDataset) -> ImageSet:
+def folder_blocks(spec: FolderDataset) -> Iterator[Block]:
     """Every image below a folder, then the held-out ones.
 
     All must have one size, unless crop and resize bring them to one.
     """
     files, heldout = _folder_parts(spec)
-    images = collect(((str(path), path) for path in (*files, *heldout)), spec.channels, spec)
-    names = [path.relative_to(root).as_posix() for root, part in ((spec.path, files), (spec.heldout, heldout))
-             for path in part if root is not None]  # fmt: skip
-    return ImageSet(images, f"{len(files)} images of folder {spec.path.name}", len(heldout), names=np.array(names))
+    images = decoded(((str(path), path) for path in (*files, *heldout)), spec.channels, spec)
+    for root, part in ((spec.path, files), (spec.heldout, heldout)):
+        for start in range(0, len(part), BLOCK):
+            block = part[start : start + BLOCK]
+            names = np.array([path.relative_to(root or "").as_posix() for path in block])
+            yield Block(np.stack(list(itertools.islice(images, len(block)))), part is heldout, names=names)
 
 
 def _folder_parts(spec: FolderDataset) -> tuple[list[Path], list[Path]]:
@@ -59,16 +62,18 @@ def peek_folder(spec: FolderDataset) -> tuple[int, int, tuple[int, ...]]:
         raise DataError(f"{files[0]} cannot be read as an image ({error}); remove or repair it") from None
 
 
-def arrays(spec: ArraysDataset) -> ImageSet:
+def array_blocks(spec: ArraysDataset) -> Iterator[Block]:
     """An array of one's own from .npy, .npz or HDF5, then the held-out one. Raises ``DataError``."""
-    parts = []
-    for path in _array_parts(spec):
+    shape = None
+    for part, path in enumerate(_array_parts(spec)):
         with _open_array(path, spec.key) as array:
-            parts.append(to_uint8(to_nchw(np.asarray(array[:]), spec.layout), spec.range))
-    if len({part.shape[1:] for part in parts}) > 1:
-        raise DataError(f"{spec.heldout}: holds images of {parts[1].shape[1:]}, {spec.path} of {parts[0].shape[1:]}")
-    images = np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts))
-    return ImageSet(images, f"array {spec.path.name}", len(images) - len(parts[0]))
+            for start in range(0, max(1, len(array)), BLOCK):
+                values = to_uint8(to_nchw(np.asarray(array[start : start + BLOCK]), spec.layout), spec.range)
+                images = transform(values, spec)
+                if shape is not None and images.shape[1:] != shape:
+                    raise DataError(f"holds images of {images.shape[1:]}, {spec.path} of {shape}")
+                shape = images.shape[1:]
+                yield Block(images, test=part > 0)
 
 
 def _array_parts(spec: ArraysDataset) -> list[Path]:

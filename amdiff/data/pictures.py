@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -34,28 +34,26 @@ def decode(name: str, source: Path | BytesIO, channels: int) -> UInt8[np.ndarray
     return array.reshape(*array.shape[:2], channels).transpose(2, 0, 1)
 
 
-def collect(
+def decoded(
     sources: Iterable[tuple[str, Path | BytesIO]], channels: int, spec: ImageDataset
-) -> UInt8[np.ndarray, "n c h w"]:
+) -> Iterator[UInt8[np.ndarray, "c h w"]]:
     """Pictures, (name, file) each, cropped and resized to one size. Raises ``DataError`` where one does not fit."""
-    images: list[np.ndarray] = []
-    first = ""
+    first, shape = "", None
     for name, source in sources:
         try:
             image = transform(decode(name, source, channels)[None], spec)[0]
         except DataError as error:
             raise DataError(str(error) if str(error).startswith(name) else f"{name}: {error}") from None
-        if images and image.shape != images[0].shape:
+        if shape is not None and image.shape != shape:
             raise DataError(
-                f"{name} is {_size(image)}, but {first} is {_size(images[0])}; "
+                f"{name} is {_size(image.shape)}, but {first} is {_size(shape)}; "
                 "set resize (and crop) to bring all images to one size"
             )
-        first = first or name
-        images.append(image)
-    if not images:
+        first, shape = first or name, image.shape
+        yield image
+    if shape is None:
         raise DataError("there are no images")
-    return np.stack(images)
 
 
-def _size(image: np.ndarray) -> str:
-    return f"{image.shape[1]}x{image.shape[2]}"
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[2]}"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import h5py
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from amdiff.artifacts import FILES, Artifact, Store
-from amdiff.files import ArtifactError, write_bytes
+from amdiff.files import ArtifactError, atomic_file, write_bytes
 from amdiff.neighbors.sets import ImageSource
 
 (IMAGES,), (SAMPLES,), (NEIGHBORS,) = (FILES[stage] for stage in ("dataset", "sample", "neighbors"))
@@ -134,6 +136,95 @@ def write_h5(
             (file[owner] if owner else file).attrs[name] = value
         file.flush()
         write_bytes(path, file.id.get_file_image())
+
+
+class H5Writer:
+    """An HDF5 file written block by block, atomically: arrays that grow along their first axis.
+
+    HDF5 does not survive a full disk, so it is given a file that always takes what is written; the first error is
+    raised when the block is done.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> H5Writer:
+        self._stack = contextlib.ExitStack()
+        temporary = self._stack.enter_context(atomic_file(self._path))
+        self._sink = _Sink(self._stack.enter_context(temporary.open("w+b")))
+        self._stack.callback(self._sink.check)
+        self._file = self._stack.enter_context(h5py.File(self._sink, "w"))
+        return self
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._stack.__exit__(*error)
+
+    def append(self, name: str, rows: np.ndarray) -> None:
+        """Append to an array, which begins with its first rows. Raises ``OSError`` where there is no room."""
+        if name not in self._file:
+            chunk = max(1, 2**20 // max(1, rows[:1].nbytes))
+            shape, most = (0, *rows.shape[1:]), (None, *rows.shape[1:])
+            self._file.create_dataset(name, shape, rows.dtype, maxshape=most, chunks=(chunk, *rows.shape[1:]))
+        array = self._file[name]
+        array.resize(len(array) + len(rows), axis=0)
+        array[len(array) - len(rows) :] = rows
+        self._sink.check()
+
+    def attribute(self, name: str, value: Any) -> None:
+        """An attribute of the file; ``"array@key"`` is one of an array."""
+        owner, _, key = name.rpartition("@")
+        (self._file[owner] if owner else self._file).attrs[key] = value
+
+
+class _Sink(io.RawIOBase):
+    """A file that remembers the first error of a write in place of raising it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._error: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the error that a write had."""
+        if self._error is not None:
+            raise self._error
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._attempt(lambda: self._stream.write(data))
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        self._attempt(lambda: self._stream.truncate(size))
+        return size or 0
+
+    def flush(self) -> None:
+        self._attempt(self._stream.flush)
+
+    def _attempt(self, act: Callable[[], object]) -> None:
+        try:
+            if self._error is None:
+                act()
+        except OSError as error:
+            self._error = error
+
+    def readinto(self, buffer: Any) -> int:
+        found = self._stream.readinto(buffer) or 0  # type: ignore[attr-defined]
+        buffer[found:] = bytes(len(buffer) - found)
+        return len(buffer)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
 
 
 def read_h5(path: Path, *names: str) -> list[np.ndarray]:

@@ -20,14 +20,14 @@ from amdiff.config import (
     TrainingSpec,
 )
 from amdiff.data.builtin import circle
-from amdiff.data.datasets import load
-from amdiff.data.images import DataError, digests
+from amdiff.data.datasets import Reading
+from amdiff.data.images import BLOCK, DataError
 from amdiff.data.own import source_digest
 from amdiff.diffusion.schedules import VarianceExploding
 from amdiff.files import write_bytes
 
 from .context import Context, Interrupts, say
-from .files import IMAGES, SAMPLES, dataset_images, write_h5
+from .files import IMAGES, SAMPLES, H5Writer, dataset_images, write_h5
 from .loading import (
     METRICS,
     WEIGHTS,
@@ -49,29 +49,33 @@ def dataset(context: Context, artifact: Artifact, folder: Path) -> None:
         return
     if isinstance(spec, (FolderDataset, ArraysDataset)) and source_digest(spec, {}) != artifact.params["source"]:
         raise DataError(f"{spec.path} has changed since this run started; run snakemake again")
-    data = load(spec)
-    count, test = len(data.images), data.test_count
-    split = np.zeros(count, np.uint8)
-    split[count - test :] = 1
-    arrays = {"images": data.images, "split": split}
-    if data.labels is not None:
-        arrays["labels"] = data.labels
-    if data.names is not None:
-        arrays["names"] = np.char.encode(data.names, "utf-8")
-    total = b"".join(digests(data.images))
-    attributes = {
-        "address": artifact.address,
-        "source": data.source,
-        "digest": digests([np.frombuffer(total, np.uint8)])[0].hex(),
-        "duplicates": data.duplicates,
-        "images@range": "0 is -1 (black), 255 is 1 (white)",
-        "split@meaning": "0 train, 1 test",
-    }
-    write_h5(folder / IMAGES, arrays, attributes)
+    reading = Reading(spec)
+    with H5Writer(folder / IMAGES) as file:
+        for block in reading:
+            arrays = {"images": block.images, "split": np.full(len(block.images), block.test, np.uint8)}
+            if block.labels is not None:
+                arrays["labels"] = block.labels
+            if block.names is not None:
+                arrays["names"] = np.char.encode(block.names, "utf-8").astype(f"S{LONGEST_NAME}")
+            for name, rows in arrays.items():
+                file.append(name, rows)
+        for name, value in {
+            "address": artifact.address,
+            "source": reading.source,
+            "digest": reading.digest,
+            "duplicates": reading.duplicates,
+            "images@range": "0 is -1 (black), 255 is 1 (white)",
+            "split@meaning": "0 train, 1 test",
+        }.items():
+            file.attribute(name, value)
     kind = "left out" if spec.deduplicate else "kept"
-    say(f"dataset {artifact.dataset}: {count - test:,} training and {test:,} test images of {data.images.shape[1:]}, "
-        f"{data.duplicates:,} byte-equal duplicates {kind}")  # fmt: skip
-    context.facts["images"] = {"train": count - test, "test": test, "duplicates": data.duplicates}
+    say(f"dataset {artifact.dataset}: {reading.train:,} training and {reading.test:,} test images of "
+        f"{block.images.shape[1:]}, {reading.duplicates:,} byte-equal duplicates {kind}")  # fmt: skip
+    context.facts["images"] = {"train": reading.train, "test": reading.test, "duplicates": reading.duplicates}
+
+
+LONGEST_NAME = 255
+"""Bytes of a file's name that are kept."""
 
 
 # -- training ---------------------------------------------------------------------------------
@@ -182,10 +186,14 @@ def sample(context: Context, artifact: Artifact, folder: Path) -> None:
 def _copy_samples(context: Context, artifact: Artifact, folder: Path) -> None:
     """The images of a dataset as a synthetic set."""
     images = dataset_images(context.store, artifact.parent("given"))
-    index = np.arange(images.shape[0])
-    key = np.stack([np.zeros_like(index), index], axis=1).astype(np.uint64)
-    attributes = {"address": artifact.address, "images@range": "0 is -1 (black), 255 is 1 (white)"}
-    write_h5(folder / SAMPLES, {"images": images.rows(index), "index": index, "seed": key}, attributes)
+    with H5Writer(folder / SAMPLES) as file:
+        for start in range(0, images.shape[0], BLOCK):
+            index = np.arange(start, min(start + BLOCK, images.shape[0]))
+            file.append("images", images.rows(index))
+            file.append("index", index)
+            file.append("seed", np.stack([np.zeros_like(index), index], axis=1).astype(np.uint64))
+        file.attribute("address", artifact.address)
+        file.attribute("images@range", "0 is -1 (black), 255 is 1 (white)")
 
 
 def _sampler(context: Context, artifact: Artifact, device: Any) -> tuple[Callable[..., np.ndarray], int]:

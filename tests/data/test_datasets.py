@@ -15,8 +15,8 @@ from PIL import Image
 from amdiff.config import ArraysDataset, CircleDataset, DigitsDataset, FashionMnistDataset, FolderDataset, PhotosDataset
 from amdiff.data import idx
 from amdiff.data.builtin import circle
-from amdiff.data.datasets import load, peek
-from amdiff.data.images import DataError
+from amdiff.data.datasets import Reading, load, peek
+from amdiff.data.images import DataError, digests
 from amdiff.data.own import source_digest
 
 
@@ -133,6 +133,42 @@ def test_a_folder_is_read_in_sorted_order(tmp_path: Path, rng: np.random.Generat
     assert np.array_equal(data.images, pictures[[1, 0, 2]].transpose(0, 3, 1, 2))
     gray = load(FolderDataset(kind="folder", path=tmp_path, channels=1))
     assert gray.images.shape == (3, 1, 6, 6)
+
+
+@pytest.mark.parametrize("block", [1, 4, 4096])
+def test_duplicates_are_left_out_and_counted_whatever_the_blocks(
+    tmp_path: Path, rng: np.random.Generator, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also held-out images that are among the others."""
+    monkeypatch.setattr("amdiff.data.own.BLOCK", block)
+    images = rng.integers(0, 256, (6, 1, 4, 4), dtype=np.uint8)
+    images[3], images[5] = images[0], images[1]
+    np.save(tmp_path / "train.npy", images[:4])
+    np.save(tmp_path / "heldout.npy", images[4:])
+    spec = {"kind": "arrays", "path": tmp_path / "train.npy", "heldout": tmp_path / "heldout.npy"}
+    data = load(ArraysDataset(**spec))
+    assert np.array_equal(data.images, images[[0, 1, 2, 4]])
+    assert (data.test_count, data.duplicates) == (1, 2)
+    assert peek(ArraysDataset(**spec)) == (4, 2, (1, 4, 4))
+    whole = load(ArraysDataset(**spec, deduplicate=False))
+    assert np.array_equal(whole.images, images)
+    assert (whole.test_count, whole.duplicates) == (2, 2)
+    reading = Reading(ArraysDataset(**spec, deduplicate=False))
+    assert sum(len(part.images) for part in reading) == 6
+    assert reading.digest == digests([np.frombuffer(b"".join(digests(images)), np.uint8)])[0].hex()
+
+
+def test_a_folder_of_held_out_images(tmp_path: Path, rng: np.random.Generator) -> None:
+    pictures = rng.integers(0, 256, (3, 6, 6, 3), dtype=np.uint8)
+    for name, picture in zip(("train/b.png", "train/a.png", "other/c.png"), pictures, strict=True):
+        save_image(tmp_path / name, picture)
+    spec = FolderDataset(kind="folder", path=tmp_path / "train", heldout=tmp_path / "other")
+    assert [(b.test, b.names.tolist()) for b in Reading(spec) if b.names is not None] == [
+        (False, ["a.png", "b.png"]),
+        (True, ["c.png"]),
+    ]
+    alone = FolderDataset(kind="folder", path=tmp_path / "train")
+    assert source_digest(spec, {}) != source_digest(alone, {})
 
 
 def test_images_of_mixed_sizes_need_a_resize(tmp_path: Path) -> None:

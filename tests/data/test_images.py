@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from amdiff.config import DigitsDataset
-from amdiff.data.images import DataError, ImageSet, deduplicate, to_nchw, to_uint8, transform
+from amdiff.data.images import DataError, to_nchw, to_uint8, transform
 
 
 def test_the_ends_of_a_range_are_black_and_white() -> None:
@@ -61,12 +61,3 @@ def test_crops_are_central(rng: np.random.Generator) -> None:
     assert np.array_equal(transform(images, DigitsDataset(kind="digits", crop=2)), images[:, :, 2:4, 4:6])
     with pytest.raises(DataError, match="crop of 7 pixels"):
         transform(images, DigitsDataset(kind="digits", crop=7))
-
-
-def test_duplicates_are_left_out_and_counted(rng: np.random.Generator) -> None:
-    images = rng.integers(0, 256, (6, 1, 2, 2), dtype=np.uint8)
-    images[3], images[5] = images[0], images[1]
-    found = deduplicate(ImageSet(images, "here", test_count=2, labels=np.arange(6)))
-    assert found.labels is not None
-    assert found.labels.tolist() == [0, 1, 2, 4]
-    assert (found.test_count, found.duplicates) == (1, 2)
