@@ -88,7 +88,16 @@ def test_planted_shares_are_found_in_folders(planted: tuple[Planted, Path], tmp_
     for i in np.flatnonzero(truth.classes == "memorized"):
         assert by_file[f"{i:04}"]["train_file_1"] == f"deep/{truth.origin[i]:04}.png"
     assert [float(row["train_distance_1"]) for row in copies] == sorted(float(r["train_distance_1"]) for r in copies)
-    assert "memorized" in (tmp_path / "out/report.html").read_text()
+    page = (tmp_path / "out/report.html").read_text()
+    assert "not authentic (Alaa et al. 2022)" in page
+    # copies are copies by the other measures, and samples lie nearer than held-out images do
+    memorized = np.array(table["class"]) == "memorized"
+    assert (np.array(table["ratio_second"])[memorized] < 1 / 3).mean() > 0.9
+    assert not np.array(table["authentic"])[memorized].any()
+    (others,) = (tmp_path / "out/work").glob("artifacts/train/peers/*/peers.json")
+    found = json.loads(others.read_text())
+    assert found["copies"]["ratio_second"]["both"] + found["copies"]["ratio_second"]["ours_only"] == memorized.sum()
+    assert found["c_t"]["value"] < -3
 
     # asked again, all is there; and a gate may be passed
     again = amdiff(tmp_path, *arguments, "--out", "out", "--fail-above", "0.5")
@@ -116,6 +125,8 @@ def test_arrays_without_held_out_images(planted: tuple[Planted, Path], tmp_path:
     for name in SHARES:
         assert found[name]["fraction"] == pytest.approx(truth.share(name), abs=0.02)
     assert "No held-out images were given" in (tmp_path / "audit/report.html").read_text()
+    (others,) = (tmp_path / "audit/work").glob("artifacts/train/peers/*/peers.json")
+    assert json.loads(others.read_text())["c_t"] is None
 
 
 def test_a_pipeline_samples_for_itself(planted: tuple[Planted, Path], tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ def asking_for(stage: str, disk: Path) -> dict[str, Any]:
     if stage == "convert":
         denoiser = {"kind": "pretrained", "path": str(pipeline(disk / "model"))}
         config["experiments"]["tiny"] = {"dataset": "digits", "sizes": [4], "denoiser": denoiser}
+    if stage == "peers":
+        config["experiments"]["tiny"]["peers"] = {}
     if stage == "comparison":
         config["experiments"]["other"] = {**copy.deepcopy(config["experiments"]["tiny"]), "sizes": [8, 16]}
         config["comparisons"] = {"both": {"experiments": ["tiny", "other"]}}

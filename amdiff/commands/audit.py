@@ -19,7 +19,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from PIL import Image, UnidentifiedImageError
 
-from amdiff.artifacts import Artifact, Store
+from amdiff.artifacts import FILES, Artifact, Store
 from amdiff.config import ConfigError, parse_config
 from amdiff.data.images import DataError
 from amdiff.data.own import array_shape, folder_files
@@ -125,6 +125,7 @@ def configuration(asked: Audit) -> dict[str, Any]:
         "denoiser": denoiser,
         "neighbors": {"metric": asked.metric},
         "panels": {"columns": 12},
+        "peers": {},
         **model,
     }
     return {"datasets": datasets, "experiments": {NAME: experiment}}
@@ -195,8 +196,12 @@ def _write(asked: Audit, plan: Plan, root: Path) -> dict[str, Any]:
 
 
 def _named(store: Store, experiment: ExperimentPlan, path: Path) -> pa.Table:
-    """The per-sample table, with the names of files where the images were files."""
+    """The per-sample table with other measures, and the names of files where the images were files."""
     table = pq.read_table(path)
+    (others,) = experiment.report.parents["peers"]
+    measured = pq.read_table(store.file(others, FILES["peers"][1]))
+    for name in measured.column_names:
+        table = table.append_column(name, measured[name])
     own = next(iter(experiment.models[0].shards[0].parents.get("given", ())), None)
     if own is not None and (names := _names(store, own)) is not None:
         table = table.append_column("file", pa.array(names[table["index"].to_numpy()]))

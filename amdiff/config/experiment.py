@@ -30,6 +30,7 @@ from .measures import (
     EstimatedThresholds,
     NeighborsSpec,
     PanelsSpec,
+    PeersSpec,
     ThresholdsSpec,
     ValleyThresholds,
 )
@@ -54,6 +55,8 @@ class ExperimentSpec(Spec):
     neighbors: NeighborsSpec = NeighborsSpec()
     thresholds: ThresholdsSpec = ValleyThresholds(method="valley")
     panels: PanelsSpec = PanelsSpec()
+    peers: PeersSpec | None = None
+    """The field's other measures of copying; null for none."""
     basin: BasinSpec | None = BasinSpec()
     """Basins of attraction; null for none."""
     curvature: CurvatureSpec | None = CurvatureSpec()
@@ -65,6 +68,13 @@ class ExperimentSpec(Spec):
     def first_sizes(self) -> tuple[int, ...]:
         """The sizes that are trained first: all of them, unless a sparse sweep has to find the others."""
         return self.sizes if isinstance(self.sizes, tuple) else self.sizes.known or self.sizes.doubling
+
+    def identity(self) -> dict[str, Any]:
+        """As for all specifications; measures that are not asked for decide nothing."""
+        values = super().identity()
+        if self.peers is None:
+            del values["peers"]
+        return values
 
     def with_sizes(self, sizes: tuple[int, ...]) -> ExperimentSpec:
         """The same experiment with its sizes spelled out."""
@@ -110,6 +120,8 @@ class ExperimentSpec(Spec):
             raise ValueError(f"sampling.steps {steps} exceeds diffusion.steps {self.diffusion.steps}")
         if self.panels.neighbors > self.neighbors.k:
             raise ValueError(f"panels.neighbors {self.panels.neighbors} exceeds neighbors.k {self.neighbors.k}")
+        if self.peers is not None and self.peers.following >= self.neighbors.k:
+            raise ValueError(f"peers.following {self.peers.following} must be less than neighbors.k {self.neighbors.k}")
         self._check_given()
         if isinstance(self.denoiser, (ExactDenoiser, PretrainedDenoiser)) and self.training != TrainingSpec():
             raise ValueError(f"training: the denoiser {self.denoiser.kind!r} is not trained; leave 'training' out")
@@ -187,6 +199,7 @@ RULES = {
     "neighbors",
     "thresholds",
     "classify",
+    "peers",
     "grid",
     *ANALYSES,
     "likelihood",

@@ -118,6 +118,19 @@ ThresholdsSpec = Annotated[
 ]
 
 
+class PeersSpec(Spec):
+    """The field's other measures of copying, to compare with (``phases.peers``)."""
+
+    ratio: Annotated[float, Field(gt=0, lt=1)] = 1 / 3
+    """A sample copies its nearest training image where that is closer than this share of the distance of the next."""
+    following: Annotated[int, Field(ge=1)] = 4
+    """Next training images whose mean distance is compared with; fewer than neighbors.k."""
+    cells: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Cells of the space in which C_T compares; at least ten training images each."""
+    confidence: Probability = 0.95
+    seed: Seed = 0
+
+
 class PanelsSpec(Spec):
     """Galleries: samples of each class with their neighbours (fig. 1B)."""
 

@@ -222,7 +222,7 @@ def analysis_artifact(
 NETWORK_STAGES = frozenset({"train", "sample", *ANALYSES})
 """Stages that run a model."""
 
-SEARCH_STAGES = frozenset({"neighbors", "classify"})
+SEARCH_STAGES = frozenset({"neighbors", "classify", "peers"})
 """Stages that search among images; the larger the sets, the more a GPU is worth."""
 
 

@@ -23,6 +23,7 @@ from amdiff.config import (
     ExactDenoiser,
     ExperimentSpec,
     GivenSamples,
+    PeersSpec,
     SamplingSpec,
 )
 
@@ -164,6 +165,7 @@ def _parts(spec: ExperimentSpec, sweep: Sweep, dataset: Artifact, metrics: Mappi
         "neighbors": sweep.neighbors,
         "thresholds": tuple({t.address: t for t in sweep.thresholds}.values()),
         "classify": sweep.classify,
+        **({"peers": _peers(spec, spec.peers, sweep, dataset, metrics)} if spec.peers else {}),
         **{
             stage: tuple(
                 analysis_artifact(
@@ -179,6 +181,28 @@ def _parts(spec: ExperimentSpec, sweep: Sweep, dataset: Artifact, metrics: Mappi
             for stage, analysis in spec.analyses.items()
         },
     }
+
+
+def _peers(
+    spec: ExperimentSpec, peers: PeersSpec, sweep: Sweep, dataset: Artifact, metrics: Mapping[str, Groups]
+) -> tuple[Artifact, ...]:
+    """What other measures say about each synthetic set."""
+    return tuple(
+        Artifact(
+            "peers",
+            spec.dataset,
+            label(model.size),
+            {"size": model.size, "metric": spec.neighbors.metric, "peers": peers.identity()},
+            {
+                "dataset": (dataset,),
+                "samples": model.shards,
+                "neighbors": (table,),
+                "classify": (classes,),
+                **metrics[spec.neighbors.metric],
+            },
+        )
+        for model, table, classes in zip(sweep.models, sweep.neighbors, sweep.classify, strict=True)
+    )
 
 
 def _model(name: str, spec: ExperimentSpec, config: Config, dataset: Artifact, size: int) -> ModelPlan:

@@ -40,6 +40,7 @@ SECTIONS = {
             "samples.parquet",
         ),
     ),
+    "peers": Section({}, ("peers.csv", "c_t.csv")),
     "basin": Section(
         {
             "log_volume": "Basins",
@@ -75,4 +76,4 @@ def sections_of(spec: AnyExperiment) -> tuple[str, ...]:
     """The sections of an experiment's report."""
     if isinstance(spec, CircleSpec):
         return ("circle", "training")
-    return ("phases", *spec.analyses, *(("training",) if spec.trained else ()))
+    return ("phases", *(("peers",) if spec.peers else ()), *spec.analyses, *(("training",) if spec.trained else ()))

@@ -24,6 +24,7 @@ STAGES = {
     "neighbors": "measures",
     "thresholds": "thresholds",
     "classify": "measures",
+    "peers": "peers",
     "grid": "thresholds",
     "basin": "landscape",
     "curvature": "landscape",

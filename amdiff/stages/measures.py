@@ -77,7 +77,7 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
         "samples_to_train": search(synthetic, real, 0),
         "samples_to_samples": search(synthetic, synthetic, len(synthetic)),
         "heldout_to_train": (
-            _without(search(heldout, real, more=1), np.searchsorted(train_rows, heldout_rows))
+            without_itself(search(heldout, real, more=1), np.searchsorted(train_rows, heldout_rows))
             if stand_in
             else search(heldout, real)
         ),
@@ -99,7 +99,7 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
     write_h5(folder / NEIGHBORS, arrays, attributes)
 
 
-def _without(table: NeighborTable, itself: Int64[np.ndarray, " n"]) -> NeighborTable:
+def without_itself(table: NeighborTable, itself: Int64[np.ndarray, " n"]) -> NeighborTable:
     """A table without each query itself, or its last neighbour where it is not among them: one column less."""
     drop = table.index == itself[:, None]
     drop[~drop.any(axis=1), -1] = True

@@ -12,6 +12,7 @@ DEMANDS = {
     "neighbors": (SEARCH, 720),
     "thresholds": (2000, 60),
     "classify": (SEARCH, 240),
+    "peers": (SEARCH, 240),
     **{stage: (4000, 1440) for stage in (*ANALYSES, "likelihood")},
 }
 

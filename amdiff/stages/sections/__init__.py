@@ -30,6 +30,7 @@ class Part:
 
 PARTS = {
     "phases": "phases",
+    "peers": "peers",
     "basin": "landscape",
     "curvature": "landscape",
     "energy": "landscape",

@@ -1,0 +1,62 @@
+"""Cells of the space around a database, and nearest neighbours within them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import faiss
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from .blocks import nearest_candidates
+from .knn import pair_squares
+from .vectors import Vectors
+
+LEARNED_FROM = 20_000
+"""Images of the database from which the cells are learned, at most."""
+
+
+def cell_distances(
+    queries: Sequence[Vectors], database: Vectors, cells: int, *, memory_mb: float = 1024, seed: int = 0
+) -> list[tuple[Int64[np.ndarray, " n"], Float64[np.ndarray, " n"]]]:
+    """For each set of queries the cell of each image, and its distance to the nearest of the database in that cell.
+
+    Cells are those of k-means on the database's vectors; distances are inf where the cell holds none. ``memory_mb``
+    bounds the blocks that are held. Raises ``ValueError`` for fewer than one cell or an empty database.
+    """
+    if cells < 1 or not len(database):
+        raise ValueError(f"cells of a database: got {cells} cells and {len(database)} images; at least one is needed")
+    rows = int(np.clip(memory_mb * 2**20 / (database.dimension * 4 * 6), 1, 65_536))
+    centres = _centres(database, min(cells, len(database)), rows, seed)
+    return [_nearest_in_cell(side, database, centres, rows) for side in queries]
+
+
+def _centres(database: Vectors, cells: int, rows: int, seed: int) -> np.ndarray:
+    step = max(1, -(-len(database) // LEARNED_FROM))
+    parts = [database.rows(i, min(i + rows, len(database)))[::step] for i in range(0, len(database), rows)]
+    learned = np.ascontiguousarray(np.concatenate(parts)[:LEARNED_FROM])
+    means = faiss.Kmeans(database.dimension, cells, niter=25, seed=seed % 2**31, min_points_per_centroid=1)
+    means.train(learned)
+    return np.asarray(means.centroids)
+
+
+def _nearest_in_cell(
+    queries: Vectors, database: Vectors, centres: np.ndarray, rows: int
+) -> tuple[Int64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
+    cell, squares = np.empty(len(queries), np.int64), np.full(len(queries), np.inf)
+    for start in range(0, len(queries), rows):
+        left = queries.rows(start, min(start + rows, len(queries)))
+        here = slice(start, start + len(left))
+        cell[here] = nearest_candidates(left, centres, 1, gpu=False)[1][:, 0]
+        for first in range(0, len(database), rows):
+            right = database.rows(first, min(first + rows, len(database)))
+            of_right = nearest_candidates(right, centres, 1, gpu=False)[1][:, 0]
+            for number in range(len(centres)):
+                q, b = np.flatnonzero(cell[here] == number), np.flatnonzero(of_right == number)
+                if not len(q) or not len(b):
+                    continue
+                near = nearest_candidates(left[q], right[b], 1, gpu=False)[1][:, 0]
+                exact = pair_squares(left, right, q, b[near], rows)
+                squares[start + q] = np.minimum(squares[start + q], exact)
+    distance = database.embedding.distance(squares)
+    return cell[queries.images.group], distance[queries.images.group]

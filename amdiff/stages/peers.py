@@ -1,0 +1,135 @@
+"""The field's other measures of copying, beside the three classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from amdiff.artifacts import FILES, Artifact
+from amdiff.config import PeersSpec
+from amdiff.files import atomic_file, write_json
+from amdiff.neighbors.cells import cell_distances
+from amdiff.neighbors.embeddings import Embedding
+from amdiff.neighbors.knn import nearest_neighbors
+from amdiff.neighbors.sets import DistinctSet, ImageSource
+from amdiff.neighbors.vectors import Vectors
+from amdiff.phases.classes import MEMORIZED
+from amdiff.phases.intervals import wilson
+from amdiff.phases.peers import authentic, data_copying, nearest_ratio
+
+from .context import Context, say, threads
+from .files import NEIGHBORS, Selection, dataset_images, read_h5, sample_images
+from .measured import TABLE, class_numbers, read_distances, read_table
+from .measures import without_itself
+from .metrics import as_vectors, load_metric, use_gpu
+
+SUMMARY, SAMPLES = FILES["peers"]
+
+
+def peers(context: Context, artifact: Artifact, folder: Path) -> None:
+    """Nearest-neighbour ratios, AuthPct and C_T of a synthetic set, and how they agree with the classes."""
+    faiss.omp_set_num_threads(threads())
+    spec = PeersSpec.model_validate(artifact.params["peers"])
+    table = context.store.file(artifact.parent("neighbors"), NEIGHBORS)
+    near = read_table(table, "samples_to_train")
+    train_rows, heldout_rows = read_h5(table, "train_rows", "heldout_rows")
+    embedding = load_metric(context, artifact, artifact.params["metric"])
+    images = dataset_images(context.store, artifact.parent("dataset"))
+
+    def vectors(role: str, source: ImageSource) -> Vectors:
+        return as_vectors(context, artifact, embedding, role, DistinctSet.of(source))
+
+    train = vectors("train", Selection(images, train_rows))
+    # the papers' ratios are of norms
+    distance = np.sqrt(near.distance) if embedding.squared else near.distance
+    columns = {
+        "ratio_second": nearest_ratio(distance, 1),
+        "ratio_next": nearest_ratio(distance, spec.following),
+        "authentic": authentic(near.nearest, near.index[:, 0], _within_train(context, train, near.index[:, 0])),
+    }
+    copies = {
+        "ratio_second": columns["ratio_second"] < spec.ratio,
+        "ratio_next": columns["ratio_next"] < spec.ratio,
+        "authpct": ~columns["authentic"],
+    }
+    classes = class_numbers(pq.read_table(context.store.file(artifact.parent("classify"), TABLE)))
+    known = {"ratio_second": ~np.isnan(columns["ratio_second"]), "ratio_next": ~np.isnan(columns["ratio_next"])}
+    summary: dict[str, Any] = {
+        "size": artifact.params["size"],
+        "ratio": spec.ratio,
+        "following": spec.following,
+        "copies": {
+            name: _agreement(flags, classes == MEMORIZED, known.get(name), spec.confidence)
+            for name, flags in copies.items()
+        },
+        "c_t": _c_t(context, artifact, spec, embedding, train, vectors, heldout_rows),
+    }
+    write_json(folder / SUMMARY, summary)
+    with atomic_file(folder / SAMPLES) as temporary:
+        pq.write_table(pa.table(columns), temporary, compression="zstd")
+    shares = ", ".join(f"{name} {found['share']:.3f}" for name, found in summary["copies"].items() if found)
+    say(f"peers {artifact.dataset} {artifact.label}: copies by {shares}")
+
+
+def _within_train(context: Context, train: Vectors, wanted: np.ndarray) -> np.ndarray:
+    """Distance of the wanted training images to another one, by number; NaN for the others."""
+    rows = np.unique(wanted)
+    chosen = Vectors(DistinctSet.of(Selection(train.images.source, rows)), train.embedding)
+    memory = context.runtime.neighbor_memory_mb
+    found = nearest_neighbors(chosen, train, 2, memory_mb=memory, gpu=use_gpu(context))
+    out = np.full(len(train.images), np.nan)
+    out[rows] = without_itself(found, rows).nearest
+    return out
+
+
+def _agreement(
+    flags: np.ndarray, memorized: np.ndarray, known: np.ndarray | None, confidence: float
+) -> dict[str, Any] | None:
+    """Share of samples that are copies by another measure, with Wilson's interval, and how many are memorized by ours.
+
+    None where the measure says nothing, as with too few training images.
+    """
+    known = np.ones(len(flags), bool) if known is None else known
+    if not known.any():
+        return None
+    flags, memorized = flags[known], memorized[known]
+    share = wilson(float(flags.mean()), len(flags), confidence)
+    return {
+        "share": share.value,
+        "low": share.low,
+        "high": share.high,
+        "both": int((flags & memorized).sum()),
+        "theirs_only": int((flags & ~memorized).sum()),
+        "ours_only": int((~flags & memorized).sum()),
+        "neither": int((~flags & ~memorized).sum()),
+    }
+
+
+def _c_t(
+    context: Context,
+    artifact: Artifact,
+    spec: PeersSpec,
+    embedding: Embedding,
+    train: Vectors,
+    vectors: Any,
+    heldout_rows: np.ndarray,
+) -> dict[str, Any] | None:
+    """C_T; None without held-out images, for which training images cannot stand: they would be at distance 0."""
+    if read_distances(context, artifact.parent("neighbors")).stand_in or not len(heldout_rows):
+        return None
+    images = dataset_images(context.store, artifact.parent("dataset"))
+    sides = [
+        vectors("samples", sample_images(context.store, artifact.parents["samples"])),
+        vectors("heldout", Selection(images, heldout_rows)),
+    ]
+    cells = max(1, min(spec.cells, len(train.images) // 10))
+    (own, far), (cell, real) = cell_distances(
+        sides, train, cells, memory_mb=context.runtime.neighbor_memory_mb, seed=spec.seed
+    )
+    found = data_copying(far, own, real, cell)
+    return None if found is None else {"value": found.value, "z": list(found.z), "cells": list(found.cells)}

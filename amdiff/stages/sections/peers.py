@@ -1,0 +1,54 @@
+"""The field's other measures, beside ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amdiff.artifacts import FILES, Artifact
+from amdiff.config import ExperimentSpec
+from amdiff.figures.page import make_table
+from amdiff.files import read_json
+
+from ..context import Context
+from . import Part
+
+SUMMARY, _ = FILES["peers"]
+NAMES = {
+    "ratio_second": "nearest / second nearest (Yoon et al. 2023)",
+    "ratio_next": "nearest / mean of the next (Yoon et al. 2023)",
+    "authpct": "not authentic (Alaa et al. 2022)",
+}
+
+
+def peers(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
+    """Copies by other measures, how they agree with the memorized class, and C_T."""
+    found = [read_json(context.store.file(a, SUMMARY)) for a in artifact.reads["peers"]]
+    rows: list[list[Any]] = []
+    for entry in found:
+        for name in NAMES:
+            copies = entry["copies"][name]
+            counts = ("share", "low", "high", "both", "theirs_only", "ours_only", "neither")
+            rows.append([entry["size"], NAMES[name], *(copies[c] if copies else None for c in counts)])
+    scores = [
+        [entry["size"], c["value"] if c else None, len(c["cells"]) if c else 0, min(c["z"]) if c else None]
+        for entry in found
+        for c in (entry["c_t"],)
+    ]
+    first = found[0]
+    return Part(
+        lambda: iter(()),
+        [
+            make_table(
+                "peers", "Copies by other measures, and by ours",
+                ["K", "measure", "share", "low", "high", "both", "theirs_only", "ours_only", "neither"], rows,
+                note=f"A ratio below {first['ratio']:.3g} is a copy; the next are {first['following']}. A sample is "
+                "not authentic where it is nearer to its nearest training image than any other training image is. "
+                "'both' to 'neither' count samples that are copies by that measure and memorized by ours.",
+            ),
+            make_table(
+                "c_t", "C_T (Meehan et al. 2020)", ["K", "c_t", "cells", "lowest_z"], scores,
+                note="Standard normal where samples lie as far from the training set as held-out images; far below 0 "
+                "where they are copies. Empty without held-out images.",
+            ),
+        ],
+    )  # fmt: skip
