@@ -73,6 +73,31 @@ def test_intervals_cover_the_expected_fractions(share: float, widest: float) -> 
     assert np.mean(widths) < widest
 
 
+def test_intervals_cover_planted_audits() -> None:
+    """30 % copies, 20 % visits to one of 20 states, 50 % new, each sample's class drawn at random."""
+    n, states, trials = 400, 20, 1000
+    spurious = 0.2 * (1 - (1 - 0.2 / states) ** (n - 1))  # a visitor whose state another one came to
+    truth = np.array([0.3, spurious, 0.7 - spurious])
+    rng = np.random.default_rng(11)
+    covered = np.zeros(3)
+    for _ in range(trials):
+        planted = rng.choice(3, n, p=[0.3, 0.2, 0.5])
+        state = np.where(planted == 1, rng.integers(0, states, n), -1)
+        index, distance = np.zeros((n, 2), np.int64), np.full((n, 2), 9.0)
+        for visited in range(states):
+            visits = np.flatnonzero(state == visited)
+            for turn in range(1, min(3, len(visits))):
+                index[visits, turn - 1], distance[visits, turn - 1] = np.roll(visits, turn), 0.1
+        classes = classify(np.where(planted == 0, 0.1, 9.0), distance[:, 0], 0.5, 0.5)
+        found = fractions(classes, index, distance, 0.5)
+        covered += [
+            e.low <= t <= e.high
+            for e, t in zip((found.memorized, found.spurious, found.generalized), truth, strict=True)
+        ]
+    assert (covered / trials).min() >= 0.92
+    assert (covered / trials).max() <= 0.99  # and they are no wider than needed
+
+
 def test_fractions_sum_to_one_and_lie_in_their_intervals(rng: np.random.Generator) -> None:
     _, index, distance = planted_set(rng, 100, 20, 0.5)
     to_train = np.where(rng.random(100) < 0.3, 0.1, 9.0)
