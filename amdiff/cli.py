@@ -99,11 +99,12 @@ def audit(
     values: Annotated[
         tuple[float, float] | None, typer.Option(help="Black and white of arrays that are not uint8.")
     ] = None,
+    key: Annotated[str | None, typer.Option(help="Name of the array in .npz and HDF5 files with several.")] = None,
 ) -> None:
     """Which samples are copies of training images, which come again and again, and which are new."""
     from amdiff.commands.audit import Audit, audit
 
-    asked = Audit(train, synthetic, heldout, metric, out, fail_above, samples, resize, crop, values)
+    asked = Audit(train, synthetic, heldout, metric, out, fail_above, samples, resize, crop, values, key)
     raise typer.Exit(audit(asked))
 
 

@@ -129,6 +129,28 @@ def test_arrays_without_held_out_images(planted: tuple[Planted, Path], tmp_path:
     assert json.loads(others.read_text())["c_t"] is None
 
 
+def test_folders_and_arrays_mix(planted: tuple[Planted, Path], tmp_path: Path) -> None:
+    """Gray arrays and folders in colour: compared in gray; names that are long or odd are kept as far as they go."""
+    truth, _ = planted
+    (tmp_path / "train").mkdir()
+    for i, image in enumerate(truth.train[:60]):
+        Image.fromarray(image).convert("RGB").save(tmp_path / f"train/{'ü' * 120}{i:03}.png")
+    np.savez(tmp_path / "samples.npz", images=np.stack(truth.samples[:50]), labels=np.zeros(50))
+    arguments = ("--train", "train", "--synthetic", "samples.npz")
+    done = amdiff(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert "holds the arrays images, labels; choose one by 'key'" in done.stderr
+    done = amdiff(tmp_path, *arguments, "--key", "labels")
+    assert done.returncode == 2
+    assert "its array has the shape (50,); expected (N, H, W)" in done.stderr
+    done = amdiff(tmp_path, *arguments, "--key", "images")
+    assert done.returncode == 0, done.stderr
+    table = pq.read_table(tmp_path / "audit/samples.parquet")
+    assert table["train_file_1"][0].as_py().startswith("ü" * 120)
+    done = amdiff(tmp_path, *arguments, "--key", "images", "--heldout", "samples.npz")
+    assert "give held-out images in the form of the training images" in done.stderr
+
+
 def test_a_pipeline_samples_for_itself(planted: tuple[Planted, Path], tmp_path: Path) -> None:
     truth, _ = planted
     save(tmp_path / "train", truth.train[:60])

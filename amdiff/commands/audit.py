@@ -59,6 +59,8 @@ class Audit:
     """Centre crop to the largest square."""
     values: tuple[float, float] | None = None
     """The values of arrays that mean black and white."""
+    key: str | None = None
+    """Name of the array in files that hold several."""
 
 
 def audit(asked: Audit) -> int:
@@ -96,8 +98,11 @@ def configuration(asked: Audit) -> dict[str, Any]:
     """The experiment that the arguments mean, its sizes left open. Raises ``ConfigError`` where they cannot be used."""
     try:
         pipeline = (asked.synthetic / "model_index.json").is_file()
-        kinds = [_kind(path) for path in (asked.train, *([] if pipeline else [asked.synthetic]))]
-        channels = min(channel for _, channel in kinds) if kinds[0][0] == "folder" else 3
+        channels = _channels(asked, [asked.train, *([] if pipeline else [asked.synthetic])])
+        if asked.heldout is not None and asked.heldout.is_dir() != asked.train.is_dir():
+            raise DataError(
+                f"{asked.heldout}: give held-out images in the form of the training images, both folders or both arrays"
+            )
         shared = {"resize": asked.resize, "crop": "square" if asked.crop else None}
         datasets = {"train": {**_dataset(asked, asked.train, channels, asked.heldout), **shared}}
         if pipeline:
@@ -135,16 +140,30 @@ def _experiments(config: dict[str, Any], sizes: list[int]) -> dict[str, Any]:
     return {NAME: {**config["experiments"][NAME], "sizes": sizes}}
 
 
-def _kind(path: Path) -> tuple[str, int]:
-    """Whether a path is a folder or an array, and the channels of its first image. Raises ``DataError``."""
-    if path.is_file():
-        return "arrays", 0
+def _channels(asked: Audit, paths: list[Path]) -> int:
+    """Channels of the images: an array's, else one where a folder begins with a gray image. Raises ``DataError``."""
+    arrays = [_layout(asked, path)[1] for path in paths if path.is_file()]
+    return arrays[0] if arrays else min(_folder_channels(path) for path in paths)
+
+
+def _folder_channels(path: Path) -> int:
     first = folder_files(path)[0]
     try:
         with Image.open(first) as picture:
-            return "folder", 1 if picture.mode in ("1", "L", "LA") else 3
+            return 1 if picture.mode in ("1", "L", "LA") else 3
     except (OSError, UnidentifiedImageError) as error:
         raise DataError(f"{first} cannot be read as an image ({error}); remove or repair it") from None
+
+
+def _layout(asked: Audit, path: Path) -> tuple[str, int]:
+    """Meaning of the axes of an array, and its channels. Raises ``DataError``."""
+    shape = array_shape(path, asked.key)
+    if len(shape) == 3:
+        return "NHW", 1
+    if len(shape) != 4:
+        raise DataError(f"{path}: its array has the shape {shape}; expected (N, H, W), (N, C, H, W) or (N, H, W, C)")
+    last = shape[3] in (1, 3) and shape[1] not in (1, 3)
+    return ("NHWC", shape[3]) if last else ("NCHW", shape[1])
 
 
 def _dataset(asked: Audit, path: Path, channels: int, heldout: Path | None) -> dict[str, Any]:
@@ -152,9 +171,8 @@ def _dataset(asked: Audit, path: Path, channels: int, heldout: Path | None) -> d
     held = {} if heldout is None else {"heldout": str(heldout)}
     if path.is_dir():
         return {"kind": "folder", "path": str(path), "channels": channels, **held}
-    shape = array_shape(path)
-    layout = "NHW" if len(shape) == 3 else "NHWC" if shape[-1] in (1, 3) and shape[1] not in (1, 3) else "NCHW"
-    return {"kind": "arrays", "path": str(path), "layout": layout, "range": asked.values, **held}
+    layout, _ = _layout(asked, path)
+    return {"kind": "arrays", "path": str(path), "key": asked.key, "layout": layout, "range": asked.values, **held}
 
 
 # -- results ----------------------------------------------------------------------------------
@@ -216,4 +234,4 @@ def _named(store: Store, experiment: ExperimentPlan, path: Path) -> pa.Table:
 
 def _names(store: Store, dataset: Artifact) -> np.ndarray | None:
     with h5py.File(store.file(dataset, IMAGES), "r") as file:
-        return np.char.decode(file["names"][:], "utf-8").astype(object) if "names" in file else None
+        return np.char.decode(file["names"][:], "utf-8", "replace").astype(object) if "names" in file else None

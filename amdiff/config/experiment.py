@@ -234,7 +234,7 @@ class Config(Spec):
     """Files with torchvision's weights of LPIPS's networks (.pth or .safetensors), in place of a download."""
     runtime: RuntimeSpec = RuntimeSpec()
     sources: dict[str, str] = Field(default={})
-    """Digests of 'folder' and 'arrays' sources and of backbones; amdiff fills them in, people leave them out."""
+    """Digests of images, backbones and models of one's own; amdiff fills them in, people leave them out."""
 
     @model_validator(mode="after")
     def _names(self) -> Config:

@@ -92,9 +92,9 @@ def peek_arrays(spec: ArraysDataset) -> tuple[int, int, tuple[int, ...]]:
     return counts[0], counts[1], shape
 
 
-def array_shape(path: Path) -> tuple[int, ...]:
-    """Shape of the only array of a file. Raises ``DataError``."""
-    with _open_array(path, None) as array:
+def array_shape(path: Path, key: str | None = None) -> tuple[int, ...]:
+    """Shape of an array in a file; ``key`` names it where there are several. Raises ``DataError``."""
+    with _open_array(path, key) as array:
         return tuple(array.shape)
 
 

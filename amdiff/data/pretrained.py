@@ -150,7 +150,7 @@ def _scheduler_misfit(scheduler: Mapping[str, Any], diffusion: DiffusionSpec) ->
 
 
 def read_tensors(model: ForeignModel, which: str) -> dict[str, Tensor]:
-    """The weights of a model, float32; of a checkpoint the ones kept under ``which`` ('ema' or 'model').
+    """The weights of a model, float32; of a checkpoint that has several the ones kept under ``which``.
 
     Of a pickle nothing but tensors, plain containers and ``argparse.Namespace`` is read. Raises ``DataError``.
     """
@@ -166,6 +166,9 @@ def read_tensors(model: ForeignModel, which: str) -> dict[str, Tensor]:
     except Exception as error:  # zip, pickle, safetensors and torch each have their own
         reason = " ".join(str(error).split())
         raise DataError(f"{model.weights}: cannot be read as weights, or holds more than weights ({reason})") from None
+    other = {"ema": "model", "model": "ema"}[which]
+    if isinstance(stored, Mapping) and which not in stored and _tensors(stored.get(other), other) is not None:
+        raise DataError(f"{model.weights}: holds weights under {other!r}, none under {which!r}; set 'weights: {other}'")
     tensors = _tensors(stored, which)
     if tensors is None:
         keys = ", ".join(map(str, list(stored)[:8])) if isinstance(stored, Mapping) else type(stored).__name__

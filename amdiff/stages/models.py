@@ -56,7 +56,7 @@ def dataset(context: Context, artifact: Artifact, folder: Path) -> None:
             if block.labels is not None:
                 arrays["labels"] = block.labels
             if block.names is not None:
-                arrays["names"] = np.char.encode(block.names, "utf-8").astype(f"S{LONGEST_NAME}")
+                arrays["names"] = np.char.encode(block.names, "utf-8", "replace").astype(f"S{LONGEST_NAME}")
             for name, rows in arrays.items():
                 file.append(name, rows)
         for name, value in {

@@ -242,13 +242,20 @@ def test_nothing_in_a_checkpoint_is_run(tmp_path: Path) -> None:
     [
         ({"a": torch.ones(1)}, {"a"}),
         ({"ema": {"shadow": {"module.a": torch.ones(1)}, "decay": 0.9}}, {"a"}),
-        ({"model": {"a": torch.ones(1)}, "step": 3}, {"a"}),
+        ({"params": {"a": torch.ones(1)}, "step": 3}, {"a"}),
         ({"state_dict": {"_orig_mod.a": torch.ones(1), "_orig_mod.n": torch.tensor(3)}}, {"a"}),
     ],
 )
 def test_weights_are_found_however_they_were_wrapped(tmp_path: Path, stored: Any, names: set[str]) -> None:
     torch.save(stored, tmp_path / "x.pt")
     assert set(read_tensors(find_model(tmp_path / "x.pt"), "ema")) == names
+
+
+def test_the_last_weights_are_not_taken_for_the_average(tmp_path: Path) -> None:
+    torch.save({"model": {"a": torch.ones(1)}, "step": 3}, tmp_path / "x.pt")
+    assert set(read_tensors(find_model(tmp_path / "x.pt"), "model")) == {"a"}
+    with pytest.raises(DataError, match=r"holds weights under 'model', none under 'ema'; set 'weights: model'"):
+        read_tensors(find_model(tmp_path / "x.pt"), "ema")
 
 
 def test_tensors_without_an_architecture_are_refused(tmp_path: Path) -> None:
