@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import statistics
 import sys
 import tempfile
 import time
@@ -37,11 +38,11 @@ K = 5
 
 
 ROUNDS = 7
-"""Each is timed so often, in turns; the shortest time counts, which other work on the machine has disturbed least."""
+"""Each is timed so often, in turns, so that other work on the machine meets all; medians count."""
 
 
 def timed(computations: Sequence[Callable[[], object]]) -> list[tuple[float, object]]:
-    """Shortest seconds and the result of each."""
+    """Median seconds and the result of each."""
     seconds: list[list[float]] = [[] for _ in computations]
     results: list[object] = [None] * len(computations)
     for _ in range(ROUNDS):
@@ -49,7 +50,7 @@ def timed(computations: Sequence[Callable[[], object]]) -> list[tuple[float, obj
             start = time.perf_counter()
             results[i] = compute()
             seconds[i].append(time.perf_counter() - start)
-    return [(min(s), result) for s, result in zip(seconds, results, strict=True)]
+    return [(statistics.median(s), result) for s, result in zip(seconds, results, strict=True)]
 
 
 def smooth(count: int, channels: int, side: int, seed: int) -> np.ndarray:

@@ -44,9 +44,12 @@ class Vectors:
         if self._store is None:
             return self._embed(start, stop)
         while self._stored < stop:
-            upto = min(self._stored + stop - start, len(self))
-            self._store.write(self._stored, self._embed(self._stored, upto))
+            first, upto = self._stored, min(self._stored + stop - start, len(self))
+            made = self._embed(first, upto)
+            self._store.write(first, made)
             self._stored = upto
+            if (first, upto) == (start, stop):
+                return made  # what is at hand is not read again
         return self._store.read(start, stop)
 
     def _embed(self, start: int, stop: int) -> Float32[np.ndarray, "n d"]:
