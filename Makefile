@@ -15,7 +15,7 @@ run: install
 	@echo; for page in results/*/report.html; do echo "report: $$PWD/$$page"; done
 
 install: $(VENV)/.amdiff-$(FLAVOUR)
-	@$(BIN)/python -c "import amdiff, pathlib, sys; sys.exit(pathlib.Path(amdiff.__file__).parent.parent != pathlib.Path.cwd())" \
+	@$(BIN)/python -P -c "import amdiff, pathlib, sys; sys.exit(pathlib.Path(amdiff.__file__).parent.parent != pathlib.Path.cwd())" \
 	  2>/dev/null || $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 
 $(VENV)/.amdiff-$(FLAVOUR): $(LOCK)

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
+from amdiff.data.pretrained import PREDICTIONS, VP_SCHEDULERS
+
 from .ddpm_layout import from_ddpm
 from .schedules import Schedule
 
@@ -42,6 +44,24 @@ def as_noise(
         for level in schedule.levels(t.cpu().numpy())
     )
     return signal * out + sigma * x if prediction == "v_prediction" else (x - signal * out) / sigma
+
+
+def from_diffusers(unet: nn.Module, scheduler: Any) -> tuple[Pretrained, Schedule]:
+    """The denoiser and the forward process of an unconditional model and its scheduler, as a pipeline has them.
+
+    Raises ``ValueError`` for schedulers of other processes than DDPM's, for betas that end in pure noise, and for what
+    a network may predict but noise, v and the image.
+    """
+    name, config = type(scheduler).__name__, scheduler.config
+    if name not in VP_SCHEDULERS:
+        raise ValueError(f"{name} samples no VP process in discrete time; expected one of {', '.join(VP_SCHEDULERS)}")
+    prediction = config.get("prediction_type", "epsilon")
+    if prediction not in PREDICTIONS:
+        raise ValueError(f"the network predicts {prediction!r}; expected one of {', '.join(PREDICTIONS)}")
+    schedule = Schedule(scheduler.betas.double().cpu().numpy())
+    if not schedule.alpha_bar[-1] > 0:
+        raise ValueError("the betas end in pure noise ('rescale_betas_zero_snr'), from which no image is predicted")
+    return Pretrained(unet.eval().requires_grad_(False), prediction, schedule), schedule
 
 
 def build_unet(config: Mapping[str, Any], weights: Mapping[str, Float[Tensor, "..."]]) -> nn.Module:

@@ -28,8 +28,9 @@ class Schedule:
     betas: Float64[np.ndarray, " steps"]
 
     @classmethod
-    def linear(cls, spec: DiffusionSpec) -> Schedule:
-        """Betas rising linearly from beta_start to beta_end (Ho et al. 2020, section 4)."""
+    def linear(cls, spec: DiffusionSpec | None = None) -> Schedule:
+        """Betas rising linearly from beta_start to beta_end (Ho et al. 2020, section 4); DDPM's own for None."""
+        spec = spec or DiffusionSpec()
         return cls(np.linspace(spec.beta_start, spec.beta_end, spec.steps))
 
     @classmethod

@@ -32,7 +32,7 @@ def singular_values(gram: Float64[Tensor, "n d d"]) -> Float64[Tensor, "n d"]:
     return torch.linalg.eigvalsh(gram).clamp(min=0).sqrt().flip(1)
 
 
-def spectra(
+def score_spectra(
     denoiser: Denoiser,
     images: Float[Tensor, "n ..."],
     time: int,
@@ -69,9 +69,9 @@ def add_scores(
     batch: int = 4096,
     start: int = 0,
 ) -> Iterator[int]:
-    """Add the rows of ``spectra`` to their Gram matrices, in place; yields the number of rows that are in them.
+    """Add the rows of ``score_spectra`` to their Gram matrices, in place; yields the number of rows that are in them.
 
-    ``start`` rows are in ``gram`` already: so a long computation goes on where it was stopped. Raises as ``spectra``.
+    ``start`` rows are in ``gram`` already: so a long computation goes on where it was stopped. Raises as it does.
     """
     d = images[0].numel()
     rows = d if rows is None else rows

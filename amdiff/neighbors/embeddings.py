@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, UInt8
+from jaxtyping import Float32, Float64, Num, UInt8
 
 if TYPE_CHECKING:
     from .perceptual import Perceptual
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class Embedding:
     """A metric on images."""
 
-    vectors: Callable[[UInt8[np.ndarray, "n c h w"]], Float32[np.ndarray, "n d"]]
-    """Images to vectors."""
+    vectors: Callable[[Num[np.ndarray, "n ..."]], Float32[np.ndarray, "n d"]]
+    """Images (n, C, H, W), uint8, to vectors; for ``VALUES`` arrays of any shape."""
     dimension: Callable[[tuple[int, ...]], int]
-    """Length of the vectors for images of shape (C, H, W)."""
+    """Length of the vectors for images of a shape."""
     unit: float
     """Factor from the vectors' distance (or its square) to the metric."""
     squared: bool
@@ -69,6 +69,20 @@ PIXELS = Embedding(
     label=LABELS["pixels"],
 )
 """Euclidean distance of images in [-1, 1]."""
+
+
+def _values(arrays: Num[np.ndarray, "n ..."]) -> Float32[np.ndarray, "n d"]:
+    return arrays.reshape(len(arrays), -1).astype(np.float32)
+
+
+VALUES = Embedding(
+    vectors=_values,
+    dimension=lambda shape: int(np.prod(shape)),
+    unit=1.0,
+    squared=False,
+    label=r"$L_2$ distance",
+)
+"""Euclidean distance of the numbers as they are, in float32: for features of one's own."""
 
 
 def perceptual(metric: str, weights: Mapping[str, Any], device: Any) -> Embedding:

@@ -37,6 +37,16 @@ class NeighborTable:
         """Distance to the nearest neighbour."""
         return self.distance[:, 0]
 
+    def without(self, itself: Int64[np.ndarray, " n"]) -> NeighborTable:
+        """The table without the neighbour ``itself`` of each query, or its last one where that is not among them.
+
+        One column less.
+        """
+        drop = self.index == itself[:, None]
+        drop[~drop.any(axis=1), -1] = True
+        shape = (len(drop), drop.shape[1] - 1)
+        return NeighborTable(self.index[~drop].reshape(shape), self.distance[~drop].reshape(shape))
+
 
 def nearest_neighbors(
     queries: Vectors,
@@ -50,9 +60,13 @@ def nearest_neighbors(
     """The k nearest of ``database`` for each of ``queries``; without itself if both are the same object.
 
     ``memory_mb`` bounds the blocks that are held, in MiB. ``gpu`` searches on a GPU. ``callback`` hears the number of
-    distinct queries done. Raises ``ValueError`` where the images differ in shape.
+    distinct queries done. Raises ``ValueError`` where the images differ in shape or in metric, or for k < 1.
     """
     left, right = queries.images, database.images
+    if k < 1:
+        raise ValueError(f"k neighbours were asked for with k = {k}; at least one is needed")
+    if queries.embedding != database.embedding:
+        raise ValueError(f"queries by {queries.embedding.label!r} cannot be compared with {database.embedding.label!r}")
     if left.source.shape[1:] != right.source.shape[1:]:
         raise ValueError(f"images of {left.source.shape[1:]} cannot be compared with {right.source.shape[1:]}")
     if not len(left) or not len(right):

@@ -1,4 +1,7 @@
-"""Sets of images that are read in blocks, and their exact duplicates."""
+"""Sets of images that are read in blocks, and their exact duplicates.
+
+An image is an array of any shape: uint8 (C, H, W) in the pipeline, a vector of features in a notebook.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64, Num
 
 from amdiff.data.images import digests
 
@@ -18,10 +21,10 @@ class ImageSource(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, C, H, W)."""
+        """(N, *shape), of images (N, C, H, W)."""
         ...
 
-    def rows(self, indices: Int64[np.ndarray, " n"]) -> UInt8[np.ndarray, "n c h w"]:
+    def rows(self, indices: Int64[np.ndarray, " n"]) -> Num[np.ndarray, "n ..."]:
         """The images with these numbers, in this order."""
         ...
 
@@ -30,14 +33,30 @@ class ImageSource(Protocol):
 class ArraySource:
     """Images in memory."""
 
-    images: UInt8[np.ndarray, "n c h w"]
+    images: Num[np.ndarray, "n ..."]
 
     @property
     def shape(self) -> tuple[int, ...]:
         return self.images.shape
 
-    def rows(self, indices: Int64[np.ndarray, " n"]) -> UInt8[np.ndarray, "n c h w"]:
+    def rows(self, indices: Int64[np.ndarray, " n"]) -> Num[np.ndarray, "n ..."]:
         return self.images[indices]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Some images of a source, read when needed."""
+
+    source: ImageSource
+    chosen: Int64[np.ndarray, " n"]
+    """Their numbers in the source."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.chosen), *self.source.shape[1:])
+
+    def rows(self, indices: Int64[np.ndarray, " n"]) -> Num[np.ndarray, "n ..."]:
+        return self.source.rows(self.chosen[indices])
 
 
 @dataclass(frozen=True)

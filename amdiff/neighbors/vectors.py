@@ -24,6 +24,21 @@ class VectorStore(Protocol):
         ...
 
 
+class MemoryStore:
+    """Room for vectors in memory."""
+
+    def __init__(self, count: int, dimension: int) -> None:
+        self._vectors = np.empty((count, dimension), np.float32)
+
+    def write(self, start: int, vectors: Float32[np.ndarray, "n d"]) -> None:
+        """Keep vectors as numbers ``start`` and on."""
+        self._vectors[start : start + len(vectors)] = vectors
+
+    def read(self, start: int, stop: int) -> Float32[np.ndarray, "n d"]:
+        """Vectors [start, stop), a copy."""
+        return self._vectors[start:stop].copy()
+
+
 class Vectors:
     """The vectors of the distinct images of a set, in their order.
 

@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +15,6 @@ from jaxtyping import Float32, Int64, UInt8
 
 from amdiff.artifacts import FILES, Artifact, Store
 from amdiff.files import ArtifactError, atomic_file, write_bytes
-from amdiff.neighbors.sets import ImageSource
 
 (IMAGES,), (SAMPLES,), (NEIGHBORS,) = (FILES[stage] for stage in ("dataset", "sample", "neighbors"))
 
@@ -76,21 +74,6 @@ def dataset_counts(store: Store, dataset: Artifact) -> tuple[int, int]:
 def sample_images(store: Store, shards: Sequence[Artifact]) -> H5Images:
     """A synthetic set: its shards end to end."""
     return H5Images([store.file(shard, SAMPLES) for shard in shards], "images")
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Some images of a source, read when needed."""
-
-    source: ImageSource
-    chosen: Int64[np.ndarray, " n"]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (len(self.chosen), *self.source.shape[1:])
-
-    def rows(self, indices: Int64[np.ndarray, " n"]) -> UInt8[np.ndarray, "n c h w"]:
-        return self.source.rows(self.chosen[indices])
 
 
 class VectorFile:

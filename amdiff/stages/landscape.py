@@ -72,7 +72,7 @@ def basin(context: Context, artifact: Artifact, folder: Path) -> None:
     import torch
 
     from amdiff.diffusion.randomness import SampleNoise
-    from amdiff.landscape.basins import Search, bisect, pair_distance, scan, search_times
+    from amdiff.landscape.basins import Search, bisect, lengths, pair_distance, scan, search_times
 
     params = dict(artifact.params["analysis"])
     stop = params.pop("stop")
@@ -104,12 +104,7 @@ def basin(context: Context, artifact: Artifact, folder: Path) -> None:
 
     def compute(group: str, start: int, stop: int) -> Arrays:
         images, noise = pairs(group, start, stop)
-        x, n = images.flatten(1).double(), noise.flatten(2).double()
-        out = {
-            "squares": x.square().sum(1).cpu().numpy(),
-            "products": (n @ x[:, :, None])[:, :, 0].cpu().numpy(),
-            "noise_squares": n.square().sum(2).cpu().numpy(),
-        }
+        out = dict(zip(("squares", "products", "noise_squares"), lengths(images, noise), strict=True))
         first = max(0, min(few, stop) - start)  # of this block, how many are among the first few
         if bisection:
             out["distance"] = bisect(search, images, noise)
@@ -131,7 +126,7 @@ def basin(context: Context, artifact: Artifact, folder: Path) -> None:
 def curvature(context: Context, artifact: Artifact, folder: Path) -> None:
     """Singular values of the score's Jacobian at each target and time (algorithms 2 and 3)."""
     from amdiff.diffusion.randomness import SampleNoise
-    from amdiff.landscape.curvature import spectra
+    from amdiff.landscape.curvature import score_spectra
 
     spec = CurvatureSpec.model_validate(artifact.params["analysis"])
     targets = choose_targets(context, artifact, spec)
@@ -146,7 +141,7 @@ def curvature(context: Context, artifact: Artifact, folder: Path) -> None:
         images = _as_images(chosen.images[start:stop], device)
         out = {}
         for time in spec.times:
-            raw = spectra(
+            raw = score_spectra(
                 denoiser,
                 images,
                 time,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,13 @@ from amdiff.files import read_json
 from amdiff.neighbors.knn import NeighborTable
 from amdiff.phases.classes import CLASSES
 from amdiff.phases.distances import Distances
+from amdiff.phases.tables import Tables
 
 from .context import Context
 from .files import NEIGHBORS, read_h5
 
 (THRESHOLDS,) = FILES["thresholds"]
 TABLE, SUMMARY = FILES["classify"]
-
-TABLES = ("samples_to_train", "samples_to_samples", "heldout_to_train", "heldout_within", "heldout_nearest")
-"""The tables of a neighbours file."""
 
 
 def read_table(path: Path, name: str) -> NeighborTable:
@@ -36,17 +35,8 @@ def read_distances(context: Context, artifact: Artifact) -> Distances:
     path = context.store.file(artifact, NEIGHBORS)
     with h5py.File(path, "r") as file:
         stand_in = bool(file.attrs.get("stand_in", False))
-    near = {name: read_table(path, name).nearest for name in TABLES}
-    return Distances(
-        artifact.params["size"],
-        to_train=near["samples_to_train"],
-        to_samples=near["samples_to_samples"],
-        heldout_to_train=near["heldout_to_train"],
-        heldout_within=near["heldout_within"],
-        heldout_nearest=near["heldout_nearest"],
-        heldout_rows=read_h5(path, "heldout_rows")[0],
-        stand_in=stand_in,
-    )
+    tables = Tables(**{field.name: read_table(path, field.name) for field in fields(Tables)})
+    return tables.distances(artifact.params["size"], read_h5(path, "heldout_rows")[0], stand_in=stand_in)
 
 
 def read_thresholds(context: Context, artifact: Artifact, size: int) -> dict[str, Any]:

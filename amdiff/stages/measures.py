@@ -10,22 +10,22 @@ import faiss
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Int64
 
 from amdiff.artifacts import Artifact
 from amdiff.config import NeighborsSpec
 from amdiff.data.subsets import heldout_subset, training_subset
 from amdiff.files import atomic_file, write_json
 from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
-from amdiff.neighbors.radius import radius_pairs
-from amdiff.neighbors.sets import DistinctSet, ImageSource
+from amdiff.neighbors.sets import DistinctSet, ImageSource, Selection
 from amdiff.neighbors.vectors import Vectors
-from amdiff.phases.attractors import components, describe, halo
-from amdiff.phases.classes import CLASSES, MEMORIZED, SPURIOUS, classify as classify_samples, fractions
+from amdiff.phases.attractors import halo
+from amdiff.phases.classes import CLASSES, MEMORIZED, SPURIOUS
 from amdiff.phases.distances import LEAST_HELDOUT
+from amdiff.phases.sorting import sort_at
+from amdiff.phases.tables import measure
 
 from .context import Context, say, threads
-from .files import NEIGHBORS, SAMPLES, Selection, dataset_counts, dataset_images, read_h5, sample_images, write_h5
+from .files import NEIGHBORS, SAMPLES, dataset_counts, dataset_images, read_h5, sample_images, write_h5
 from .measured import SUMMARY, TABLE, read_table, read_thresholds
 from .metrics import as_vectors, load_metric, use_gpu
 
@@ -59,32 +59,17 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
 
     progress = context.progress(artifact, 2 * len(synthetic), "queries")
 
-    def search(queries: Vectors, database: Vectors, before: int | None = None, more: int = 0) -> NeighborTable:
+    def search(queries: Vectors, database: Vectors, k: int) -> NeighborTable:
         def report(done: int) -> None:
-            if before is not None:
-                progress.update(before + done)
+            if queries is synthetic:
+                progress.update(done + (len(synthetic) if database is synthetic else 0))
 
-        return nearest_neighbors(
-            queries,
-            database,
-            spec.k + more,
-            memory_mb=context.runtime.neighbor_memory_mb,
-            gpu=use_gpu(context),
-            callback=report,
-        )
+        memory = context.runtime.neighbor_memory_mb
+        return nearest_neighbors(queries, database, k, memory_mb=memory, gpu=use_gpu(context), callback=report)
 
-    tables = {
-        "samples_to_train": search(synthetic, real, 0),
-        "samples_to_samples": search(synthetic, synthetic, len(synthetic)),
-        "heldout_to_train": (
-            without_itself(search(heldout, real, more=1), np.searchsorted(train_rows, heldout_rows))
-            if stand_in
-            else search(heldout, real)
-        ),
-        "heldout_nearest": search(heldout, heldout),
-        "heldout_within": _join([search(half, half) for half in halves], [0, middle]),
-    }
-    arrays = {f"{name}/{field}": array for name, table in tables.items() for field, array in asdict(table).items()}
+    itself = np.searchsorted(train_rows, heldout_rows) if stand_in else None
+    tables = measure(synthetic, real, heldout, halves, spec.k, itself=itself, search=search)
+    arrays = {f"{name}/{field}": array for name, table in asdict(tables).items() for field, array in table.items()}
     arrays |= {"train_rows": train_rows, "heldout_rows": heldout_rows}
     attributes = {
         "address": artifact.address,
@@ -99,20 +84,6 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
     write_h5(folder / NEIGHBORS, arrays, attributes)
 
 
-def without_itself(table: NeighborTable, itself: Int64[np.ndarray, " n"]) -> NeighborTable:
-    """A table without each query itself, or its last neighbour where it is not among them: one column less."""
-    drop = table.index == itself[:, None]
-    drop[~drop.any(axis=1), -1] = True
-    shape = (len(drop), drop.shape[1] - 1)
-    return NeighborTable(table.index[~drop].reshape(shape), table.distance[~drop].reshape(shape))
-
-
-def _join(tables: list[NeighborTable], offsets: list[int]) -> NeighborTable:
-    """Tables one below the other, their neighbours renumbered."""
-    index = [np.where(t.index < 0, -1, t.index + offset) for t, offset in zip(tables, offsets, strict=True)]
-    return NeighborTable(np.concatenate(index), np.concatenate([t.distance for t in tables]))
-
-
 def classify(context: Context, artifact: Artifact, folder: Path) -> None:
     """Class and attractor of every sample, fractions with intervals, attractors."""
     faiss.omp_set_num_threads(threads())
@@ -122,15 +93,12 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
     entry = read_thresholds(context, artifact.parent("thresholds"), size)
     confidence = artifact.parent("thresholds").params["confidence"]
     delta_m, delta_s = entry["delta_m"]["value"], entry["delta_s"]["value"]
-    classes = classify_samples(to_train.nearest, to_samples.nearest, delta_m, delta_s)
-    shares = fractions(classes, to_samples.index, to_samples.distance, delta_s, confidence)
-
     images = DistinctSet.of(sample_images(context.store, artifact.parents["samples"]))
     embedding = load_metric(context, artifact, artifact.params["metric"])
     vectors = as_vectors(context, artifact, embedding, "samples", images)
-    pairs = radius_pairs(vectors, delta_s, memory_mb=context.runtime.neighbor_memory_mb, gpu=use_gpu(context))
-    labels = components(len(images), pairs)
-    found = describe(labels, classes, to_train.nearest, to_samples.nearest)
+    memory, gpu = context.runtime.neighbor_memory_mb, use_gpu(context)
+    phases = sort_at(vectors, to_train, to_samples, delta_m, delta_s, confidence=confidence, memory_mb=memory, gpu=gpu)
+    classes, shares, labels, found = phases.classes, phases.fractions, phases.component, phases.attractors
     (train_rows,) = read_h5(path, "train_rows")
     keys = np.concatenate([read_h5(context.store.file(a, SAMPLES), "seed")[0] for a in artifact.parents["samples"]])
 

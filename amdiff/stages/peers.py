@@ -16,16 +16,15 @@ from amdiff.files import atomic_file, write_json
 from amdiff.neighbors.cells import cell_distances
 from amdiff.neighbors.embeddings import Embedding
 from amdiff.neighbors.knn import nearest_neighbors
-from amdiff.neighbors.sets import DistinctSet, ImageSource
+from amdiff.neighbors.sets import DistinctSet, ImageSource, Selection
 from amdiff.neighbors.vectors import Vectors
 from amdiff.phases.classes import MEMORIZED
 from amdiff.phases.intervals import wilson
 from amdiff.phases.peers import authentic, data_copying, nearest_ratio
 
 from .context import Context, say, threads
-from .files import NEIGHBORS, Selection, dataset_images, read_h5, sample_images
+from .files import NEIGHBORS, dataset_images, read_h5, sample_images
 from .measured import TABLE, class_numbers, read_distances, read_table
-from .measures import without_itself
 from .metrics import as_vectors, load_metric, use_gpu
 
 SUMMARY, SAMPLES = FILES["peers"]
@@ -85,7 +84,7 @@ def _within_train(context: Context, train: Vectors, wanted: np.ndarray) -> np.nd
     memory = context.runtime.neighbor_memory_mb
     found = nearest_neighbors(chosen, train, 2, memory_mb=memory, gpu=use_gpu(context))
     out = np.full(len(train.images), np.nan)
-    out[rows] = without_itself(found, rows).nearest
+    out[rows] = found.without(rows).nearest
     return out
 
 

@@ -10,8 +10,9 @@ import torch
 
 from amdiff.config import DiffusionSpec
 from amdiff.diffusion.exact import FiniteSet, Gaussian
+from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.schedules import Schedule
-from amdiff.landscape.basins import Search, bisect, scan, search_times
+from amdiff.landscape.basins import Search, bisect, find_basins, scan, search_times
 from amdiff.landscape.volumes import critical_times
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
@@ -136,3 +137,29 @@ def test_times_lie_below_the_last() -> None:
     assert search_times(SCHEDULE, 1, 25)[-1] == 976
     with pytest.raises(ValueError, match="0 to 999, got 1000"):
         search_times(SCHEDULE, 1000, 25)
+
+
+def test_basins_of_any_function_of_x_and_t() -> None:
+    """Through the one call: what the parts give, and the radii and volumes of their definition."""
+    memories = two_memories().float()
+    exact = FiniteSet(memories, SCHEDULE)
+    found = find_basins(lambda x, t: exact(x, t), memories, SCHEDULE, delta=0.05, copies=6, seed=4)
+    noise = torch.from_numpy(SampleNoise(4, range(2))((6, 1, 3, 4)))
+    plan = search(memories)
+    table, _ = scan(plan, memories, noise)
+    assert np.array_equal(found.distance, table, equal_nan=True)
+    times = plan.times[critical_times(table, plan.delta, 0.9, plan.delta).index]
+    assert np.array_equal(found.critical_time, times)
+    assert not found.failed.any()
+    for i in range(2):
+        for j in range(6):
+            signal, sigma = SCHEDULE.levels(times[i, j, None])
+            x = memories[i].double()
+            radius = float((x - (signal.item() * x + sigma.item() * noise[i, j])).norm())
+            assert found.radius[i, j] == pytest.approx(radius, rel=1e-6)
+            volume = 6 * np.log(np.pi) + 12 * np.log(radius) - np.log(720)
+            assert found.log_volume[i, j] == pytest.approx(volume, rel=1e-6)
+    # a target that is none comes back nowhere
+    assert find_basins(exact, -0.5 * memories, SCHEDULE, delta=0.05).failed.all()
+    with pytest.raises(ValueError, match="positive distance, got 0"):
+        find_basins(exact, memories, SCHEDULE, delta=0)

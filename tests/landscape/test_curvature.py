@@ -13,7 +13,7 @@ from amdiff.diffusion.memory import DenseAssociativeMemory, vp_level
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.schedules import Schedule
 from amdiff.diffusion.training import Trainer
-from amdiff.landscape.curvature import singular_values, spectra
+from amdiff.landscape.curvature import score_spectra, singular_values
 from amdiff.landscape.spectra import dimension_by_gap, dimension_by_threshold, normalisation
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
@@ -27,7 +27,7 @@ def test_central_orthonormal_spectra_are_those_of_the_exact_jacobian(t: int) -> 
     ab = float(SCHEDULE.alpha_bar[t])
     jacobian = DenseAssociativeMemory(memories).jacobian(ab**0.5 * images, *vp_level(ab))
     expected = float(SCHEDULE.sigma[t]) * torch.linalg.svdvals(jacobian)
-    found = spectra(FiniteSet(memories, SCHEDULE), images, t, SCHEDULE)
+    found = score_spectra(FiniteSet(memories, SCHEDULE), images, t, SCHEDULE)
     if t == 200:  # the score is no longer linear over a step of sigma; the order of magnitude holds
         assert (found - expected).abs().max() < 0.2 * expected.max()
     else:
@@ -52,7 +52,7 @@ def test_central_orthonormal_spectra_are_those_of_a_networks_jacobian() -> None:
 
         jacobians = torch.stack([torch.func.jacrev(score)(signal * p.flatten().float()) for p in points]).double()
         expected = sigma * torch.linalg.svdvals(jacobians)
-        found = spectra(trainer.ema, points.float(), t, SCHEDULE)
+        found = score_spectra(trainer.ema, points.float(), t, SCHEDULE)
         errors.append(((found - expected).abs().max() / expected.max()).item())
     assert errors[0] < 1e-3
     assert errors[1] < 1e-2
@@ -71,21 +71,21 @@ def test_gaussian_directions_agree_once_normalised(method: str) -> None:
     memory, t = torch.zeros(1, 1, 6, 6, dtype=torch.float64), 15
     sigma, d = float(SCHEDULE.sigma[t]), 36
     rows = 400 * d
-    found = spectra(
+    found = score_spectra(
         FiniteSet(memory, SCHEDULE), memory, t, SCHEDULE, method=method, rows=rows, noise=SampleNoise(0, [7])
     ) / normalisation(sigma, rows, 1.0)
     assert torch.allclose(found * sigma**2, torch.ones_like(found), atol=0.12)
-    orthonormal = spectra(FiniteSet(memory, SCHEDULE), memory, t, SCHEDULE) / normalisation(sigma, d, 1 / d)
+    orthonormal = score_spectra(FiniteSet(memory, SCHEDULE), memory, t, SCHEDULE) / normalisation(sigma, d, 1 / d)
     assert torch.allclose(orthonormal * sigma**2, torch.ones_like(orthonormal), rtol=1e-9)
 
 
 def test_the_batch_changes_nothing() -> None:
     memories = torch.rand(5, 1, 3, 3, dtype=torch.float64) * 2 - 1
     model = FiniteSet(memories, SCHEDULE)
-    large = spectra(model, memories, 2, SCHEDULE, rows=36, noise=SampleNoise(1, range(5)))
-    small = spectra(model, memories, 2, SCHEDULE, rows=36, noise=SampleNoise(1, range(5)), batch=7)
+    large = score_spectra(model, memories, 2, SCHEDULE, rows=36, noise=SampleNoise(1, range(5)))
+    small = score_spectra(model, memories, 2, SCHEDULE, rows=36, noise=SampleNoise(1, range(5)), batch=7)
     assert torch.allclose(small, large, rtol=1e-9)
-    one = spectra(model, memories[3:4], 2, SCHEDULE, rows=36, noise=SampleNoise(1, [3]))
+    one = score_spectra(model, memories[3:4], 2, SCHEDULE, rows=36, noise=SampleNoise(1, [3]))
     assert torch.allclose(one[0], large[3], rtol=1e-9)
 
 
@@ -96,7 +96,7 @@ def test_a_plane_of_data_has_dimension_two() -> None:
     )
     model = Gaussian.fitted(plane.view(-1, 1, 4, 4), SCHEDULE)
     t = 2
-    found = spectra(model, plane[:5].view(-1, 1, 4, 4), t, SCHEDULE).numpy()
+    found = score_spectra(model, plane[:5].view(-1, 1, 4, 4), t, SCHEDULE).numpy()
     sigma = float(SCHEDULE.sigma[t])
     assert dimension_by_gap(found).tolist() == [2] * 5
     assert dimension_by_threshold(found / normalisation(sigma, 16, 1 / 16), sigma, 0.5).tolist() == [2] * 5
@@ -105,7 +105,7 @@ def test_a_plane_of_data_has_dimension_two() -> None:
 def test_a_memory_has_dimension_zero() -> None:
     memory = torch.rand(1, 1, 4, 4, dtype=torch.float64)
     sigma = float(SCHEDULE.sigma[2])
-    found = spectra(FiniteSet(memory, SCHEDULE), memory, 2, SCHEDULE).numpy() / sigma
+    found = score_spectra(FiniteSet(memory, SCHEDULE), memory, 2, SCHEDULE).numpy() / sigma
     assert dimension_by_threshold(found, sigma, 0.5).tolist() == [0]
     assert dimension_by_gap(found).tolist() == [0]
 
@@ -118,11 +118,11 @@ def test_one_sided_rows_hold_the_score_itself() -> None:
     q = torch.from_numpy(SampleNoise(0, [7])((rows, d))[0]).double()
     own = -float(SCHEDULE.alpha_bar[t] ** 0.5) * image.flatten() / sigma**2
     for method, offset in (("central", 0 * own), ("one-sided", own)):
-        found = spectra(model, image, t, SCHEDULE, method=method, rows=rows, noise=SampleNoise(0, [7]))
+        found = score_spectra(model, image, t, SCHEDULE, method=method, rows=rows, noise=SampleNoise(0, [7]))
         assert torch.allclose(found[0], torch.linalg.svdvals(offset - q / sigma), rtol=1e-9)
 
 
 def test_too_few_rows_are_refused() -> None:
     memory = torch.zeros(1, 4)
     with pytest.raises(ValueError, match="in 4 dimensions orthonormal directions are 4 rows"):
-        spectra(FiniteSet(memory, SCHEDULE), memory, 2, SCHEDULE, rows=3, noise=SampleNoise(0, [0]))
+        score_spectra(FiniteSet(memory, SCHEDULE), memory, 2, SCHEDULE, rows=3, noise=SampleNoise(0, [0]))

@@ -125,14 +125,14 @@ def test_spectra_are_those_of_the_exact_jacobian(finished: tuple[Path, Plan], pi
 @pytest.mark.parametrize("directions", ["gaussian", "orthonormal"])
 def test_one_sided_rows_are_scores(finished: tuple[Path, Plan], pipeline: Path, directions: str) -> None:
     """Algorithm 3: the rows are the scores themselves, whatever their mean."""
-    from amdiff.landscape.curvature import spectra
+    from amdiff.landscape.curvature import score_spectra
 
     root, plan = finished
     model = text_to_image(pipeline)
     latent = torch.from_numpy(stored(root, of(plan, "generate")[0], "latent"))
     noise = SampleNoise(5, [0]) if directions == "gaussian" else None
     rows = 300 if noise else 256
-    found = spectra(
+    found = score_spectra(
         model.guided("a cat", SCALE), latent[None], TIME, model.schedule, method="one-sided", rows=rows, noise=noise,
         batch=64,
     )[0]  # fmt: skip

@@ -1,0 +1,121 @@
+"""A synthetic set, sorted: classes with intervals, and attractors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int8, Int64
+
+from amdiff.config import FixedThresholds, HeldoutThresholds, ValleyThresholds
+from amdiff.neighbors.arrays import embed_source
+from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
+from amdiff.neighbors.radius import radius_pairs
+from amdiff.neighbors.sets import Selection
+from amdiff.neighbors.vectors import Vectors
+
+from .attractors import Attractors, components, describe
+from .classes import Fractions, classify, fractions
+from .distances import Pair
+from .tables import Tables, measure
+from .thresholds import find_thresholds
+
+MOST_HELDOUT = 2000
+"""Training images that stand for held-out ones, at most."""
+
+
+@dataclass(frozen=True)
+class Phases:
+    """The three classes of a synthetic set, at given thresholds."""
+
+    classes: Int8[np.ndarray, " n"]
+    """Of each sample: 0 memorized, 1 spurious, 2 generalized."""
+    fractions: Fractions
+    component: Int64[np.ndarray, " n"]
+    """Of the radius graph of S' at delta_s: the samples of one are one attractor. The largest is 0."""
+    attractors: Attractors
+    """The components of at least two samples."""
+
+
+def sort_at(
+    samples: Vectors,
+    to_train: NeighborTable,
+    to_samples: NeighborTable,
+    delta_m: float,
+    delta_s: float,
+    *,
+    confidence: float = 0.95,
+    memory_mb: float = 1024,
+    gpu: bool = False,
+) -> Phases:
+    """Sort samples by their neighbours in S and in S' (eq. 9-11), and find their attractors.
+
+    ``memory_mb`` bounds the blocks of the search for attractors, in MiB; ``gpu`` searches on a GPU. Raises
+    ``ValueError`` for fewer than two samples or neighbours, or thresholds that are not positive.
+    """
+    classes = classify(to_train.nearest, to_samples.nearest, delta_m, delta_s)
+    shares = fractions(classes, to_samples.index, to_samples.distance, delta_s, confidence)
+    component = components(len(classes), radius_pairs(samples, delta_s, memory_mb=memory_mb, gpu=gpu))
+    return Phases(classes, shares, component, describe(component, classes, to_train.nearest, to_samples.nearest))
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """A synthetic set, measured, with thresholds of its own, and sorted."""
+
+    tables: Tables
+    thresholds: Pair
+    phases: Phases
+    heldout: bool
+    """False where training images, each without itself, stood for held-out ones."""
+
+
+def sort_samples(
+    samples: Vectors,
+    train: Vectors,
+    heldout: Vectors | None = None,
+    *,
+    thresholds: FixedThresholds | HeldoutThresholds | ValleyThresholds | None = None,
+    k: int = 5,
+    memory_mb: float = 1024,
+) -> Sorted:
+    """Find thresholds and sort the samples into memorized, spurious and generalized.
+
+    All sets are of one metric (``neighbors.embed``). ``thresholds`` is how they are found, ``valley`` by default;
+    ``heldout`` are real images that the generator has not seen, of which ``valley`` and ``heldout`` thresholds need 20.
+    Without them training images stand for real ones, at most 2,000, each compared with the others, so that near
+    duplicates among them make thresholds smaller. ``k`` neighbours are kept. Raises ``ValueError`` where there are too
+    few samples or held-out images.
+    """
+    if len(samples.images) < 2:
+        raise ValueError(f"samples are compared with one another; got {len(samples.images)}, at least 2 are needed")
+    if k < 2:
+        raise ValueError(f"intervals need two neighbours of each sample at least, got k = {k}")
+    itself = None
+    if heldout is None:
+        itself = np.random.default_rng(0).permutation(len(train.images))[:MOST_HELDOUT]
+        heldout = _part(train, itself)
+    count = len(heldout.images)
+    halves = [_part(heldout, np.arange(count)[part]) for part in (slice(0, count // 2), slice(count // 2, None))]
+
+    def search(queries: Vectors, database: Vectors, wanted: int) -> NeighborTable:
+        return nearest_neighbors(queries, database, wanted, memory_mb=memory_mb)
+
+    tables = measure(samples, train, heldout, halves, k, itself=itself, search=search)
+    spec = thresholds or ValleyThresholds(method="valley")
+    distances = tables.distances(len(train.images), np.arange(count), stand_in=itself is not None)
+    (pair,) = find_thresholds([distances], spec)
+    phases = sort_at(
+        samples,
+        tables.samples_to_train,
+        tables.samples_to_samples,
+        pair.delta_m.value,
+        pair.delta_s.value,
+        confidence=spec.confidence,
+        memory_mb=memory_mb,
+    )
+    return Sorted(tables, pair, phases, itself is None)
+
+
+def _part(whole: Vectors, rows: Int64[np.ndarray, " n"]) -> Vectors:
+    return embed_source(Selection(whole.images.source, rows), whole.embedding)

@@ -1,0 +1,51 @@
+"""Models of diffusers in a notebook: against diffusers' own sampling."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteScheduler, UNet2DModel
+
+from amdiff.diffusion import ddim_steps, from_diffusers
+from amdiff.diffusion.sampling import reverse
+
+
+def unet() -> UNet2DModel:
+    torch.manual_seed(0)
+    return UNet2DModel(
+        sample_size=8, in_channels=1, out_channels=1, block_out_channels=(8, 8), layers_per_block=1,
+        down_block_types=("DownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "UpBlock2D"), norm_num_groups=4,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
+@pytest.mark.parametrize("betas", ["linear", "squaredcos_cap_v2"])
+def test_the_flow_is_that_of_diffusers(prediction: str, betas: str) -> None:
+    scheduler = DDIMScheduler(
+        num_train_timesteps=50, beta_schedule=betas, prediction_type=prediction, clip_sample=True,
+        timestep_spacing="linspace",
+    )  # fmt: skip
+    network = unet()
+    denoiser, schedule = from_diffusers(network, scheduler)
+    x = torch.randn(3, 1, 8, 8)
+    with torch.no_grad():
+        scheduler.set_timesteps(50)
+        theirs = x
+        for t in scheduler.timesteps:
+            out = network(theirs, t).sample
+            theirs = scheduler.step(out, int(t), theirs, use_clipped_model_output=True).prev_sample
+    ours = reverse(denoiser, x, ddim_steps(schedule, 50))
+    assert len(schedule) == 50
+    assert np.allclose(ours, theirs, atol=2e-4)
+
+
+def test_other_processes_are_refused() -> None:
+    with pytest.raises(ValueError, match="FlowMatchEulerDiscreteScheduler samples no VP process"):
+        from_diffusers(unet(), FlowMatchEulerDiscreteScheduler())
+    with pytest.raises(ValueError, match="end in pure noise"):
+        from_diffusers(unet(), DDIMScheduler(rescale_betas_zero_snr=True))
+    odd = DDPMScheduler()
+    odd.register_to_config(prediction_type="flow")
+    with pytest.raises(ValueError, match="predicts 'flow'; expected one of epsilon"):
+        from_diffusers(unet(), odd)
