@@ -39,7 +39,7 @@ VERSIONS = {
     "curvature": 1,
     "energy": 1,
     "likelihood": 1,
-    "report": 6,
+    "report": 7,
     "comparison": 1,
     "pipeline": 1,
     "generate": 1,

@@ -89,7 +89,13 @@ def audit(
     train: Annotated[Path, typer.Option(help="Training images: a folder, .npy, .npz or HDF5.")],
     synthetic: Annotated[Path, typer.Option(help="Samples: the same, or the folder of a diffusers pipeline.")],
     heldout: Annotated[Path | None, typer.Option(help="Real images that are no training data.")] = None,
-    metric: Annotated[str, typer.Option(help="pixels, stlpips-alex, lpips-alex, -vgg or -squeeze.")] = "pixels",
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="pixels (the default), stlpips-alex, lpips-alex, -vgg or -squeeze. May be given several times: the "
+            "first decides, the report shows all."
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the results, and of work that is resumed.")] = Path("audit"),
     fail_above: Annotated[
         float | None, typer.Option(help="Exit status 1 where a larger share of the samples is memorized.")
@@ -105,7 +111,8 @@ def audit(
     """Which samples are copies of training images, which come again and again, and which are new."""
     from amdiff.commands.audit import Audit, audit
 
-    asked = Audit(train, synthetic, heldout, metric, out, fail_above, samples, resize, crop, values, key)
+    metrics = tuple(metric or ["pixels"])
+    asked = Audit(train, synthetic, heldout, metrics, out, fail_above, samples, resize, crop, values, key)
     raise typer.Exit(audit(asked))
 
 

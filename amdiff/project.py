@@ -148,9 +148,10 @@ def _heldout_needs(experiment: ExperimentSpec, dataset: DatasetSpec) -> Iterator
     """(K, number of held-out images that are needed there, what needs them)."""
     sizes = experiment.first_sizes
     stand_in = experiment.trained_elsewhere and not dataset.has_test
-    if isinstance(experiment.thresholds, EstimatedThresholds) and not stand_in:
-        size = min(sizes) if experiment.thresholds.pooled else max(sizes)
-        yield size, 20, f"thresholds of method {experiment.thresholds.method!r}"
+    for _, thresholds in experiment.sortings:
+        if isinstance(thresholds, EstimatedThresholds) and not stand_in:
+            size = min(sizes) if thresholds.pooled else max(sizes)
+            yield size, 20, f"thresholds of method {thresholds.method!r}"
     if isinstance(experiment.denoiser, ExactDenoiser) and experiment.denoiser.memories == "heldout":
         yield max(sizes), max(sizes), "'memories: heldout'"
 

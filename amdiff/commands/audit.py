@@ -20,7 +20,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from PIL import Image, UnidentifiedImageError
 
-from amdiff.artifacts import FILES, Artifact, Store
+from amdiff.artifacts import FILES, Store
 from amdiff.config import ConfigError, parse_config
 from amdiff.data.images import DataError
 from amdiff.data.own import array_type, folder_files
@@ -30,7 +30,7 @@ from amdiff.phases.classes import CLASSES, MEMORIZED
 from amdiff.plan import ExperimentPlan, Plan
 from amdiff.project import prepare
 from amdiff.stages import make
-from amdiff.stages.files import IMAGES
+from amdiff.stages.files import IMAGES, image_names
 from amdiff.stages.measured import SUMMARY, TABLE, THRESHOLDS, class_numbers
 
 from . import show
@@ -49,7 +49,8 @@ class Audit:
     """Samples: the same, or the folder of a diffusers pipeline, which samples."""
     heldout: Path | None = None
     """Real images that are no training data."""
-    metric: str = "pixels"
+    metrics: tuple[str, ...] = ("pixels",)
+    """The first decides; the report shows all."""
     out: Path = Path("audit")
     fail_above: float | None = None
     """Share of memorized samples above which the exit status is 1."""
@@ -154,7 +155,8 @@ def configuration(asked: Audit) -> dict[str, Any]:
     experiment = {
         "dataset": "train",
         "denoiser": denoiser,
-        "neighbors": {"metric": asked.metric},
+        "neighbors": {"metric": asked.metrics[0]},
+        "also": [{"metric": metric} for metric in asked.metrics[1:]],
         "panels": {"columns": 12},
         "peers": {},
         **model,
@@ -237,7 +239,7 @@ def _write(asked: Audit, plan: Plan, root: Path) -> dict[str, Any]:
         "delta_s": about["delta_s"],
         "n_train": about["size"],
         "n_synthetic": about["n_samples"],
-        "metric": asked.metric,
+        "metric": asked.metrics[0],
         "confidence": about["confidence"],
         "heldout": not stand_in,
         "notes": list(plan.notes),
@@ -264,17 +266,12 @@ def _named(store: Store, experiment: ExperimentPlan, path: Path) -> pa.Table:
     for name in measured.column_names:
         table = table.append_column(name, measured[name])
     own = next(iter(experiment.models[0].shards[0].parents.get("given", ())), None)
-    if own is not None and (names := _names(store, own)) is not None:
+    if own is not None and (names := image_names(store, own)) is not None:
         table = table.append_column("file", pa.array(names[table["index"].to_numpy()]))
-    if (names := _names(store, experiment.dataset)) is not None:
+    if (names := image_names(store, experiment.dataset)) is not None:
         for rank in (n.rsplit("_", 1)[1] for n in table.column_names if n.startswith("train_neighbor_")):
             row = table[f"train_neighbor_{rank}"]
             there = row.is_valid().to_numpy()
             found = names[np.where(there, row.fill_null(0).to_numpy(), 0)]
             table = table.append_column(f"train_file_{rank}", pa.array(found, mask=~there))
     return table
-
-
-def _names(store: Store, dataset: Artifact) -> np.ndarray | None:
-    with h5py.File(store.file(dataset, IMAGES), "r") as file:
-        return file["names"].asstr(errors="replace")[:] if "names" in file else None

@@ -29,6 +29,7 @@ from .measures import (
     BorrowedThresholds,
     EstimatedThresholds,
     NeighborsSpec,
+    OtherMetricSpec,
     PanelsSpec,
     PeersSpec,
     ThresholdsSpec,
@@ -55,6 +56,8 @@ class ExperimentSpec(Spec):
     sampling: SamplingSpec = SamplingSpec()
     neighbors: NeighborsSpec = NeighborsSpec()
     thresholds: ThresholdsSpec = ValleyThresholds(method="valley")
+    also: tuple[OtherMetricSpec, ...] = ()
+    """Other metrics by which the same samples are sorted; analyses go by the first, that of neighbors."""
     panels: PanelsSpec = PanelsSpec()
     peers: PeersSpec | None = None
     """The field's other measures of copying; null for none."""
@@ -75,6 +78,8 @@ class ExperimentSpec(Spec):
         values = super().identity()
         if self.peers is None:
             del values["peers"]
+        if not self.also:
+            del values["also"]
         return values
 
     def with_sizes(self, sizes: tuple[int, ...]) -> ExperimentSpec:
@@ -87,9 +92,16 @@ class ExperimentSpec(Spec):
         return self.sizes if isinstance(self.sizes, GridSpec) and self.sizes.known is None else None
 
     @property
+    def sortings(self) -> tuple[tuple[NeighborsSpec, ThresholdsSpec], ...]:
+        """How the samples are sorted: by which neighbours, and at which thresholds; the first decides."""
+        others = ((self.neighbors.model_copy(update={"metric": o.metric}), o.thresholds) for o in self.also)
+        return ((self.neighbors, self.thresholds), *others)
+
+    @property
     def metrics(self) -> list[str]:
         """The metrics that it uses, each once."""
-        used = [self.neighbors.metric, *(a.metric for a in self.analyses.values() if isinstance(a, BasinSpec))]
+        sorting = (neighbors.metric for neighbors, _ in self.sortings)
+        used = [*sorting, *(a.metric for a in self.analyses.values() if isinstance(a, BasinSpec))]
         return list(dict.fromkeys(used))
 
     @property
@@ -128,11 +140,15 @@ class ExperimentSpec(Spec):
             raise ValueError(f"training: the denoiser {self.denoiser.kind!r} is not trained; leave 'training' out")
         if isinstance(self.denoiser, PretrainedDenoiser) and self.open_grid is not None:
             raise ValueError("sizes: of models that are there give a list, or a grid's fall and plateau")
-        if isinstance(self.thresholds, EstimatedThresholds) and self.neighbors.heldout_limit < 20:
-            raise ValueError(
-                f"thresholds of method {self.thresholds.method!r} need neighbors.heldout_limit >= 20, "
-                f"got {self.neighbors.heldout_limit}"
-            )
+        named = [neighbors.metric for neighbors, _ in self.sortings]
+        if len(set(named)) < len(named):
+            raise ValueError(f"also: name other metrics than that of neighbors, each once; got {', '.join(named)}")
+        for _, thresholds in self.sortings:
+            if isinstance(thresholds, EstimatedThresholds) and self.neighbors.heldout_limit < 20:
+                raise ValueError(
+                    f"thresholds of method {thresholds.method!r} need neighbors.heldout_limit >= 20, "
+                    f"got {self.neighbors.heldout_limit}"
+                )
         if isinstance(basin := self.analyses.get("basin"), BasinSpec) and basin.delta == "delta_m":
             ours, theirs = basin.metric, self.neighbors.metric
             if "pixels" in (ours, theirs) and ours != theirs:

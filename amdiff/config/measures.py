@@ -118,6 +118,16 @@ ThresholdsSpec = Annotated[
 ]
 
 
+class OtherMetricSpec(Spec):
+    """The same samples sorted by another metric, to browse and to compare with."""
+
+    metric: Metric
+    thresholds: Annotated[FixedThresholds | HeldoutThresholds | ValleyThresholds, Field(discriminator="method")] = (
+        ValleyThresholds(method="valley")
+    )
+    """Of this metric; found as those of the first one are."""
+
+
 class PeersSpec(Spec):
     """The field's other measures of copying, to compare with (``phases.peers``)."""
 
@@ -140,3 +150,8 @@ class PanelsSpec(Spec):
     """Samples of each class that are drawn."""
     neighbors: Annotated[int, Field(ge=1, le=16)] = 4
     """Neighbours drawn for each sample, in S and in S'."""
+    browse: Annotated[int, Field(ge=0, le=10_000)] = 96
+    """Samples of each class, K and metric that can be browsed on the page: from both ends of the paper's order, the
+    clearest and those next to the threshold; 0 for none."""
+    browse_mb: Annotated[float, Field(gt=0)] = 24
+    """Pixels of all pictures that can be browsed, in MiB; where there are more, fewer samples are shown."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from .browser import SCRIPT, Browser
 
 CAPTIONS = Path(__file__).with_name("captions")
 
@@ -68,8 +71,10 @@ def render(
     tables: Sequence[Table],
     configuration: str,
     provenance: Sequence[tuple[str, str]],
+    browser: Browser | None = None,
 ) -> str:
-    """The page; every string is escaped."""
+    """The page; every string is escaped, and its one script, if any, is the only one that a browser will run."""
+    script = SCRIPT.read_text(encoding="utf-8") if browser else ""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -82,7 +87,17 @@ def render(
         tables=tables,
         configuration=configuration,
         provenance=provenance,
+        browser=browser,
+        script=script,
+        policy=_policy(script),
     )
+
+
+def _policy(script: str) -> str:
+    """What a browser may load and run: pictures and tables that are in the page, its style, and this script."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    allowed = f"'sha256-{digest}'" if script else "'none'"
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}"
 
 
 def make_table(

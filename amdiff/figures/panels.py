@@ -52,7 +52,7 @@ def panel(strips: Sequence[Strip], color: str, title: str, columns: int = 2) -> 
 
 
 def attractor_panel(
-    groups: Sequence[tuple[str, UInt8[np.ndarray, "m c h w"], UInt8[np.ndarray, "c h w"], float]], title: str
+    groups: Sequence[tuple[str, UInt8[np.ndarray, "_ c h w"], UInt8[np.ndarray, "c h w"], float]], title: str
 ) -> Figure:
     """Visits to each attractor, one a row, and behind them the nearest training image.
 

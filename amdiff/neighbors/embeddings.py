@@ -55,6 +55,9 @@ LABELS = {
 }
 """Every metric, as the axes of figures name it."""
 
+SQUARED = LABELS.keys() - {"pixels"}
+"""Metrics that are squared distances of vectors."""
+
 
 def _pixel_values(images: UInt8[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n d"]:
     """The pixel values 0..255 themselves: integers, so that float64 distances are exact."""

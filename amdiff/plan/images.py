@@ -18,13 +18,16 @@ from dataclasses import dataclass
 from amdiff.artifacts import Artifact
 from amdiff.config import (
     BasinSpec,
+    BorrowedThresholds,
     Config,
     EstimatedThresholds,
     ExactDenoiser,
     ExperimentSpec,
     GivenSamples,
+    NeighborsSpec,
     PeersSpec,
     SamplingSpec,
+    ThresholdsSpec,
 )
 
 from .experiments import (
@@ -65,6 +68,8 @@ class Sweep:
     thresholds: tuple[Artifact, ...]
     """One for each K, or the same for all."""
     classify: tuple[Artifact, ...]
+    also: tuple[Artifact, ...]
+    """Classes by other metrics: for each of them, each K."""
 
 
 def image_experiment(
@@ -113,23 +118,41 @@ def _sweep(
     lender: ExperimentPlan | None,
 ) -> Sweep:
     """Models, neighbours, thresholds and classes for each of ``sizes``."""
-    metric = metrics[spec.neighbors.metric]
-    # where nothing may be held out, training images stand for real ones that are not
-    stand_in = {"stand_in": True} if spec.trained_elsewhere and not config.datasets[spec.dataset].has_test else {}
     models = tuple(_model(name, spec, config, dataset, size) for size in sizes)
+    # where nothing may be held out, training images stand for real ones that are not
+    stand_in = spec.trained_elsewhere and not config.datasets[spec.dataset].has_test
+    (tables, found, classified), *others = (
+        _sorted(spec, neighbors, thresholds, models, dataset, metrics[neighbors.metric], lender, stand_in)
+        for neighbors, thresholds in spec.sortings
+    )
+    return Sweep(models, tables, found, classified, tuple(artifact for *_, also in others for artifact in also))
+
+
+def _sorted(
+    spec: ExperimentSpec,
+    neighbors: NeighborsSpec,
+    own: ThresholdsSpec,
+    models: tuple[ModelPlan, ...],
+    dataset: Artifact,
+    metric: Groups,
+    lender: ExperimentPlan | None,
+    stand_in: bool,
+) -> tuple[tuple[Artifact, ...], tuple[Artifact, ...], tuple[Artifact, ...]]:
+    """Neighbours, thresholds and classes of each model by one metric; ``lender`` if the thresholds are borrowed."""
+    extra = {"stand_in": True} if stand_in else {}
     tables = tuple(
         Artifact(
             "neighbors",
             spec.dataset,
             label(m.size),
-            {"size": m.size, "subset_seed": spec.subset_seed, **spec.neighbors.identity(), **stand_in},
+            {"size": m.size, "subset_seed": spec.subset_seed, **neighbors.identity(), **extra},
             {"dataset": (dataset,), "samples": m.shards, **metric},
         )
         for m in models
     )
-    own = spec.thresholds
     pooled = isinstance(own, EstimatedThresholds) and own.pooled
     settings = {key: value for key, value in own.identity().items() if key != "experiment"}  # what it lends is a parent
+    borrowed = isinstance(own, BorrowedThresholds)
     thresholds = tuple(
         Artifact(
             "thresholds",
@@ -138,7 +161,7 @@ def _sweep(
             settings,
             {
                 "neighbors": tables if pooled else (table,),
-                **({"lent": (lender.lends(model.size),)} if lender else {}),
+                **({"lent": (lender.lends(model.size),)} if lender and borrowed else {}),
             },
         )
         for model, table in zip(models, tables, strict=True)
@@ -148,12 +171,12 @@ def _sweep(
             "classify",
             spec.dataset,
             label(model.size),
-            {"metric": spec.neighbors.metric, "size": model.size},
+            {"metric": neighbors.metric, "size": model.size},
             {"samples": model.shards, "neighbors": (table,), "thresholds": (found,), **metric},
         )
         for model, table, found in zip(models, tables, thresholds, strict=True)
     )
-    return Sweep(models, tables, thresholds, classified)
+    return tables, thresholds, classified
 
 
 def _parts(spec: ExperimentSpec, sweep: Sweep, dataset: Artifact, metrics: Mapping[str, Groups]) -> Groups:
@@ -165,6 +188,7 @@ def _parts(spec: ExperimentSpec, sweep: Sweep, dataset: Artifact, metrics: Mappi
         "neighbors": sweep.neighbors,
         "thresholds": tuple({t.address: t for t in sweep.thresholds}.values()),
         "classify": sweep.classify,
+        **({"also": sweep.also} if sweep.also else {}),
         **({"peers": _peers(spec, spec.peers, sweep, dataset, metrics)} if spec.peers else {}),
         **{
             stage: tuple(

@@ -40,6 +40,7 @@ SECTIONS = {
             "samples.parquet",
         ),
     ),
+    "metrics": Section({}, ("metrics.csv",)),
     "peers": Section({}, ("peers.csv", "c_t.csv")),
     "basin": Section(
         {
@@ -77,4 +78,5 @@ def sections_of(spec: AnyExperiment) -> tuple[str, ...]:
     """The sections of an experiment's report."""
     if isinstance(spec, CircleSpec):
         return ("circle", "training")
-    return ("phases", *(("peers",) if spec.peers else ()), *spec.analyses, *(("training",) if spec.trained else ()))
+    other = (*(("metrics",) if spec.also else ()), *(("peers",) if spec.peers else ()))
+    return ("phases", *other, *spec.analyses, *(("training",) if spec.trained else ()))

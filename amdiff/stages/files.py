@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import h5py
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64, Shaped, UInt8
 
 from amdiff.artifacts import FILES, Artifact, Store
 from amdiff.files import ArtifactError, atomic_file, write_bytes
@@ -62,6 +62,19 @@ def _read(part: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
 def dataset_images(store: Store, dataset: Artifact) -> H5Images:
     """All images of a canonical dataset, the training part first."""
     return H5Images([store.file(dataset, IMAGES)], "images")
+
+
+def image_names(
+    store: Store, dataset: Artifact, rows: Int64[np.ndarray, " n"] | None = None
+) -> Shaped[np.ndarray, " n"] | None:
+    """Files that the images of a canonical dataset were, of all or of some; None where they were no files."""
+    with h5py.File(store.file(dataset, IMAGES), "r") as file:
+        if "names" not in file:
+            return None
+        if rows is None:
+            return file["names"].asstr(errors="replace")[:]
+        distinct, back = np.unique(rows, return_inverse=True)
+        return file["names"].asstr(errors="replace")[distinct][back] if len(rows) else np.empty(0, object)
 
 
 def dataset_counts(store: Store, dataset: Artifact) -> tuple[int, int]:

@@ -22,10 +22,10 @@ class Gallery:
         self.samples, self.dataset = samples, dataset
         self.classes = class_numbers(table)
         self.attractor = table["attractor"].to_numpy(zero_copy_only=False)
-        self._train = _columns(table, "train")
-        self._near = _columns(table, "sample")
-        self.to_train = self._train[1][:, 0]
-        self.to_samples = self._near[1][:, 0]
+        self.train = _columns(table, "train")
+        self.near = _columns(table, "sample")
+        self.to_train = self.train[1][:, 0]
+        self.to_samples = self.near[1][:, 0]
 
     def ranked(self, name: str) -> Int64[np.ndarray, " m"]:
         """Samples of a class, the clearest cases first."""
@@ -67,8 +67,8 @@ class Gallery:
         return [
             Strip(
                 self.samples.rows(np.array([s]))[0],
-                *self._neighbors(self._train, self.dataset, s, neighbors),
-                *self._neighbors(self._near, self.samples, s, neighbors),
+                *self._neighbors(self.train, self.dataset, s, neighbors),
+                *self._neighbors(self.near, self.samples, s, neighbors),
             )
             for s in samples
         ]
@@ -80,7 +80,7 @@ class Gallery:
             members = np.flatnonzero(self.attractor == entry["attractor"])
             order = members[np.argsort(self.to_samples[members], kind="stable")][:visits]
             closest = members[np.argmin(self.to_train[members])]
-            nearest = self.dataset.rows(self._train[0][closest, :1])[0]
+            nearest = self.dataset.rows(self.train[0][closest, :1])[0]
             label = f"{entry['size']} visits"
             rows.append((label, self.samples.rows(np.sort(order)), nearest, entry["train_distance"]))
         return rows

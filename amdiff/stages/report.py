@@ -42,6 +42,7 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
         write_bytes(folder / "tables" / name, content)
     dataset = context.store.record(artifact.parent("dataset"))
     page = render(
+        browser=next((section.browser for section in parts if section.browser), None),
         title=artifact.params["experiment"],
         address=artifact.address,
         headline=[line for section in parts for line in section.headline],

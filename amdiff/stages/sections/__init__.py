@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from amdiff.artifacts import Artifact
+from amdiff.figures.browser import Browser
 from amdiff.figures.page import Table
 
 from ..context import Context
@@ -26,10 +27,13 @@ class Part:
     warnings: Sequence[str] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Further files of tables/, by name."""
+    browser: Browser | None = None
+    """Samples to browse on the page."""
 
 
 PARTS = {
     "phases": "phases",
+    "metrics": "metrics",
     "peers": "peers",
     "basin": "landscape",
     "curvature": "landscape",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
@@ -13,12 +15,14 @@ from matplotlib.figure import Figure
 from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec, ValleyThresholds
 from amdiff.figures import pages, panels, phases as drawing
+from amdiff.figures.browser import Browser
 from amdiff.figures.style import COLORS
 from amdiff.neighbors.embeddings import LABELS
 from amdiff.phases.classes import CLASSES
 
+from ..browsing import Sized, browser
 from ..context import Context
-from ..files import dataset_images, sample_images
+from ..files import dataset_images, image_names, sample_images
 from ..galleries import Gallery
 from ..measured import TABLE, read_distances, read_summaries, read_thresholds, spurious_peak
 from . import Part
@@ -71,7 +75,33 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         pages.headline(summaries, thresholds),
         pages.warnings(thresholds, dataset["provenance"].get("images", {})),
         {"samples.parquet": table.getvalue()},
+        _browser(context, artifact, spec, galleries, {s["size"]: s for s in summaries}),
     )
+
+
+def _browser(
+    context: Context,
+    artifact: Artifact,
+    spec: ExperimentSpec,
+    galleries: dict[int, Gallery],
+    summaries: dict[int, dict[str, Any]],
+) -> Browser | None:
+    """Samples of every K by every metric."""
+    own = spec.neighbors.metric
+    sized = {size: Sized({own: gallery}, {own: summaries[size]}) for size, gallery in galleries.items()}
+    others = artifact.reads.get("also", ())
+    for other, summary in zip(others, read_summaries(context, others), strict=True):
+        size, metric = other.params["size"], other.params["metric"]
+        table = pq.read_table(context.store.file(other, TABLE))
+        sized[size].galleries[metric] = Gallery(table, galleries[size].samples, galleries[size].dataset)
+        sized[size].summaries[metric] = summary
+
+    def names(dataset: Artifact | None, rows: np.ndarray) -> list[str | None]:
+        found = None if dataset is None else image_names(context.store, dataset, rows)
+        return [None] * len(rows) if found is None else found.tolist()
+
+    given = artifact.reads["samples"][0].parents.get("given", (None,))[0]
+    return browser(sized, spec.panels, partial(names, given), partial(names, artifact.parent("dataset")))
 
 
 def _most_visited(summary: dict[str, Any]) -> int:

@@ -1,0 +1,163 @@
+// Samples of the report, to browse: choose K, metric and class, sort, look closer. Needs nothing but the page itself.
+(() => {
+  "use strict";
+  const CLASSES = ["memorized", "spurious", "generalized"];
+  const PAGE = 24; // samples that are drawn at once
+  const data = JSON.parse(document.getElementById("browse-data").textContent);
+  const byId = (id) => document.getElementById(id);
+  const controls = Object.fromEntries(
+    ["size", "metric", "class", "sort", "order"].map((name) => [name, byId(`browse-${name}`)]),
+  );
+  const [list, count, more, dialog] = ["list", "count", "more", "closer"].map((name) => byId(`browse-${name}`));
+  const sheets = new Map(); // K to its decoded picture
+  let found = []; // samples in the chosen order
+  let drawn = 0;
+  let open = -1; // place in `found` of the sample that is looked at closer
+
+  const create = (tag, properties = {}, ...children) => {
+    const element = Object.assign(document.createElement(tag), properties);
+    element.append(...children);
+    return element;
+  };
+  const option = (value, text) => create("option", { value, textContent: text });
+  const digits = (value) => (value === null ? "–" : String(Number(value.toPrecision(3))));
+  const sheet = () => data.sheets[controls.size.selectedIndex];
+  const sorting = () => sheet().metrics[controls.metric.value];
+  const nearest = (neighbors) => (neighbors.length ? neighbors[0][1] : Infinity);
+
+  // the paper's order: copies by their distance to S, spurious samples by that within S', the loneliest new ones first
+  const clarity = (s, i) => [nearest(s.train[i]), nearest(s.near[i]), -nearest(s.near[i])][s.class[i]];
+  const KEYS = {
+    rank: { text: "clearest of the class", key: (s, i) => [s.class[i], clarity(s, i)] },
+    train: { text: "distance to the training set", key: (s, i) => [nearest(s.train[i])] },
+    near: { text: "distance to the next sample", key: (s, i) => [nearest(s.near[i])] },
+    ratio: { text: "nearest / second nearest training image", key: (s, i) => [s.ratio[i] ?? Infinity] },
+    number: { text: "number of the sample", key: (s, i) => [sheet().number[i]] },
+  };
+
+  // The picture at a place of the sheet, drawn as large as it is; CSS enlarges it without blur.
+  const picture = (place, label) => {
+    const { width, height, columns, size } = sheet();
+    const canvas = create("canvas", { width, height });
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", label);
+    const [x, y] = [(place % columns) * width, Math.floor(place / columns) * height];
+    const draw = (image) => canvas.getContext("2d").drawImage(image, x, y, width, height, 0, 0, width, height);
+    const ready = sheets.get(size);
+    if (ready instanceof Image) draw(ready);
+    else ready.then(draw);
+    return canvas;
+  };
+
+  const load = ({ size, sheet: uri }) => {
+    if (sheets.has(size)) return;
+    const image = new Image();
+    image.src = uri;
+    sheets.set(size, image.decode().then(() => (sheets.set(size, image), image)));
+  };
+
+  const title = (place, what) => {
+    const name = sheet().name?.[place];
+    return `${what} ${sheet().number[place].toLocaleString("en")}${name ? `, ${name}` : ""}`;
+  };
+
+  const row = (label, what, neighbors) =>
+    create("div", { className: "row" }, create("span", { className: "set", textContent: label }),
+      ...neighbors.map(([place, distance]) => {
+        const caption = create("figcaption", { textContent: digits(distance) });
+        const figure = create("figure", { title: title(place, what) }, picture(place, title(place, what)), caption);
+        figure.dataset.number = sheet().number[place];
+        return figure;
+      }));
+
+  const entry = (sample) => {
+    const s = sorting();
+    const name = CLASSES[s.class[sample]];
+    const label = `${title(sample, "sample")}: ${name}, ${digits(nearest(s.train[sample]))} to the training set, ` +
+      `${digits(nearest(s.near[sample]))} to the next sample`;
+    const button = create("button", { type: "button", className: `tile ${name}`, title: label }, picture(sample, label));
+    const item = create("li", {}, button,
+      create("div", {}, row("S", "training image", s.train[sample]), row("S′", "sample", s.near[sample])));
+    item.dataset.number = sheet().number[sample];
+    button.addEventListener("click", () => look(found.indexOf(sample)));
+    return item;
+  };
+
+  const draw = () => {
+    const next = found.slice(drawn, drawn + PAGE);
+    list.append(...next.map(entry));
+    drawn += next.length;
+    more.hidden = drawn >= found.length;
+  };
+
+  const update = () => {
+    const s = sorting();
+    load(sheet());
+    const wanted = CLASSES.indexOf(controls.class.value);
+    const direction = controls.order.value === "up" ? 1 : -1;
+    const { key } = KEYS[controls.sort.value];
+    const keyed = [];
+    for (let i = 0; i < sheet().samples; i++) {
+      if (wanted < 0 || s.class[i] === wanted) keyed.push([key(s, i), i]);
+    }
+    // compared, not subtracted: a difference of infinities is no number
+    const differ = (a, b) => a.reduce((sign, value, k) => sign || (value < b[k] ? -1 : Number(value > b[k])), 0);
+    keyed.sort(([a, i], [b, j]) => direction * differ(a, b) || i - j);
+    found = keyed.map(([, i]) => i);
+    const all = wanted < 0 ? s.counts.reduce((a, b) => a + b, 0) : s.counts[wanted];
+    const [deltaM, deltaS] = s.delta.map(digits);
+    count.textContent = `${found.length.toLocaleString("en")} of ${all.toLocaleString("en")} ` +
+      `${wanted < 0 ? "samples" : `${CLASSES[wanted]} samples`} at K = ${sheet().size.toLocaleString("en")}; ` +
+      `thresholds ${deltaM} to S, ${deltaS} within S′`;
+    list.replaceChildren();
+    drawn = 0;
+    draw();
+  };
+
+  const look = (place) => {
+    open = Math.max(0, Math.min(place, found.length - 1));
+    const [sample, s] = [found[open], sorting()];
+    const attractor = s.attractor[sample];
+    const facts = [
+      ["class", CLASSES[s.class[sample]]],
+      ["attractor", attractor === null ? "none" : String(attractor)],
+      ["nearest / second nearest", digits(s.ratio[sample])],
+    ];
+    byId("browse-title").textContent = title(sample, "Sample");
+    byId("browse-facts").replaceChildren(
+      ...facts.flatMap(([name, value]) => [create("dt", { textContent: name }), create("dd", { textContent: value })]),
+    );
+    byId("browse-large").replaceChildren(
+      create("div", { className: `tile ${CLASSES[s.class[sample]]}` }, picture(sample, title(sample, "sample"))),
+      create("div", {}, row("S", "training image", s.train[sample]), row("S′", "sample", s.near[sample])),
+    );
+    const names = [["training images", s.train[sample]], ["samples", s.near[sample]]].map(([what, neighbors]) =>
+      create("li", { textContent: `nearest ${what}: ` + (neighbors.map(([p, d]) => `${title(p, "")} (${digits(d)})`.trim()).join("; ") || "none") }));
+    byId("browse-names").replaceChildren(...names);
+    byId("browse-before").disabled = open === 0;
+    byId("browse-after").disabled = open === found.length - 1;
+    if (!dialog.open) dialog.showModal();
+  };
+
+  controls.size.append(...data.sheets.map(({ size }) => option(size, size.toLocaleString("en"))));
+  controls.metric.append(...Object.entries(data.labels).map(([name, text]) => option(name, text)));
+  controls.class.append(option("all", "all"), ...CLASSES.map((name) => option(name, name)));
+  controls.sort.append(...Object.entries(KEYS).map(([name, { text }]) => option(name, text)));
+  controls.order.append(option("up", "ascending"), option("down", "descending"));
+  for (const control of Object.values(controls)) control.addEventListener("change", update);
+  more.addEventListener("click", draw);
+  byId("browse-before").addEventListener("click", () => look(open - 1));
+  byId("browse-after").addEventListener("click", () => look(open + 1));
+  byId("browse-close").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("keydown", ({ key }) => {
+    if (key === "ArrowLeft") look(open - 1);
+    if (key === "ArrowRight") look(open + 1);
+  });
+
+  // begin where it is most telling: the K with the most spurious samples
+  const spurious = data.sheets.map((s) => Object.values(s.metrics)[0].counts).map(([m, s, g]) => s / (m + s + g));
+  controls.size.selectedIndex = spurious.indexOf(Math.max(...spurious));
+  controls.class.value = CLASSES.find((_, i) => i === 1 && sorting().counts[i]) ?? "all";
+  byId("browse-form").hidden = false;
+  update();
+})();

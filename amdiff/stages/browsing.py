@@ -1,0 +1,126 @@
+"""Which samples a report lets one browse, with their neighbours: both ends of each class's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+
+from amdiff.config import PanelsSpec
+from amdiff.figures.browser import Browser, Sheet, Sorting
+from amdiff.neighbors.embeddings import LABELS, SQUARED
+from amdiff.phases.classes import CLASSES
+from amdiff.phases.peers import nearest_ratio
+
+from .galleries import Gallery
+
+Names = Callable[[Int64[np.ndarray, " n"]], list[str | None]]
+"""Files of images, by their numbers; None for one that was no file."""
+
+
+@dataclass(frozen=True)
+class Sized:
+    """One K: its samples by each metric, the first of which decides."""
+
+    galleries: dict[str, Gallery]
+    summaries: dict[str, dict[str, Any]]
+
+
+def browser(sizes: Mapping[int, Sized], spec: PanelsSpec, sample_names: Names, train_names: Names) -> Browser | None:
+    """As many samples as the specification allows; None for none."""
+    if not spec.browse:
+        return None
+    pixels = next(iter(next(iter(sizes.values())).galleries.values())).samples.shape[1:]
+    room = spec.browse_mb * 2**20 / float(np.prod(pixels))
+    wanted = spec.browse
+    while True:
+        shown = {size: _shown(sized.galleries.values(), wanted, spec.neighbors) for size, sized in sizes.items()}
+        if wanted == 1 or sum(len(part) for parts in shown.values() for part in parts) <= room:
+            break
+        wanted = max(1, wanted * 3 // 4)
+    sheets = [
+        _sheet(size, sized, *shown[size], spec.neighbors, sample_names, train_names) for size, sized in sizes.items()
+    ]
+    metrics = next(iter(sizes.values())).galleries
+    return Browser(sheets, {metric: _plain_label(metric) for metric in metrics})
+
+
+def _shown(
+    galleries: Iterable[Gallery], wanted: int, neighbors: int
+) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " r"], Int64[np.ndarray, " t"]]:
+    """Numbers of the samples that are shown, of further samples beside them, and of training images."""
+    chosen: dict[int, None] = {}
+    for gallery in galleries:
+        for name in CLASSES:
+            ranked = gallery.ranked(name)
+            tail = min(wanted // 4, max(len(ranked) - wanted, 0))
+            ends = [*ranked[: wanted - tail], *ranked[len(ranked) - tail :]]
+            chosen.update(dict.fromkeys(int(i) for i in ends))
+    samples = np.array(list(chosen), np.int64)
+    beside = np.concatenate([_there(g.near, samples, neighbors) for g in galleries])
+    train = np.concatenate([_there(g.train, samples, neighbors) for g in galleries])
+    return samples, np.setdiff1d(beside, samples), np.unique(train)
+
+
+def _there(table: tuple[np.ndarray, np.ndarray], samples: np.ndarray, neighbors: int) -> Int64[np.ndarray, " n"]:
+    index, distance = (part[samples, :neighbors] for part in table)
+    return index[np.isfinite(distance)].astype(np.int64)
+
+
+def _sheet(
+    size: int,
+    sized: Sized,
+    samples: np.ndarray,
+    beside: np.ndarray,
+    train: np.ndarray,
+    neighbors: int,
+    sample_names: Names,
+    train_names: Names,
+) -> Sheet:
+    first = next(iter(sized.galleries.values()))
+    drawn = np.concatenate([samples, beside])
+    order = np.argsort(drawn, kind="stable")
+
+    def place_of_sample(numbers: np.ndarray) -> np.ndarray:
+        return order[np.searchsorted(drawn[order], numbers).clip(0, len(drawn) - 1)]
+
+    def place_of_train(rows: np.ndarray) -> np.ndarray:
+        return len(drawn) + np.searchsorted(train, rows)
+
+    def side(
+        table: tuple[np.ndarray, np.ndarray], place: Callable[[np.ndarray], np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        index, distance = (part[samples, :neighbors] for part in table)
+        return place(index).astype(np.int64), distance
+
+    sortings = {}
+    for metric, gallery in sized.galleries.items():
+        summary = sized.summaries[metric]
+        distance = gallery.train[1][samples]
+        ratio = nearest_ratio(np.sqrt(distance) if metric in SQUARED else distance, 1)
+        sortings[metric] = Sorting(
+            delta_m=summary["delta_m"],
+            delta_s=summary["delta_s"],
+            counts=np.bincount(gallery.classes, minlength=len(CLASSES)).tolist(),
+            classes=gallery.classes[samples],
+            attractor=gallery.attractor[samples].astype(np.float64),
+            ratio=ratio,
+            train=side(gallery.train, place_of_train),
+            near=side(gallery.near, place_of_sample),
+        )
+    return Sheet(
+        size,
+        samples=len(samples),
+        images=np.concatenate([first.samples.rows(drawn), first.dataset.rows(train)]),
+        number=np.concatenate([drawn, train]),
+        name=[*sample_names(drawn), *train_names(train)],
+        sortings=sortings,
+    )
+
+
+def _plain_label(metric: str) -> str:
+    """A metric's name without the mathematics of axes."""
+    return {"pixels": "pixels (L2)"}.get(metric, LABELS[metric])

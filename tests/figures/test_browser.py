@@ -1,0 +1,302 @@
+"""Browsing samples on the page, in a real browser: against the tables, and the pictures themselves."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from playwright.sync_api import Browser as Chromium, Page, Request, sync_playwright
+
+from amdiff.artifacts import Store
+from amdiff.commands.audit import Audit, audit
+from amdiff.figures.browser import Browser, Sheet, Sorting, as_png
+from amdiff.figures.page import render
+from amdiff.phases.classes import CLASSES, ordered
+from amdiff.plan import Plan
+from amdiff.stages.files import dataset_images, sample_images
+from amdiff.stages.measured import class_numbers
+from tests.conftest import SMALL, run_project
+from tests.test_audit import Planted, save
+
+OFFLINE = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    path = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
+    if path is None and not os.environ.get("CI"):
+        pytest.skip("no Chromium here; install it by the system's package manager")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=OFFLINE)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Opened:
+    """A report in a tab, and what went wrong in it or left it."""
+
+    page: Page
+    troubles: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def choose(self, **values: str) -> None:
+        for name, value in values.items():
+            self.page.select_option(f"#browse-{name}", value)
+
+    def numbers(self) -> list[int]:
+        items = self.page.locator("#browse-list > li")
+        return [int(n) for n in items.evaluate_all("all => all.map(e => e.dataset.number)")]
+
+    def show_all(self) -> None:
+        while self.page.locator("#browse-more").is_visible():
+            self.page.click("#browse-more")
+
+    def neighbors(self, item: int, row: int) -> list[tuple[int, float]]:
+        """(number, distance) in a row of a sample."""
+        figures = self.page.locator("#browse-list > li").nth(item).locator(".row").nth(row).locator("figure")
+        found = figures.evaluate_all("all => all.map(e => [e.dataset.number, e.innerText])")
+        return [(int(number), float(text)) for number, text in found]
+
+    def pixels(self, canvas: str, place: int = 0) -> np.ndarray:
+        """What a canvas shows, (height, width, 3)."""
+        self.page.wait_for_timeout(100)
+        read = "e => [e.height, e.width, ...e.getContext('2d').getImageData(0, 0, e.width, e.height).data]"
+        height, width, *data = self.page.locator(canvas).nth(place).evaluate(read)
+        return np.array(data, np.uint8).reshape(height, width, 4)[:, :, :3]
+
+
+def open_report(chromium: Chromium, path: Path, **options: Any) -> Opened:
+    page = chromium.new_page(**options)
+    opened = Opened(page)
+    page.on("pageerror", lambda error: opened.troubles.append(str(error)))
+    page.on("console", lambda message: opened.troubles.append(message.text) if message.type == "error" else None)
+
+    def note(request: Request) -> None:
+        if not request.url.startswith("data:"):
+            opened.requests.append(request.url)
+
+    page.on("request", note)
+    page.goto(path.as_uri())
+    return opened
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> tuple[Planted, Path]:
+    """An audit by two metrics; the samples are more than a screen of each class."""
+    root = tmp_path_factory.mktemp("audited")
+    planted = Planted(200)
+    save(root / "train", planted.train[:300])
+    save(root / "samples", planted.samples)
+    save(root / "held", planted.heldout[:100])
+    out = root / "out"
+    assert audit(Audit(root / "train", root / "samples", root / "held", ("pixels", "stlpips-alex"), out)) == 0
+    return planted, out
+
+
+def written(value: Any) -> Any:
+    """A distance as the page writes it, to three digits."""
+    return pytest.approx(value, rel=0.006)
+
+
+def test_samples_are_those_of_the_table(chromium: Chromium, audited: tuple[Planted, Path]) -> None:
+    planted, out = audited
+    opened = open_report(chromium, out / "report.html")
+    table = pq.read_table(out / "samples.parquet").to_pydict()
+    classes = np.array([CLASSES.index(c) for c in table["class"]])
+    to_train, to_samples = np.array(table["train_distance_1"]), np.array(table["sample_distance_1"])
+    for which, name in enumerate(CLASSES):
+        opened.choose(**{"class": name, "sort": "rank"})
+        order = ordered(classes.astype(np.int8), to_train, to_samples, which)
+        assert len(opened.numbers()) == min(24, len(order))
+        opened.show_all()
+        numbers = opened.numbers()
+        assert f"{len(numbers)} of {len(order)} {name} samples at K = 300" in opened.page.inner_text("#browse-count")
+        # both ends of the order, and what another metric has at an end of its own
+        last = max(0, min(24, len(order) - 96))
+        assert set(numbers) >= {*order[: 96 - last].tolist(), *order[len(order) - last :].tolist()}
+        assert set(numbers) <= set(order.tolist())
+        distances = (to_train if name == "memorized" else to_samples)[numbers]
+        assert distances.tolist() == written(sorted(distances, reverse=name == "generalized"))
+    opened.choose(**{"class": "all", "sort": "train", "order": "down"})
+    numbers = opened.numbers()
+    assert to_train[numbers[0]] == max(to_train[i] for i in numbers)
+    for item in (0, 3):
+        for row, kind in enumerate(("train", "sample")):
+            index, distance = zip(*opened.neighbors(item, row), strict=True)
+            assert list(index) == [table[f"{kind}_neighbor_{r}"][numbers[item]] for r in range(1, 5)]
+            assert list(distance) == written([table[f"{kind}_distance_{r}"][numbers[item]] for r in range(1, 5)])
+    assert np.array_equal(opened.pixels("#browse-list canvas")[:, :, 0], planted.samples[numbers[0]])
+    ((nearest, _), *_) = opened.neighbors(0, 0)
+    assert np.array_equal(opened.pixels("#browse-list li:first-child .row canvas")[:, :, 1], planted.train[nearest])
+    assert not opened.troubles
+    assert opened.requests == [(out / "report.html").as_uri()]
+
+
+def test_metrics_are_chosen(chromium: Chromium, audited: tuple[Planted, Path]) -> None:
+    _, out = audited
+    opened = open_report(chromium, out / "report.html")
+    (path,) = [p for p in (out / "work/artifacts/train/classify").glob("*/samples.parquet")
+               if '"metric": "stlpips-alex"' in (p.parent / "spec.json").read_text()]  # fmt: skip
+    table = pq.read_table(path)
+    classes, distance = class_numbers(table), table["train_distance_1"].to_numpy()
+    opened.choose(**{"metric": "stlpips-alex", "class": "memorized", "sort": "train"})
+    assert opened.page.locator("#browse-metric option").all_inner_texts() == ["pixels (L2)", "ST-LPIPS (AlexNet)"]
+    opened.show_all()
+    assert f"of {(classes == 0).sum()} memorized" in opened.page.inner_text("#browse-count")
+    assert all(classes[i] == 0 for i in opened.numbers())
+    shown = [opened.neighbors(i, 0)[0][1] for i in range(5)]
+    assert shown == written(distance[opened.numbers()[:5]].tolist())
+    assert shown == sorted(shown)
+
+
+def test_a_sample_is_looked_at_closer_by_mouse_and_keys(chromium: Chromium, audited: tuple[Planted, Path]) -> None:
+    planted, out = audited
+    opened = open_report(chromium, out / "report.html")
+    opened.choose(**{"class": "memorized", "sort": "number"})
+    page, numbers = opened.page, opened.numbers()
+    page.locator("#browse-list > li button").nth(1).click()
+    assert page.inner_text("#browse-title") == f"Sample {numbers[1]}, {numbers[1]:04}.png"
+    assert "memorized" in page.inner_text("#browse-facts")
+    nearest = opened.neighbors(1, 0)[0][0]
+    assert f"nearest training images: {nearest}, {nearest:04}.png" in page.inner_text("#browse-names")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#browse-title").startswith(f"Sample {numbers[2]},")
+    assert np.array_equal(opened.pixels("#browse-large canvas")[:, :, 0], planted.samples[numbers[2]])
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert page.inner_text("#browse-title").startswith(f"Sample {numbers[0]},")
+    assert page.locator("#browse-before").is_disabled()
+    page.keyboard.press("Escape")
+    assert not page.locator("#browse-closer").is_visible()
+    page.locator("#browse-order").focus()  # from the controls to the first sample, and in
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.locator("#browse-closer").is_visible()
+    assert not opened.troubles
+
+
+def test_a_narrow_screen_and_one_without_scripts(chromium: Chromium, audited: tuple[Planted, Path]) -> None:
+    _, out = audited
+    narrow = open_report(chromium, out / "report.html", viewport={"width": 360, "height": 700})
+    assert narrow.page.evaluate("document.documentElement.scrollWidth") <= 360
+    silent = open_report(chromium, out / "report.html", java_script_enabled=False)
+    assert "Browsing needs JavaScript" in silent.page.inner_text("#browse")
+    assert not silent.page.locator("#browse-form").is_visible()
+    assert silent.page.locator("#samples img").count() == 4
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Path]:
+    root = tmp_path_factory.mktemp("swept")
+    config = copy.deepcopy(SMALL)
+    config["experiments"]["tiny"] |= dict.fromkeys(("basin", "curvature", "energy"))
+    config["experiments"]["tiny"]["panels"] |= {"browse": 8, "neighbors": 3}
+    return run_project(config, root), root
+
+
+def test_sizes_are_chosen(chromium: Chromium, swept: tuple[Plan, Path]) -> None:
+    plan, root = swept
+    experiment, store = plan.experiment("tiny"), Store(root)
+    images = dataset_images(store, experiment.dataset)
+    opened = open_report(chromium, root / "results/tiny/report.html")
+    for model in experiment.models:
+        opened.choose(**{"size": str(model.size), "class": "all", "sort": "number"})
+        assert f"at K = {model.size}" in opened.page.inner_text("#browse-count")
+        number = opened.numbers()[0]
+        sample = sample_images(store, model.shards).rows(np.array([number]))[0, 0]
+        assert np.array_equal(opened.pixels("#browse-list canvas")[:, :, 0], sample)
+        row = opened.neighbors(0, 0)
+        assert len(row) == 3
+        (nearest,) = images.rows(np.array([row[0][0]]))
+        assert np.array_equal(opened.pixels("#browse-list li:first-child .row canvas")[:, :, 2], nearest[0])
+    assert not opened.troubles
+
+
+def test_strings_of_others_are_text(chromium: Chromium, tmp_path: Path) -> None:
+    evil = "</script><script>document.title = 'bad'</script><img src=x onerror=\"document.title='bad'\">\u2028.png"
+    one = (np.zeros((1, 1), np.int64), np.zeros((1, 1)))
+    sorting = Sorting(1.0, 1.0, [1, 0, 0], np.zeros(1, np.int8), np.full(1, np.nan), np.full(1, np.nan), one, one)
+    sheet = Sheet(2, 1, np.full((2, 3, 4, 4), 9, np.uint8), np.arange(2), [evil, None], {"pixels": sorting})
+    page = render(
+        title=evil, address="", headline=[evil], warnings=[], groups={}, tables=[], configuration=evil,
+        provenance=[], browser=Browser([sheet], {"pixels": evil}),
+    )  # fmt: skip
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    opened = open_report(chromium, tmp_path / "page.html")
+    assert opened.numbers() == [0]
+    opened.page.locator("#browse-list button").click()
+    assert "<script>" in opened.page.inner_text("#browse-title")
+    assert opened.page.title() != "bad"
+    assert not opened.troubles
+    # even if one came through, the page's policy runs no other script
+    (tmp_path / "page.html").write_text(page.replace("</main>", f"{evil[9:]}</main>"), encoding="utf-8")
+    opened = open_report(chromium, tmp_path / "page.html")
+    assert opened.page.title() != "bad"
+    assert any("Content Security Policy" in trouble for trouble in opened.troubles)
+
+
+def test_a_sheet_holds_its_pictures_row_by_row(rng: np.random.Generator) -> None:
+    import io
+
+    from PIL import Image
+
+    for channels in (1, 3):
+        images = rng.integers(0, 256, (7, channels, 3, 5), dtype=np.uint8)
+        with Image.open(io.BytesIO(as_png(images, 3))) as picture:
+            found = np.asarray(picture).reshape(9, 15, channels)
+        for i, image in enumerate(images):
+            row, column = divmod(i, 3)
+            assert np.array_equal(found[3 * row : 3 * row + 3, 5 * column : 5 * column + 5], image.transpose(1, 2, 0))
+
+
+def test_what_is_shown_fits_the_room() -> None:
+    """With little room fewer samples are shown, the ends of each class first."""
+    import pyarrow as pa
+
+    from amdiff.config import PanelsSpec
+    from amdiff.neighbors.sets import ArraySource
+    from amdiff.stages.browsing import Sized, browser
+    from amdiff.stages.galleries import Gallery
+
+    n, rng = 120, np.random.default_rng(0)
+    table = pa.table({
+        "class": pa.DictionaryArray.from_arrays(np.repeat([0, 1, 2], 40).astype(np.int8), list(CLASSES)),
+        "attractor": pa.array(np.arange(n), mask=np.ones(n, bool)),
+        "train_neighbor_1": rng.integers(50, size=n), "train_distance_1": np.arange(n) + 1.0,
+        "train_neighbor_2": rng.integers(50, size=n), "train_distance_2": np.arange(n) + 2.0,
+        "sample_neighbor_1": (np.arange(n) + 1) % n, "sample_distance_1": np.arange(n) + 1.0,
+    })  # fmt: skip
+    images = ArraySource(rng.integers(0, 256, (n, 1, 8, 8), dtype=np.uint8))
+    gallery = Gallery(table, images, ArraySource(images.images[:50]))
+    sized = {50: Sized({"pixels": gallery}, {"pixels": {"delta_m": 1.0, "delta_s": 1.0}})}
+
+    def nameless(rows: np.ndarray) -> list[str | None]:
+        return [None] * len(rows)
+
+    full = browser(sized, PanelsSpec(neighbors=1), nameless, nameless)
+    small = browser(sized, PanelsSpec(neighbors=1, browse_mb=60 * 64 / 2**20), nameless, nameless)
+    assert full is not None
+    assert small is not None
+    assert full.sheets[0].samples == 120
+    assert len(small.sheets[0].images) <= 60
+    numbers = small.sheets[0].number[: small.sheets[0].samples]
+    each = small.sheets[0].samples // 3
+    assert [sum(40 * c <= i < 40 * (c + 1) for i in numbers) for c in range(3)] == [each] * 3
+    assert {0, 39, 40, 79, 80, 119} <= set(numbers.tolist())
+    assert np.array_equal(small.sheets[0].images, np.concatenate([
+        images.images[small.sheets[0].number[: -len(set(small.sheets[0].sortings["pixels"].train[0].ravel()))]],
+        images.images[small.sheets[0].number[-len(set(small.sheets[0].sortings["pixels"].train[0].ravel())) :]],
+    ]))  # fmt: skip
+    assert browser(sized, PanelsSpec(neighbors=1, browse=0), nameless, nameless) is None
