@@ -8,7 +8,7 @@ LOCK := locks/$(FLAVOUR).txt
 BIN := $(VENV)/bin
 export PATH := $(if $(filter /%,$(VENV)),,$(CURDIR)/)$(BIN):$(PATH)
 
-.PHONY: run install test lint smoke lock schema clean
+.PHONY: run install test lint smoke docs lock schema clean
 
 run: install
 	snakemake --cores all
@@ -37,6 +37,9 @@ lint: install
 smoke: install
 	snakemake --cores all --configfile workflow/config/smoke.yaml
 
+docs: install
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
 schema: install
 	$(BIN)/python -m amdiff schema > workflow/config/schema.json
 
@@ -49,4 +52,4 @@ lock: install
 	done
 
 clean:
-	rm -rf scratch logs .snakemake
+	rm -rf scratch logs site .snakemake
