@@ -1,14 +1,14 @@
 """What MkDocs cannot do by settings: pages made from the program itself, and formulas as MathML.
 
-The reference of the configuration comes from its JSON schema, that of the commands from their help; formulas are written
-as ``$x$`` and ``$$x$$`` and need no script in the browser.
+The reference of the configuration comes from its JSON schema, that of the commands from their help; formulas are
+written as ``$x$`` and ``$$x$$`` and need no script in the browser.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -18,8 +18,6 @@ from mkdocs.structure.files import File, Files
 
 from amdiff import cli
 from amdiff.config import Config
-
-PAGES: dict[str, Callable[[], str]] = {}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -47,8 +45,8 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "Every key of a configuration file, made from the program itself. `config.yaml` in the repository is commented, and "
-        "`workflow/config/schema.json` lets editors complete keys. Unknown keys are refused.",
+        "Every key of a configuration file, made from the program itself. `config.yaml` in the repository is commented, "
+        "and `workflow/config/schema.json` lets editors complete keys. Unknown keys are refused.",
         "",
         *_block("The file", schema),
     ]
