@@ -45,8 +45,8 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "Every key of a configuration file, made from the program itself. `config.yaml` in the repository is commented, "
-        "and `workflow/config/schema.json` lets editors complete keys. Unknown keys are refused.",
+        "Every key of a configuration file, made from the program itself. `config.yaml` in the repository is "
+        "commented, and `workflow/config/schema.json` lets editors complete keys. Unknown keys are refused.",
         "",
         *_block("The file", schema),
     ]
