@@ -153,8 +153,8 @@ class ExperimentSpec(Spec):
             ours, theirs = basin.metric, self.neighbors.metric
             if "pixels" in (ours, theirs) and ours != theirs:
                 raise ValueError(
-                    f"basin.delta: 'delta_m' is a distance by {theirs!r}, but basins compare by {ours!r}, whose units "
-                    "differ; give a number, as 0.1 for LPIPS"
+                    f"basin.delta: 'delta_m' is a distance by neighbors.metric, {theirs!r}, but basin.metric is "
+                    f"{ours!r}, whose units differ; give a number, as 0.1 for LPIPS"
                 )
         for key, times in self._analysis_times():
             if max(times) >= self.diffusion.steps:
@@ -232,7 +232,7 @@ RULES = {
 """Rules of the workflow; experiments, comparisons and prompts are rules beside them."""
 
 
-def kind(value: Any) -> str:
+def kind(value: Any) -> Any:
     """Kind of an experiment: 'images' unless it says otherwise."""
     return value.get("kind", "images") if isinstance(value, Mapping) else getattr(value, "kind", "images")
 
@@ -285,7 +285,7 @@ class Config(Spec):
         for name, comparison in self.comparisons.items():
             self._check_comparison(name, comparison)
         if not self.experiments and not self.prompts:
-            raise ValueError("experiments: name at least one")
+            raise ValueError("experiments: name at least one, or prompts")
         for name, experiment in self.experiments.items():
             self._check_thresholds(name, experiment)
             if experiment.dataset not in self.datasets:

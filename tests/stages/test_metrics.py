@@ -103,7 +103,7 @@ def test_a_file_of_weights_is_part_of_the_address(tmp_path: Path) -> None:
 
 def test_thresholds_in_other_units_are_refused() -> None:
     wrong = config("stlpips-alex", neighbors={"metric": "pixels"})
-    with pytest.raises(ConfigError, match=r"basin\.delta: 'delta_m' is a distance by 'pixels'"):
+    with pytest.raises(ConfigError, match=r"basin\.delta: 'delta_m' is a distance by neighbors.metric, 'pixels'"):
         parse_config(wrong)
 
 
