@@ -18,12 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-from PIL import Image, UnidentifiedImageError
 
 from amdiff.artifacts import FILES, Store
 from amdiff.config import ConfigError, parse_config
 from amdiff.data.images import DataError
 from amdiff.data.own import array_type, folder_files
+from amdiff.data.pictures import opened
 from amdiff.data.pretrained import find_model
 from amdiff.files import atomic_file, read_json, write_json
 from amdiff.phases.classes import CLASSES, MEMORIZED
@@ -177,11 +177,8 @@ def _channels(asked: Audit, paths: list[Path]) -> int:
 
 
 def _is_gray(file: Path) -> bool:
-    try:
-        with Image.open(file) as picture:
-            return picture.mode in ("1", "L", "LA")
-    except (OSError, UnidentifiedImageError) as error:
-        raise DataError(f"{file} cannot be read as an image ({error}); remove or repair it") from None
+    with opened(str(file), file) as picture:
+        return picture.mode in ("1", "L", "LA")
 
 
 def _layout(asked: Audit, path: Path) -> tuple[str, int]:

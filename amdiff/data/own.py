@@ -12,12 +12,11 @@ from typing import Any
 
 import h5py
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from amdiff.config import ArraysDataset, FolderDataset
 
 from .images import BLOCK, Block, DataError, to_nchw, to_uint8, transform
-from .pictures import decoded
+from .pictures import decoded, opened
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 
@@ -55,11 +54,8 @@ def _folder_parts(spec: FolderDataset) -> tuple[list[Path], list[Path]]:
 def peek_folder(spec: FolderDataset) -> tuple[int, int, tuple[int, ...]]:
     """Numbers of image files and of held-out ones, and the shape (C, H, W) of the first. Raises ``DataError``."""
     files, heldout = _folder_parts(spec)
-    try:
-        with Image.open(files[0]) as picture:
-            return len(files), len(heldout), (spec.channels, picture.height, picture.width)
-    except (OSError, UnidentifiedImageError) as error:
-        raise DataError(f"{files[0]} cannot be read as an image ({error}); remove or repair it") from None
+    with opened(str(files[0]), files[0]) as picture:
+        return len(files), len(heldout), (spec.channels, picture.height, picture.width)
 
 
 def array_blocks(spec: ArraysDataset) -> Iterator[Block]:

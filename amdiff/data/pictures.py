@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from amdiff.config import ImageDataset
 
@@ -18,19 +19,28 @@ _EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr",
 """Pillow's modes with at most 8 bits a channel."""
 
 
-def decode(name: str, source: Path | BytesIO, channels: int) -> UInt8[np.ndarray, "c h w"]:
-    """A picture in gray (1 channel) or RGB (3). Raises ``DataError`` with its name."""
+@contextmanager
+def opened(name: str, source: Path | BytesIO) -> Iterator[Image.Image]:
+    """A picture, its pixels not read yet. What is wrong with it, now or later, is a ``DataError`` with its name."""
     try:
         with Image.open(source) as picture:
-            if picture.mode not in _EIGHT_BIT:
-                raise DataError(f"{name} has {picture.mode} pixels, more than 8 bits; convert it, or use kind 'arrays'")
-            if (frames := getattr(picture, "n_frames", 1)) > 1:
-                raise DataError(f"{name} is animated, {frames} pictures in one file; save the one that is meant")
-            array = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
+            yield picture
     except DataError:
         raise
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-        raise DataError(f"{name} cannot be read as an image ({error}); remove or repair it") from None
+    except Exception as error:  # each format's reader has its own, and Pillow one for pictures of absurd size
+        raise DataError(
+            f"{name} cannot be read as an image ({' '.join(str(error).split())}); remove or repair it"
+        ) from None
+
+
+def decode(name: str, source: Path | BytesIO, channels: int) -> UInt8[np.ndarray, "c h w"]:
+    """A picture in gray (1 channel) or RGB (3). Raises ``DataError`` with its name."""
+    with opened(name, source) as picture:
+        if picture.mode not in _EIGHT_BIT:
+            raise DataError(f"{name} has {picture.mode} pixels, more than 8 bits; convert it, or use kind 'arrays'")
+        if (frames := getattr(picture, "n_frames", 1)) > 1:
+            raise DataError(f"{name} is animated, {frames} pictures in one file; save the one that is meant")
+        array = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
     return array.reshape(*array.shape[:2], channels).transpose(2, 0, 1)
 
 

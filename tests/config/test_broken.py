@@ -60,6 +60,12 @@ def written(place: Place) -> str:
     return ".".join(str(key) for key in place)
 
 
+def leads_to(place: Place, text: str) -> bool:
+    """Whether a message names the key, the block that holds it, or its name in the sentence of a rule between keys."""
+    last = next(key for key in reversed(place) if isinstance(key, str))
+    return written(place) in text or written(place[:-1]) in text or last in text
+
+
 @settings(max_examples=400)
 @given(st.sampled_from([(n, p) for n, p in PLACES if isinstance(at(WHOLE[n], p), dict) and p[-1] not in FREE]), st.text(
     "abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=12))  # fmt: skip
@@ -85,8 +91,7 @@ def test_values_of_a_wrong_kind_are_named(chosen: tuple[str, Place], value: Any)
     config = copy.deepcopy(WHOLE[name])
     at(config, place[:-1])[place[-1]] = value
     text = refusal(config)
-    # the key itself, the block that holds it, or its name in a sentence of a rule between keys
-    assert written(place) in text or written(place[:-1]) in text or str(place[-1]) in text
+    assert leads_to(place, text)
 
 
 @settings(max_examples=300)
@@ -96,7 +101,7 @@ def test_what_is_left_out_is_named_or_has_a_default(chosen: tuple[str, Place]) -
     config = copy.deepcopy(WHOLE[name])
     del at(config, place[:-1])[place[-1]]
     text = complaint(lambda: parse_config(config))
-    assert text is None or ("\n" not in text and (written(place[:-1]) in text or str(place[-1]) in text))
+    assert text is None or ("\n" not in text and leads_to(place, text))
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
