@@ -154,4 +154,5 @@ class PanelsSpec(Spec):
     """Samples of each class, K and metric that can be browsed on the page: from both ends of the paper's order, the
     clearest and those next to the threshold; 0 for none."""
     browse_mb: Annotated[float, Field(gt=0)] = 24.0
-    """Pixels of all pictures that can be browsed, in MiB; where there are more, fewer samples are shown."""
+    """Pixels of all pictures that can be browsed, in MiB; where there are more, fewer samples or smaller pictures are
+    shown."""

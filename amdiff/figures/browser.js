@@ -108,7 +108,8 @@
     const [deltaM, deltaS] = s.delta.map(digits);
     count.textContent = `${found.length.toLocaleString("en")} of ${all.toLocaleString("en")} ` +
       `${wanted < 0 ? "samples" : `${CLASSES[wanted]} samples`} at K = ${sheet().size.toLocaleString("en")}; ` +
-      `thresholds ${deltaM} to S, ${deltaS} within S′`;
+      `thresholds ${deltaM} to S, ${deltaS} within S′` +
+      (sheet().factor > 1 ? `; pictures reduced ${sheet().factor} times` : "");
     list.replaceChildren();
     drawn = 0;
     draw();

@@ -50,6 +50,8 @@ class Sheet:
     samples: int
     """How many samples are shown."""
     images: UInt8[np.ndarray, "n c h w"]
+    factor: int
+    """By which the pictures were reduced."""
     number: Int64[np.ndarray, " n"]
     """Number of each picture in S', or its row in the dataset."""
     name: Sequence[str | None]
@@ -82,6 +84,7 @@ def _plain(sheet: Sheet) -> dict[str, Any]:
         "width": sheet.images.shape[3],
         "height": sheet.images.shape[2],
         "columns": columns,
+        "factor": sheet.factor,
         "sheet": f"data:image/png;base64,{base64.b64encode(as_png(sheet.images, columns)).decode()}",
         "number": sheet.number.tolist(),
         "name": list(sheet.name) if any(sheet.name) else None,
@@ -107,6 +110,14 @@ def _pairs(places: np.ndarray, distances: np.ndarray) -> list[list[float | None]
 def _short(value: float) -> float | None:
     """Four digits are enough for the eye; None for a number that is none."""
     return float(f"{value:.4g}") if np.isfinite(value) else None
+
+
+def reduced(images: UInt8[np.ndarray, "n c h w"], factor: int) -> UInt8[np.ndarray, "n c h2 w2"]:
+    """Images of which each pixel is the mean of ``factor`` x ``factor``, of fewer at the last row and column."""
+    if factor == 1:
+        return images
+    planes = (np.stack([np.asarray(Image.fromarray(plane).reduce(factor)) for plane in image]) for image in images)
+    return np.stack(list(planes))
 
 
 def as_png(images: UInt8[np.ndarray, "n c h w"], columns: int) -> bytes:

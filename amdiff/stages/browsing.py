@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,17 @@ import numpy as np
 from jaxtyping import Int64
 
 from amdiff.config import PanelsSpec
-from amdiff.figures.browser import Browser, Sheet, Sorting
+from amdiff.figures.browser import Browser, Sheet, Sorting, reduced
 from amdiff.neighbors.embeddings import LABELS, SQUARED
 from amdiff.phases.classes import CLASSES
 from amdiff.phases.peers import nearest_ratio
 
 from .galleries import Gallery
+
+LARGEST_SIDE, SMALLEST_SIDE = 256, 32
+"""Longest side of a picture to browse, in pixels: larger ones are reduced to it, and further where room is short."""
+LEAST = 8
+"""Samples of each class and K, before pictures are reduced to make room."""
 
 Names = Callable[[Int64[np.ndarray, " n"]], list[str | None]]
 """Files of images, by their numbers; None for one that was no file."""
@@ -33,19 +38,36 @@ def browser(sizes: Mapping[int, Sized], spec: PanelsSpec, sample_names: Names, t
     """As many samples as the specification allows; None for none."""
     if not spec.browse:
         return None
-    pixels = next(iter(next(iter(sizes.values())).galleries.values())).samples.shape[1:]
-    room = spec.browse_mb * 2**20 / float(np.prod(pixels))
-    wanted = spec.browse
-    while True:
+    channels, height, width = next(iter(next(iter(sizes.values())).galleries.values())).samples.shape[1:]
+    for wanted, side in _ways(spec.browse):
         shown = {size: _shown(sized.galleries.values(), wanted, spec.neighbors) for size, sized in sizes.items()}
-        if wanted == 1 or sum(len(part) for parts in shown.values() for part in parts) <= room:
+        factor = max(1, -(-max(height, width) // side))
+        count = sum(len(part) for parts in shown.values() for part in parts)
+        if count * channels * -(-height // factor) * -(-width // factor) <= spec.browse_mb * 2**20:
             break
-        wanted = max(1, wanted * 3 // 4)
     sheets = [
-        _sheet(size, sized, *shown[size], spec.neighbors, sample_names, train_names) for size, sized in sizes.items()
+        _sheet(size, sized, *shown[size], factor, spec.neighbors, sample_names, train_names)
+        for size, sized in sizes.items()
     ]
     metrics = next(iter(sizes.values())).galleries
     return Browser(sheets, {metric: _plain_label(metric) for metric in metrics})
+
+
+def _ways(browse: int) -> Iterator[tuple[int, int]]:
+    """How much is shown, (samples of each class, longest side of a picture), from the most that one wants to the least.
+
+    First fewer samples, down to a handful, then smaller pictures, then fewer still.
+    """
+    wanted = browse
+    while wanted > LEAST:
+        yield wanted, LARGEST_SIDE
+        wanted = wanted * 3 // 4
+    least = min(browse, LEAST)
+    side = LARGEST_SIDE
+    while side >= SMALLEST_SIDE:
+        yield least, side
+        side //= 2
+    yield from ((count, SMALLEST_SIDE) for count in range(least - 1, 0, -1))
 
 
 def _shown(
@@ -76,6 +98,7 @@ def _sheet(
     samples: np.ndarray,
     beside: np.ndarray,
     train: np.ndarray,
+    factor: int,
     neighbors: int,
     sample_names: Names,
     train_names: Names,
@@ -114,7 +137,8 @@ def _sheet(
     return Sheet(
         size,
         samples=len(samples),
-        images=np.concatenate([first.samples.rows(drawn), first.dataset.rows(train)]),
+        images=reduced(np.concatenate([first.samples.rows(drawn), first.dataset.rows(train)]), factor),
+        factor=factor,
         number=np.concatenate([drawn, train]),
         name=[*sample_names(drawn), *train_names(train)],
         sortings=sortings,

@@ -228,7 +228,7 @@ def test_strings_of_others_are_text(chromium: Chromium, tmp_path: Path) -> None:
     evil = "</script><script>document.title = 'bad'</script><img src=x onerror=\"document.title='bad'\">\u2028.png"
     one = (np.zeros((1, 1), np.int64), np.zeros((1, 1)))
     sorting = Sorting(1.0, 1.0, [1, 0, 0], np.zeros(1, np.int8), np.full(1, np.nan), np.full(1, np.nan), one, one)
-    sheet = Sheet(2, 1, np.full((2, 3, 4, 4), 9, np.uint8), np.arange(2), [evil, None], {"pixels": sorting})
+    sheet = Sheet(2, 1, np.full((2, 3, 4, 4), 9, np.uint8), 1, np.arange(2), [evil, None], {"pixels": sorting})
     page = render(
         title=evil, address="", headline=[evil], warnings=[], groups={}, tables=[], configuration=evil,
         provenance=[], browser=Browser([sheet], {"pixels": evil}),
@@ -300,3 +300,18 @@ def test_what_is_shown_fits_the_room() -> None:
         images.images[small.sheets[0].number[-len(set(small.sheets[0].sortings["pixels"].train[0].ravel())) :]],
     ]))  # fmt: skip
     assert browser(sized, PanelsSpec(neighbors=1, browse=0), nameless, nameless) is None
+
+
+def test_large_pictures_are_reduced(rng: np.random.Generator) -> None:
+    from amdiff.figures.browser import reduced
+    from amdiff.stages.browsing import LARGEST_SIDE, _ways
+
+    images = rng.integers(0, 256, (2, 3, 7, 9), dtype=np.uint8)
+    small = reduced(images, 3)
+    assert small.shape == (2, 3, 3, 3)
+    assert np.allclose(small[:, :, :2], images[:, :, :6].reshape(2, 3, 2, 3, 3, 3).mean(axis=(3, 5)), atol=1)
+    assert np.allclose(small[1, 0, 2, 0], images[1, 0, 6, :3].mean(), atol=1)
+    ways = list(_ways(96))
+    assert ways[0] == (96, LARGEST_SIDE)
+    assert ways[-1] == (1, 32)
+    assert all(a >= b and c >= d for (a, c), (b, d) in zip(ways, ways[1:], strict=False))
