@@ -40,11 +40,11 @@ VERSIONS = {
     "energy": 1,
     "likelihood": 1,
     "report": 7,
-    "comparison": 1,
+    "comparison": 2,
     "pipeline": 1,
     "generate": 1,
     "spectrum": 1,
-    "prompts": 1,
+    "prompts": 2,
 }
 """The meaning of each stage's results; raise a number when its meaning changes."""
 

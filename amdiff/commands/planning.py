@@ -41,7 +41,7 @@ def show_plan(
     total = len(artifacts) + len(chosen.pages)
     if as_json:
         pages = {"experiments": described, "prompts": [_prompts(chosen, page) for page in chosen.prompts]}
-        show(json.dumps({**pages, "total_jobs": total}, indent=1))
+        show(json.dumps({**pages, "artifacts": list(chosen.by_folder), "total_jobs": total}, indent=1))
         return
     store = Store(root)
     missing = [a for a in artifacts if not store.complete(a)]

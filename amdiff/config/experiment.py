@@ -18,11 +18,9 @@ from .diffusion import (
     DiffusionSpec,
     ExactDenoiser,
     GivenSamples,
-    MlpDenoiser,
     PretrainedDenoiser,
     SamplingSpec,
     TrainingSpec,
-    UnetDenoiser,
 )
 from .measures import (
     Backbone,
@@ -117,7 +115,7 @@ class ExperimentSpec(Spec):
     @property
     def trained(self) -> bool:
         """Whether its models are trained here."""
-        return isinstance(self.denoiser, (MlpDenoiser, UnetDenoiser))
+        return not isinstance(self.denoiser, (ExactDenoiser, PretrainedDenoiser, GivenSamples))
 
     @property
     def analyses(self) -> dict[str, AnalysisSpec]:

@@ -151,8 +151,8 @@ class PanelsSpec(Spec):
     neighbors: Annotated[int, Field(ge=1, le=16)] = 4
     """Neighbours drawn for each sample, in S and in S'."""
     browse: Annotated[int, Field(ge=0, le=10_000)] = 96
-    """Samples of each class, K and metric that can be browsed on the page: from both ends of the paper's order, the
-    clearest and those next to the threshold; 0 for none."""
+    """Samples of each class, K and metric that can be browsed on the page: the clearest, those next to the threshold,
+    and the first by each distance; 0 for none."""
     browse_mb: Annotated[float, Field(gt=0)] = 24.0
     """Pixels of all pictures that can be browsed, in MiB; where there are more, fewer samples or smaller pictures are
     shown."""

@@ -145,12 +145,13 @@ def model_digest(model: ForeignModel, known: dict[str, str]) -> str:
 
 def misfit(model: ForeignModel, shape: tuple[int, ...], diffusion: DiffusionSpec) -> str | None:
     """Why a model cannot be used for images (C, H, W) with that forward process, as far as its files say; or None."""
-    if model.unet is not None and (problem := _unet_misfit(model.unet, shape)):
+    if model.unet is not None and (problem := unet_misfit(model.unet, shape)):
         return problem
     return _scheduler_misfit(model.scheduler, diffusion) if model.scheduler is not None else None
 
 
-def _unet_misfit(unet: Mapping[str, Any], shape: tuple[int, ...]) -> str | None:
+def unet_misfit(unet: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> str | None:
+    """Why a ``UNet2DModel`` of that configuration cannot be used, for images (C, H, W) if any are given; or None."""
     if unet.get("_class_name", "UNet2DModel") != "UNet2DModel":
         return f"is a {unet['_class_name']}; a UNet2DModel, without text or class, is needed"
     if unet.get("class_embed_type") is not None or unet.get("num_class_embeds") is not None:
@@ -158,6 +159,12 @@ def _unet_misfit(unet: Mapping[str, Any], shape: tuple[int, ...]) -> str | None:
     if unet.get("time_embedding_type", "positional") != "positional":
         return f"embeds times as {unet['time_embedding_type']!r}; a discrete-time model, 'positional', is needed"
     channels = {unet.get("in_channels", 3), unet.get("out_channels", 3)}
+    if len(channels) > 1 and shape is None:
+        return (
+            f"has {unet['in_channels']} channels in and {unet['out_channels']} out; one that predicts noise is needed"
+        )
+    if shape is None:
+        return None
     if channels != {shape[0]}:
         return f"is for images of {' and '.join(map(str, sorted(channels)))} channels, the dataset's have {shape[0]}"
     side = unet.get("sample_size")

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from amdiff.data.pretrained import PREDICTIONS, VP_SCHEDULERS
+from amdiff.data.pretrained import PREDICTIONS, VP_SCHEDULERS, unet_misfit
 
 from .ddpm_layout import from_ddpm
 from .schedules import Schedule
@@ -47,21 +47,27 @@ def as_noise(
 
 
 def from_diffusers(unet: nn.Module, scheduler: Any) -> tuple[Pretrained, Schedule]:
-    """The denoiser and the forward process of an unconditional model and its scheduler, as a pipeline has them.
+    """The denoiser and the forward process of an unconditional ``UNet2DModel`` and its scheduler.
 
-    Raises ``ValueError`` for schedulers of other processes than DDPM's, for betas that end in pure noise, and for what
-    a network may predict but noise, v and the image.
+    The network is put into evaluation mode, and else left as it is. Raises ``ValueError`` for networks with classes,
+    with other channels out than in, or of continuous time, for schedulers of other processes than DDPM's, for betas
+    that end in pure noise, and for what a network may predict but noise, v and the image.
     """
-    name, config = type(scheduler).__name__, scheduler.config
+    name = type(scheduler).__name__
     if name not in VP_SCHEDULERS:
         raise ValueError(f"{name} samples no VP process in discrete time; expected one of {', '.join(VP_SCHEDULERS)}")
-    prediction = config.get("prediction_type", "epsilon")
+    config = getattr(unet, "config", None)
+    if config is None:
+        raise ValueError(f"expected a UNet2DModel of diffusers, got {type(unet).__name__}, which has no 'config'")
+    if problem := unet_misfit({**config, "_class_name": type(unet).__name__}):
+        raise ValueError(f"the network {problem}")
+    prediction = scheduler.config.get("prediction_type", "epsilon")
     if prediction not in PREDICTIONS:
         raise ValueError(f"the network predicts {prediction!r}; expected one of {', '.join(PREDICTIONS)}")
     schedule = Schedule(scheduler.betas.double().cpu().numpy())
     if not schedule.alpha_bar[-1] > 0:
         raise ValueError("the betas end in pure noise ('rescale_betas_zero_snr'), from which no image is predicted")
-    return Pretrained(unet.eval().requires_grad_(False), prediction, schedule), schedule
+    return Pretrained(unet.eval(), prediction, schedule), schedule
 
 
 def build_unet(config: Mapping[str, Any], weights: Mapping[str, Float[Tensor, "..."]]) -> nn.Module:

@@ -19,6 +19,9 @@ class SampleNoise:
         keys = (np.array([seed, index], dtype=np.uint64) for index in indices)
         self._streams = [np.random.Generator(np.random.Philox(key=key)) for key in keys]
 
+    def __len__(self) -> int:
+        return len(self._streams)
+
     def __call__(self, shape: Sequence[int]) -> Float32[np.ndarray, "n ..."]:
         """The next ``shape`` normal numbers of every stream, (n, *shape)."""
         out = np.empty((len(self._streams), int(np.prod(shape))), np.float32)

@@ -45,7 +45,7 @@
     const draw = (image) => canvas.getContext("2d").drawImage(image, x, y, width, height, 0, 0, width, height);
     const ready = sheets.get(size);
     if (ready instanceof Image) draw(ready);
-    else ready.then(draw);
+    else ready.then(draw, () => {}); // said once, where the sheet is loaded
     return canvas;
   };
 
@@ -53,7 +53,9 @@
     if (sheets.has(size)) return;
     const image = new Image();
     image.src = uri;
+    const failed = () => { count.textContent = `the pictures of K = ${size} cannot be shown by this browser`; };
     sheets.set(size, image.decode().then(() => (sheets.set(size, image), image)));
+    sheets.get(size).catch(failed);
   };
 
   const title = (place, what) => {
@@ -76,7 +78,8 @@
     const label = `${title(sample, "sample")}: ${name}, ${digits(nearest(s.train[sample]))} to the training set, ` +
       `${digits(nearest(s.near[sample]))} to the next sample`;
     const button = create("button", { type: "button", className: `tile ${name}`, title: label }, picture(sample, label));
-    const item = create("li", {}, button,
+    const shown = create("div", {}, button, create("span", { className: "kind", textContent: name }));
+    const item = create("li", {}, shown,
       create("div", {}, row("S", "training image", s.train[sample]), row("S′", "sample", s.near[sample])));
     item.dataset.number = sheet().number[sample];
     button.addEventListener("click", () => look(found.indexOf(sample)));
@@ -84,10 +87,11 @@
   };
 
   const draw = () => {
-    const next = found.slice(drawn, drawn + PAGE);
-    list.append(...next.map(entry));
+    const next = found.slice(drawn, drawn + PAGE).map(entry);
+    list.append(...next);
     drawn += next.length;
     more.hidden = drawn >= found.length;
+    return next[0];
   };
 
   const update = () => {
@@ -135,9 +139,11 @@
     const names = [["training images", s.train[sample]], ["samples", s.near[sample]]].map(([what, neighbors]) =>
       create("li", { textContent: `nearest ${what}: ` + (neighbors.map(([p, d]) => `${title(p, "")} (${digits(d)})`.trim()).join("; ") || "none") }));
     byId("browse-names").replaceChildren(...names);
-    byId("browse-before").disabled = open === 0;
-    byId("browse-after").disabled = open === found.length - 1;
     if (!dialog.open) dialog.showModal();
+    for (const [button, ended] of [[byId("browse-before"), open === 0], [byId("browse-after"), open === found.length - 1]]) {
+      if (ended && document.activeElement === button) dialog.focus(); // else keys would go nowhere
+      button.disabled = ended;
+    }
   };
 
   controls.size.append(...data.sheets.map(({ size }) => option(size, size.toLocaleString("en"))));
@@ -146,7 +152,7 @@
   controls.sort.append(...Object.entries(KEYS).map(([name, { text }]) => option(name, text)));
   controls.order.append(option("up", "ascending"), option("down", "descending"));
   for (const control of Object.values(controls)) control.addEventListener("change", update);
-  more.addEventListener("click", draw);
+  more.addEventListener("click", () => draw()?.querySelector("button").focus());
   byId("browse-before").addEventListener("click", () => look(open - 1));
   byId("browse-after").addEventListener("click", () => look(open + 1));
   byId("browse-close").addEventListener("click", () => dialog.close());

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,8 +24,10 @@ from amdiff.diffusion.denoisers import Denoiser
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.sampling import reverse
 from amdiff.diffusion.schedules import Schedule, ddim_steps
+from amdiff.neighbors.arrays import network_weights
 from amdiff.neighbors.perceptual import load_perceptual, squared_distance
 
+from .inputs import floating
 from .volumes import critical_times, log_ball_volume, radii
 
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -35,13 +38,28 @@ def l2(x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " 
     return (x - y).flatten(1).norm(dim=1)
 
 
-def pair_distance(metric: str, weights: Mapping[str, Tensor], device: torch.device) -> Distance:
-    """A metric between images in [-1, 1], pair by pair; ``weights`` are those of its network, none for pixels."""
-    return l2 if metric == "pixels" else squared_distance(load_perceptual(metric, weights).to(device))
+def pair_distance(
+    metric: str,
+    weights: Mapping[str, Tensor] | None = None,
+    device: torch.device | str = "cpu",
+    *,
+    backbone: Path | str | None = None,
+) -> Distance:
+    """A metric between images in [-1, 1], pair by pair: 'pixels', or a perceptual one by its name.
+
+    ``weights`` are those of its network; None reads them as ``neighbors.embed`` does, LPIPS's from ``backbone`` if
+    given.
+    Raises ``ValueError`` for an unknown metric, and where there are no weights.
+    """
+    if metric == "pixels":
+        return l2
+    return squared_distance(load_perceptual(metric, weights or network_weights(metric, backbone)).to(device))
 
 
 def search_times(schedule: Schedule, first: int, stride: int) -> Int64[np.ndarray, " times"]:
-    """Times first, first + stride, ... below T. Raises ``ValueError`` where there is none."""
+    """Times first, first + stride, ... below T. Raises ``ValueError`` where there is none, or for stride < 1."""
+    if stride < 1:
+        raise ValueError(f"the times of a search increase by a stride of at least 1, got {stride}")
     if not 0 <= first < len(schedule):
         raise ValueError(f"the first time must be one of 0 to {len(schedule) - 1}, got {first}")
     return np.arange(first, len(schedule), stride)
@@ -229,6 +247,13 @@ def find_basins(
     """
     if not delta > 0:
         raise ValueError(f"delta is a positive distance, got {delta}")
+    if copies < 1 or steps < 1:
+        raise ValueError(f"at least one copy and one step are needed, got copies = {copies}, steps = {steps}")
+    floating(images)
+    if clip and float(images.abs().max()) > 1.5:
+        raise ValueError(
+            f"images lie in [-1, 1], got values up to {float(images.abs().max()):g}; scale them, or set clip=False"
+        )
     search = Search(
         denoiser,
         schedule,

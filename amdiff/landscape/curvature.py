@@ -24,6 +24,8 @@ from amdiff.diffusion.denoisers import Denoiser
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.schedules import Schedule
 
+from .inputs import floating, index_of_time
+
 Method = Literal["central", "one-sided"]
 
 
@@ -47,8 +49,13 @@ def score_spectra(
 
     Without ``noise`` the directions are the d orthonormal ones; with it they are ``rows`` Gaussian ones for each image,
     from its own stream. ``batch`` images pass the denoiser together.
-    Raises ``ValueError`` for fewer rows than dimensions, and where the score is not finite.
+    Raises ``ValueError`` for fewer rows than dimensions, images that are no floating-point numbers, a time outside the
+    schedule, another number of streams than of images, and where the score is not finite.
     """
+    floating(images)
+    index_of_time(time, schedule)
+    if noise is not None and len(noise) != len(images):
+        raise ValueError(f"each image has its own stream of noise; got {len(noise)} streams for {len(images)} images")
     d = images[0].numel()
     gram = torch.zeros(len(images), d, d, dtype=torch.float64, device=images.device)
     for _ in add_scores(gram, denoiser, images, time, schedule, method=method, rows=rows, noise=noise, batch=batch):

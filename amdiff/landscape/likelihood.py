@@ -30,6 +30,8 @@ from torch import Tensor
 from amdiff.diffusion.denoisers import Denoiser
 from amdiff.diffusion.schedules import Schedule, VarianceExploding
 
+from .inputs import floating
+
 
 def log_likelihood(
     denoiser: Denoiser,
@@ -53,6 +55,7 @@ def log_likelihood(
     Raises ``ValueError`` for a start outside this, or probes without a generator; ``RuntimeError`` where the
     integration fails.
     """
+    floating(x)
     if not 0 <= start < process.end or process.levels(np.array(float(start)))[1] == 0:
         raise ValueError(
             f"the flow leads from a positive noise level to time {process.end:g}; it cannot start at {start:g}"

@@ -20,6 +20,8 @@ from torch import Tensor
 from amdiff.diffusion.denoisers import Denoiser
 from amdiff.diffusion.schedules import Schedule
 
+from .inputs import floating, index_of_time
+
 
 @torch.inference_mode()
 def relative_energy(
@@ -34,8 +36,12 @@ def relative_energy(
 ) -> Float64[Tensor, "n r"]:
     """U of each image against each reference, all in [-1, 1], at the time of index ``time``.
 
-    ``batch`` images pass the denoiser together. Raises ``ValueError`` for fewer than two points.
+    ``batch`` images pass the denoiser together. Raises ``ValueError`` for fewer than two points, images that
+    are no floating-point numbers, and a time outside the schedule.
     """
+    floating(images)
+    floating(references)
+    index_of_time(time, schedule)
     if points < 2:
         raise ValueError(f"a path needs at least its two end points, got {points}")
     angles = torch.linspace(0, torch.pi / 2, points, dtype=torch.float64, device=images.device)

@@ -14,18 +14,18 @@ from .vectors import MemoryStore, Vectors
 
 
 def embed(
-    images: Any, metric: str | Embedding | None = None, *, backbone: Path | None = None, device: str = "cpu"
+    images: Any, metric: str | Embedding | None = None, *, backbone: Path | str | None = None, device: str = "cpu"
 ) -> Vectors:
     """A set of images, or of feature vectors, by a metric.
 
     ``images`` are uint8 (N, C, H, W), or for the metric 'values' finite numbers (N, ...), compared in float32.
     ``metric`` is 'pixels', 'values', the name of a perceptual one ('lpips-alex', 'lpips-vgg', 'lpips-squeeze',
     'stlpips-alex'), or an ``Embedding`` of one's own; None means 'pixels' for uint8 images and 'values' for anything
-    else. ``backbone`` is a file with the weights of LPIPS's network, in place of a download, ``device`` the torch
-    device of a network. Raises ``ValueError`` for arrays that the metric cannot compare.
+    else. ``backbone`` is a file with the weights of the network of an ``lpips-*`` metric, in place of a download,
+    ``device`` the torch device of a network. Raises ``ValueError`` for arrays that the metric cannot compare.
     """
     array = np.asarray(images)
-    if array.ndim < 2 or not len(array):
+    if array.ndim < 2 or not array.size:
         raise ValueError(f"expected at least one image, as an array (N, ...), got an array of shape {array.shape}")
     pictures = array.dtype == np.uint8 and array.ndim == 4
     if metric is None:
@@ -38,12 +38,18 @@ def embed(
             array = array.astype(np.float32)
         if not np.isfinite(array).all():
             raise ValueError("the array holds values that are NaN or infinite in float32; leave them out")
+        if float(np.abs(array).max()) > LARGEST / array[0].size ** 0.5:
+            raise ValueError("the array holds values so large that their squares overflow; divide all sets by a number")
     elif not pictures:
         raise ValueError(
             f"images are uint8 arrays (N, C, H, W), got {array.dtype} of shape {array.shape}; convert images x in "
             "[-1, 1] by ((x + 1) * 127.5).round().astype('uint8'), or compare numbers as they are by metric='values'"
         )
     return embed_source(ArraySource(array), embedding)
+
+
+LARGEST = 1e18
+"""Norm of a vector up to which squared distances are far from overflowing float32."""
 
 
 def embed_source(source: ImageSource, embedding: Embedding) -> Vectors:
@@ -54,12 +60,23 @@ def embed_source(source: ImageSource, embedding: Embedding) -> Vectors:
 
 
 @cache
-def _embedding(metric: str, backbone: Path | None, device: str) -> Embedding:
+def _embedding(metric: str, backbone: Path | str | None, device: str) -> Embedding:
     """A metric by name: the same object each time, so that sets are known to be of one metric."""
     if metric in ("values", "pixels"):
+        if backbone is not None:
+            raise ValueError(f"backbone: got {backbone}, but the metric {metric!r} has no network; leave it out")
         return VALUES if metric == "values" else PIXELS
-    if metric not in EMBEDDINGS:
-        raise ValueError(f"no metric {metric!r}; known: values, {', '.join(EMBEDDINGS)}")
+    weights = network_weights(metric, backbone)
+    return EMBEDDINGS[metric](weights, device)
+
+
+def network_weights(metric: str, backbone: Path | str | None = None) -> dict[str, Any]:
+    """Tensors of a perceptual metric's network and heads; ``backbone`` as for ``embed``. Raises ``ValueError``."""
+    from amdiff.config import BACKBONES
     from amdiff.data.backbones import metric_weights
 
-    return EMBEDDINGS[metric](metric_weights(metric, backbone), device)
+    if metric not in EMBEDDINGS or metric == "pixels":
+        raise ValueError(f"no metric {metric!r}; known: values, {', '.join(EMBEDDINGS)}")
+    if backbone is not None and metric not in BACKBONES:
+        raise ValueError(f"backbone: {metric!r} takes none; it is for {', '.join(BACKBONES)}")
+    return metric_weights(metric, None if backbone is None else Path(backbone))

@@ -62,6 +62,9 @@ def nearest_neighbors(
     ``memory_mb`` bounds the blocks that are held, in MiB. ``gpu`` searches on a GPU. ``callback`` hears the number of
     distinct queries done. Raises ``ValueError`` where the images differ in shape or in metric, or for k < 1.
     """
+    for part in (queries, database):
+        if not isinstance(part, Vectors):
+            raise ValueError(f"expected sets that neighbors.embed made, got {type(part).__name__}")
     left, right = queries.images, database.images
     if k < 1:
         raise ValueError(f"k neighbours were asked for with k = {k}; at least one is needed")

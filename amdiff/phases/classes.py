@@ -23,8 +23,12 @@ def classify(
 ) -> Int8[np.ndarray, " n"]:
     """Class of each sample from its nearest distances; 0 memorized, 1 spurious, 2 generalized.
 
-    Raises ``ValueError`` for distances that are NaN or negative, or thresholds that are not positive.
+    Raises ``ValueError`` for distances that are NaN or negative, or not one of each for a sample, and for thresholds
+    that are not positive.
     """
+    to_train, to_samples = np.asarray(to_train), np.asarray(to_samples)
+    if to_train.shape != to_samples.shape or to_train.ndim != 1:
+        raise ValueError(f"each sample has two distances; got arrays of {to_train.shape} and {to_samples.shape}")
     for name, values in (("to the training set", to_train), ("to other samples", to_samples)):
         if np.isnan(values).any() or (values < 0).any():
             raise ValueError(f"distances {name} must be non-negative numbers")

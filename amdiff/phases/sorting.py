@@ -87,6 +87,11 @@ def sort_samples(
     duplicates among them make thresholds smaller. ``k`` neighbours are kept. Raises ``ValueError`` where there are too
     few samples or held-out images.
     """
+    named = {"samples": samples, "train": train, "heldout": heldout}
+    if wrong := [name for name, part in named.items() if not isinstance(part, Vectors | None)]:
+        raise ValueError(f"{wrong[0]}: expected a set that neighbors.embed made, got {type(named[wrong[0]]).__name__}")
+    if samples is train or heldout is samples or heldout is train:
+        raise ValueError("samples, train and heldout are three sets, got one of them twice; embed each for itself")
     if len(samples.images) < 2:
         raise ValueError(f"samples are compared with one another; got {len(samples.images)}, at least 2 are needed")
     if k < 2:

@@ -92,9 +92,13 @@ def image_experiment(
         report = Artifact("report", spec.dataset, name, content, {"dataset": (dataset,), **parts})
         return ExperimentPlan(name, report, spec, dataset, first.models, thresholds=first.thresholds)
     grid = Artifact("grid", spec.dataset, name, {"grid": spec.open_grid.identity()}, {"classify": first.classify})
-    # what the sweep does not cover: the versions of the analyses, and the network behind their metric
+    # what the sweep does not cover: the versions of what follows it, and the networks behind metrics
     parts = _parts(spec, first, dataset, metrics)
     content["analyses"] = {stage: parts[stage][0].address for stage in spec.analyses}
+    if spec.also:
+        content["also"] = [artifact.address for artifact in parts["also"]]
+    if spec.peers:
+        content["peers"] = parts["peers"][0].address
     sweep = _sweep(name, spec, config, found, dataset, metrics, lender) if found else None
     report = Artifact(
         "report",

@@ -1,4 +1,4 @@
-"""Which samples a report lets one browse, with their neighbours: both ends of each class's order."""
+"""Which samples a report lets one browse, with their neighbours."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Sized:
 
 
 def browser(sizes: Mapping[int, Sized], spec: PanelsSpec, sample_names: Names, train_names: Names) -> Browser | None:
-    """As many samples as the specification allows; None for none."""
+    """As many samples as the specification allows; None where it allows none."""
     if not spec.browse:
         return None
     channels, height, width = next(iter(next(iter(sizes.values())).galleries.values())).samples.shape[1:]
@@ -45,6 +45,8 @@ def browser(sizes: Mapping[int, Sized], spec: PanelsSpec, sample_names: Names, t
         count = sum(len(part) for parts in shown.values() for part in parts)
         if count * channels * -(-height // factor) * -(-width // factor) <= spec.browse_mb * 2**20:
             break
+    else:
+        return None
     sheets = [
         _sheet(size, sized, *shown[size], factor, spec.neighbors, sample_names, train_names)
         for size, sized in sizes.items()
@@ -77,14 +79,23 @@ def _shown(
     chosen: dict[int, None] = {}
     for gallery in galleries:
         for name in CLASSES:
-            ranked = gallery.ranked(name)
-            tail = min(wanted // 4, max(len(ranked) - wanted, 0))
-            ends = [*ranked[: wanted - tail], *ranked[len(ranked) - tail :]]
-            chosen.update(dict.fromkeys(int(i) for i in ends))
+            chosen.update(dict.fromkeys(_chosen(gallery, name, wanted)))
     samples = np.array(list(chosen), np.int64)
     beside = np.concatenate([_there(g.near, samples, neighbors) for g in galleries])
     train = np.concatenate([_there(g.train, samples, neighbors) for g in galleries])
     return samples, np.setdiff1d(beside, samples), np.unique(train)
+
+
+def _chosen(gallery: Gallery, name: str, wanted: int) -> list[int]:
+    """Samples of a class: the first by every order that the page offers, those next to the threshold, the clearest."""
+    ranked = gallery.ranked(name)
+    if len(ranked) <= wanted:
+        return ranked.tolist()
+    part = wanted // 5
+    ratio = gallery.train[1][:, 0] / np.maximum(gallery.train[1][:, 1], np.finfo(float).tiny)
+    orders = [ranked[np.argsort(key[ranked], kind="stable")] for key in (gallery.to_train, gallery.to_samples, ratio)]
+    firsts = np.concatenate([ranked[len(ranked) - part :], *(order[:part] for order in orders)])
+    return list(dict.fromkeys([*firsts.tolist(), *ranked.tolist()]))[:wanted]
 
 
 def _there(table: tuple[np.ndarray, np.ndarray], samples: np.ndarray, neighbors: int) -> Int64[np.ndarray, " n"]:

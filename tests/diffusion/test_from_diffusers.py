@@ -11,12 +11,11 @@ from amdiff.diffusion import ddim_steps, from_diffusers
 from amdiff.diffusion.sampling import reverse
 
 
-def unet() -> UNet2DModel:
+def unet(**options: int) -> UNet2DModel:
     torch.manual_seed(0)
-    return UNet2DModel(
-        sample_size=8, in_channels=1, out_channels=1, block_out_channels=(8, 8), layers_per_block=1,
-        down_block_types=("DownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "UpBlock2D"), norm_num_groups=4,
-    )  # fmt: skip
+    blocks = {"down_block_types": ("DownBlock2D", "DownBlock2D"), "up_block_types": ("UpBlock2D", "UpBlock2D")}
+    options = {"sample_size": 8, "in_channels": 1, "out_channels": 1, "layers_per_block": 1} | options
+    return UNet2DModel(block_out_channels=(8, 8), norm_num_groups=4, **blocks, **options)
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
@@ -37,6 +36,7 @@ def test_the_flow_is_that_of_diffusers(prediction: str, betas: str) -> None:
             theirs = scheduler.step(out, int(t), theirs, use_clipped_model_output=True).prev_sample
     ours = reverse(denoiser, x, ddim_steps(schedule, 50))
     assert len(schedule) == 50
+    assert all(p.requires_grad for p in network.parameters())  # whoever trains it goes on
     assert np.allclose(ours, theirs, atol=2e-4)
 
 
@@ -45,6 +45,14 @@ def test_other_processes_are_refused() -> None:
         from_diffusers(unet(), FlowMatchEulerDiscreteScheduler())
     with pytest.raises(ValueError, match="end in pure noise"):
         from_diffusers(unet(), DDIMScheduler(rescale_betas_zero_snr=True))
+    with pytest.raises(ValueError, match="str samples no VP process"):
+        from_diffusers(unet(), "DDPM")
+    with pytest.raises(ValueError, match="has 1 channels in and 2 out"):
+        from_diffusers(unet(out_channels=2), DDPMScheduler())
+    with pytest.raises(ValueError, match="conditioned on classes"):
+        from_diffusers(unet(num_class_embeds=3), DDPMScheduler())
+    with pytest.raises(ValueError, match="has no 'config'"):
+        from_diffusers(torch.nn.Linear(1, 1), DDPMScheduler())
     odd = DDPMScheduler()
     odd.register_to_config(prediction_type="flow")
     with pytest.raises(ValueError, match="predicts 'flow'; expected one of epsilon"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -123,10 +124,11 @@ def test_samples_are_those_of_the_table(chromium: Chromium, audited: tuple[Plant
         opened.show_all()
         numbers = opened.numbers()
         assert f"{len(numbers)} of {len(order)} {name} samples at K = 300" in opened.page.inner_text("#browse-count")
-        # both ends of the order, and what another metric has at an end of its own
-        last = max(0, min(24, len(order) - 96))
-        assert set(numbers) >= {*order[: 96 - last].tolist(), *order[len(order) - last :].tolist()}
+        # the first by each distance and the last of the order, and what another metric has in such places
         assert set(numbers) <= set(order.tolist())
+        part = len(order) if len(order) <= 96 else 96 // 5
+        for ranked in (order[::-1], *(order[np.argsort(key[order], kind="stable")] for key in (to_train, to_samples))):
+            assert set(numbers) >= set(ranked[:part].tolist())
         distances = (to_train if name == "memorized" else to_samples)[numbers]
         assert distances.tolist() == written(sorted(distances, reverse=name == "generalized"))
     opened.choose(**{"class": "all", "sort": "train", "order": "down"})
@@ -140,6 +142,13 @@ def test_samples_are_those_of_the_table(chromium: Chromium, audited: tuple[Plant
     assert np.array_equal(opened.pixels("#browse-list canvas")[:, :, 0], planted.samples[numbers[0]])
     ((nearest, _), *_) = opened.neighbors(0, 0)
     assert np.array_equal(opened.pixels("#browse-list li:first-child .row canvas")[:, :, 1], planted.train[nearest])
+    opened.choose(**{"class": "generalized"})
+    opened.page.click("#browse-more")  # who goes on by keys goes on at the first new one
+    assert opened.page.evaluate("document.activeElement.closest('li').dataset.number") == str(opened.numbers()[24])
+    assert opened.page.locator("#browse-list .kind").first.inner_text() == "generalized"
+    with opened.page.expect_download() as download:
+        opened.page.click("text=fractions.csv")
+    assert download.value.path().read_text().startswith("K,memorized")
     assert not opened.troubles
     assert opened.requests == [(out / "report.html").as_uri()]
 
@@ -174,10 +183,13 @@ def test_a_sample_is_looked_at_closer_by_mouse_and_keys(chromium: Chromium, audi
     page.keyboard.press("ArrowRight")
     assert page.inner_text("#browse-title").startswith(f"Sample {numbers[2]},")
     assert np.array_equal(opened.pixels("#browse-large canvas")[:, :, 0], planted.samples[numbers[2]])
+    page.locator("#browse-before").focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     assert page.inner_text("#browse-title").startswith(f"Sample {numbers[0]},")
-    assert page.locator("#browse-before").is_disabled()
+    assert page.locator("#browse-before").is_disabled()  # and the keys go on
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#browse-title").startswith(f"Sample {numbers[1]},")
     page.keyboard.press("Escape")
     assert not page.locator("#browse-closer").is_visible()
     page.locator("#browse-order").focus()  # from the controls to the first sample, and in
@@ -191,6 +203,8 @@ def test_a_narrow_screen_and_one_without_scripts(chromium: Chromium, audited: tu
     _, out = audited
     narrow = open_report(chromium, out / "report.html", viewport={"width": 360, "height": 700})
     assert narrow.page.evaluate("document.documentElement.scrollWidth") <= 360
+    narrow.page.locator("#browse-list button").first.click()
+    assert narrow.page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.getElementById('browse-closer'))") <= 0
     silent = open_report(chromium, out / "report.html", java_script_enabled=False)
     assert "Browsing needs JavaScript" in silent.page.inner_text("#browse")
     assert not silent.page.locator("#browse-form").is_visible()
@@ -314,4 +328,36 @@ def test_large_pictures_are_reduced(rng: np.random.Generator) -> None:
     ways = list(_ways(96))
     assert ways[0] == (96, LARGEST_SIDE)
     assert ways[-1] == (1, 32)
-    assert all(a >= b and c >= d for (a, c), (b, d) in zip(ways, ways[1:], strict=False))
+    assert all(a >= b and c >= d for (a, c), (b, d) in itertools.pairwise(ways))
+
+
+def test_the_first_by_every_distance_are_shown_and_nothing_beyond_the_room(rng: np.random.Generator) -> None:
+    import pyarrow as pa
+
+    from amdiff.config import PanelsSpec
+    from amdiff.neighbors.sets import ArraySource
+    from amdiff.stages.browsing import Sized, browser
+    from amdiff.stages.galleries import Gallery
+
+    n = 2000
+    to_train, second, near = rng.random(n), 1 + rng.random(n), rng.random(n)
+    table = pa.table({
+        "class": pa.DictionaryArray.from_arrays(np.full(n, 2, np.int8), list(CLASSES)),
+        "attractor": pa.array(np.arange(n), mask=np.ones(n, bool)),
+        "train_neighbor_1": np.zeros(n, np.int64), "train_distance_1": to_train,
+        "train_neighbor_2": np.ones(n, np.int64), "train_distance_2": second,
+        "sample_neighbor_1": (np.arange(n) + 1) % n, "sample_distance_1": near,
+    })  # fmt: skip
+    images = ArraySource(rng.integers(0, 256, (n, 1, 4, 4), dtype=np.uint8))
+    sized = {9: Sized({"pixels": Gallery(table, images, images)}, {"pixels": {"delta_m": 1.0, "delta_s": 1.0}})}
+
+    def nameless(rows: np.ndarray) -> list[str | None]:
+        return [None] * len(rows)
+
+    found = browser(sized, PanelsSpec(neighbors=1), nameless, nameless)
+    assert found is not None
+    shown = set(found.sheets[0].number[: found.sheets[0].samples].tolist())
+    assert len(shown) == 96
+    for key in (to_train, near, -near, to_train / second):
+        assert shown >= set(np.argsort(key)[:19].tolist())
+    assert browser(sized, PanelsSpec(neighbors=1, browse_mb=1e-6), nameless, nameless) is None

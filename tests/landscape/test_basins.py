@@ -12,7 +12,7 @@ from amdiff.config import DiffusionSpec
 from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.schedules import Schedule
-from amdiff.landscape.basins import Search, bisect, find_basins, scan, search_times
+from amdiff.landscape.basins import Search, bisect, find_basins, pair_distance, scan, search_times
 from amdiff.landscape.volumes import critical_times
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
@@ -163,3 +163,27 @@ def test_basins_of_any_function_of_x_and_t() -> None:
     assert find_basins(exact, -0.5 * memories, SCHEDULE, delta=0.05).failed.all()
     with pytest.raises(ValueError, match="positive distance, got 0"):
         find_basins(exact, memories, SCHEDULE, delta=0)
+
+
+def test_what_cannot_be_searched_is_refused() -> None:
+    memories = two_memories().float()
+    exact = FiniteSet(memories, SCHEDULE)
+    for wrong, message in (
+        ({"images": memories[:0]}, "at least one image"),
+        ({"images": 200 * memories}, r"lie in \[-1, 1\], got values up to"),
+        ({"copies": 0}, "at least one copy"),
+        ({"stride": 0}, "stride of at least 1"),
+        ({"first": 1000}, "must be one of 0 to 999"),
+    ):
+        options = {"images": memories, "delta": 0.1, **wrong}
+        with pytest.raises(ValueError, match=message):
+            find_basins(exact, options.pop("images"), SCHEDULE, **options)
+    with pytest.raises(ValueError, match="no metric 'ssim'"):
+        pair_distance("ssim")
+
+
+def test_a_perceptual_metric_brings_its_own_weights() -> None:
+    x = torch.rand(3, 1, 32, 32) * 2 - 1
+    distance = pair_distance("stlpips-alex")
+    assert torch.equal(distance(x, x), torch.zeros(3))
+    assert (distance(x, -x) > 0.01).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
 
@@ -13,6 +15,7 @@ from amdiff.diffusion.memory import DenseAssociativeMemory, vp_level
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.schedules import Schedule
 from amdiff.diffusion.training import Trainer
+from amdiff.landscape import relative_energy
 from amdiff.landscape.curvature import score_spectra, singular_values
 from amdiff.landscape.spectra import dimension_by_gap, dimension_by_threshold, normalisation
 
@@ -126,3 +129,20 @@ def test_too_few_rows_are_refused() -> None:
     memory = torch.zeros(1, 4)
     with pytest.raises(ValueError, match="in 4 dimensions orthonormal directions are 4 rows"):
         score_spectra(FiniteSet(memory, SCHEDULE), memory, 2, SCHEDULE, rows=3, noise=SampleNoise(0, [0]))
+
+
+def test_what_has_no_spectrum_is_refused() -> None:
+    image = torch.rand(2, 1, 2, 2)
+    exact = FiniteSet(image, SCHEDULE)
+    for time in (-1, 1000):
+        with pytest.raises(ValueError, match="indices of noise levels, 0 to 999"):
+            score_spectra(exact, image, time, SCHEDULE)
+        with pytest.raises(ValueError, match="indices of noise levels, 0 to 999"):
+            relative_energy(exact, image, image, SCHEDULE, time=time)
+    for broken in (image.to(torch.uint8), image[:0]):
+        for measure in (score_spectra, relative_energy):  # as outside the tests, where types are not checked
+            others = (2, SCHEDULE) if measure is score_spectra else (image, SCHEDULE)
+            with pytest.raises(ValueError, match=r"floating-point|at least one"):
+                inspect.unwrap(measure)(exact, broken, *others)
+    with pytest.raises(ValueError, match="1 streams for 2 images"):
+        score_spectra(exact, image, 2, SCHEDULE, rows=8, noise=SampleNoise(0, [0]))

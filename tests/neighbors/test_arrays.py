@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,8 @@ def test_an_embedding_of_ones_own(rng: np.random.Generator) -> None:
         (np.array([[0.0, np.nan]]), None, "NaN or infinite"),
         (np.array([[1e300, 0.0]]), None, "NaN or infinite"),
         (np.array([["a", "b"]]), None, "expected real numbers"),
+        (np.full((2, 4), 1e19), None, "squares overflow"),
+        (np.zeros((2, 0)), None, "at least one image"),
         (np.zeros((2, 1, 4, 4)), "pixels", "images are uint8 arrays"),
         (np.zeros((2, 4, 4), np.uint8), "stlpips-alex", "images are uint8 arrays"),
         (np.zeros((2, 1, 4, 4), np.uint8), "ssim", "no metric 'ssim'; known: values, pixels, lpips-alex"),
@@ -97,3 +100,8 @@ def test_sets_of_two_metrics_are_refused(rng: np.random.Generator) -> None:
         nearest_neighbors(embed(images), embed(images, "values"), 1)
     with pytest.raises(ValueError, match="k = 0"):
         nearest_neighbors(embed(images), embed(images), 0)
+    with pytest.raises(ValueError, match=r"neighbors.embed made, got ndarray"):
+        inspect.unwrap(nearest_neighbors)(images, embed(images), 1)  # as outside the tests, where types are not checked
+    for metric in ("stlpips-alex", "pixels", "values"):
+        with pytest.raises(ValueError, match="backbone: "):
+            embed(images, metric, backbone="x.pth")

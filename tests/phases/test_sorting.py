@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +92,8 @@ def test_too_few_are_refused() -> None:
         sort_samples(embed(samples), embed(train), k=1)
     with pytest.raises(ValueError, match="fewer than 20"):
         sort_samples(embed(samples), embed(train), embed(heldout[:10]))
+    once = embed(samples)
+    with pytest.raises(ValueError, match="three sets"):
+        sort_samples(once, once)
+    with pytest.raises(ValueError, match=r"train: expected a set that neighbors\.embed made, got ndarray"):
+        inspect.unwrap(sort_samples)(once, train)  # as outside the tests, where types are not checked

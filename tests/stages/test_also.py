@@ -71,6 +71,14 @@ def test_a_grid_is_sorted_by_both() -> None:
     spec = experiment(sizes=grid, also=[{"metric": OTHER}])
     open_plan = build_plan(parse_config(config(two=spec)))
     assert "also" not in open_plan.experiment("two").report.parents
+    changed = experiment(sizes=grid, also=[{"metric": "lpips-alex"}])
+    addresses = {
+        build_plan(parse_config(config(two=changed) | {"sources": {"backbone:alex": digest}}))
+        .experiment("two")
+        .report.address
+        for digest in ("a" * 16, "b" * 16)
+    }
+    assert len(addresses) == 2  # the network behind a further metric decides, though its sizes are not known yet
     settled = build_plan(parse_config(config(two=spec)), {"two": (2, 8, 16)}).experiment("two")
     assert [a.params["size"] for a in settled.report.derived["also"]] == [2, 8, 16]
 
