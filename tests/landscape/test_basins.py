@@ -12,7 +12,8 @@ from amdiff.config import DiffusionSpec
 from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.schedules import Schedule
-from amdiff.landscape.basins import Search, bisect, find_basins, pair_distance, scan, search_times
+from amdiff.landscape.basins import Search, bisect, pair_distance, scan, search_times
+from amdiff.landscape.survival import find_basins
 from amdiff.landscape.volumes import critical_times
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
