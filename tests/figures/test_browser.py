@@ -72,7 +72,9 @@ class Opened:
 
     def pixels(self, canvas: str, place: int = 0) -> np.ndarray:
         """What a canvas shows, (height, width, 3)."""
-        self.page.wait_for_timeout(100)
+        handle = self.page.locator(canvas).nth(place).element_handle()
+        drawn = "e => e.getContext('2d').getImageData(0, 0, 1, 1).data[3] === 255"  # its sheet has been decoded
+        self.page.wait_for_function(drawn, arg=handle)
         read = "e => [e.height, e.width, ...e.getContext('2d').getImageData(0, 0, e.width, e.height).data]"
         height, width, *data = self.page.locator(canvas).nth(place).evaluate(read)
         return np.array(data, np.uint8).reshape(height, width, 4)[:, :, :3]
