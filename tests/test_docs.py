@@ -53,7 +53,7 @@ def test_configurations_of_the_pages_are_valid(page: Path) -> None:
         if "experiments" in found:
             named = {experiment["dataset"] for experiment in found["experiments"].values()}
             found["datasets"] = {name: {"kind": "digits"} for name in named} | found.get("datasets", {})
-            parse_config(found)
+            assert parse_config(found).experiments.keys() == found["experiments"].keys()
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,9 @@ LEAST = 8
 Names = Callable[[Int64[np.ndarray, " n"]], list[str | None]]
 """Files of images, by their numbers; None for one that was no file."""
 
+Orders = list[Int64[np.ndarray, " n"]]
+"""The samples of one class: the clearest first, then by each distance that the page sorts by."""
+
 
 @dataclass(frozen=True)
 class Sized:
@@ -39,8 +42,15 @@ def browser(sizes: Mapping[int, Sized], spec: PanelsSpec, sample_names: Names, t
     if not spec.browse:
         return None
     channels, height, width = next(iter(next(iter(sizes.values())).galleries.values())).samples.shape[1:]
+    orders = {
+        size: [_orders(gallery, name) for gallery in sized.galleries.values() for name in CLASSES]
+        for size, sized in sizes.items()
+    }
     for wanted, side in _ways(spec.browse):
-        shown = {size: _shown(sized.galleries.values(), wanted, spec.neighbors) for size, sized in sizes.items()}
+        shown = {
+            size: _shown(sized.galleries.values(), orders[size], wanted, spec.neighbors)
+            for size, sized in sizes.items()
+        }
         factor = max(1, -(-max(height, width) // side))
         count = sum(len(part) for parts in shown.values() for part in parts)
         if count * channels * -(-height // factor) * -(-width // factor) <= spec.browse_mb * 2**20:
@@ -73,29 +83,32 @@ def _ways(browse: int) -> Iterator[tuple[int, int]]:
 
 
 def _shown(
-    galleries: Iterable[Gallery], wanted: int, neighbors: int
+    galleries: Iterable[Gallery], orders: Iterable[Orders], wanted: int, neighbors: int
 ) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " r"], Int64[np.ndarray, " t"]]:
     """Numbers of the samples that are shown, of further samples beside them, and of training images."""
     chosen: dict[int, None] = {}
-    for gallery in galleries:
-        for name in CLASSES:
-            chosen.update(dict.fromkeys(_chosen(gallery, name, wanted)))
+    for order in orders:
+        chosen.update(dict.fromkeys(_chosen(order, wanted)))
     samples = np.array(list(chosen), np.int64)
     beside = np.concatenate([_there(g.near, samples, neighbors) for g in galleries])
     train = np.concatenate([_there(g.train, samples, neighbors) for g in galleries])
     return samples, np.setdiff1d(beside, samples), np.unique(train)
 
 
-def _chosen(gallery: Gallery, name: str, wanted: int) -> list[int]:
-    """Samples of a class: the first by every order that the page offers, those next to the threshold, the clearest."""
+def _orders(gallery: Gallery, name: str) -> Orders:
     ranked = gallery.ranked(name)
+    keys = (gallery.to_train, gallery.to_samples, nearest_ratio(gallery.train[1], 1))
+    return [ranked, *(ranked[np.argsort(key[ranked], kind="stable")] for key in keys)]
+
+
+def _chosen(orders: Orders, wanted: int) -> list[int]:
+    """The first by every order that the page offers, those next to the threshold, and the clearest."""
+    ranked, *others = orders
     if len(ranked) <= wanted:
         return ranked.tolist()
     part = wanted // 5
-    ratio = gallery.train[1][:, 0] / np.maximum(gallery.train[1][:, 1], np.finfo(float).tiny)
-    orders = [ranked[np.argsort(key[ranked], kind="stable")] for key in (gallery.to_train, gallery.to_samples, ratio)]
-    firsts = np.concatenate([ranked[len(ranked) - part :], *(order[:part] for order in orders)])
-    return list(dict.fromkeys([*firsts.tolist(), *ranked.tolist()]))[:wanted]
+    firsts = np.concatenate([ranked[len(ranked) - part :], *(order[:part] for order in others)])
+    return list(dict.fromkeys([*firsts.tolist(), *ranked[:wanted].tolist()]))[:wanted]
 
 
 def _there(table: tuple[np.ndarray, np.ndarray], samples: np.ndarray, neighbors: int) -> Int64[np.ndarray, " n"]:
