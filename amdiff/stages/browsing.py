@@ -25,7 +25,7 @@ LEAST = 8
 Names = Callable[[Int64[np.ndarray, " n"]], list[str | None]]
 """Files of images, by their numbers; None for one that was no file."""
 
-Orders = list[Int64[np.ndarray, " n"]]
+Orders = list[Int64[np.ndarray, " _"]]
 """The samples of one class: the clearest first, then by each distance that the page sorts by."""
 
 
