@@ -69,6 +69,9 @@ FILES = {
 }
 """Files of each stage's artifacts; those of pages depend on their sections."""
 
+STORES = ("artifacts", "data/canonical")
+"""Folders that hold artifacts, relative to a project's root."""
+
 SPEC = "spec.json"
 
 SCRATCH = "AMDIFF_SCRATCH"
@@ -193,8 +196,12 @@ class Store:
             shutil.rmtree(self.scratch(artifact), ignore_errors=True)
 
     def record(self, artifact: Artifact) -> dict[str, Any]:
-        """The content of ``spec.json``."""
-        return read_json(self.root / artifact.spec)
+        """The content of ``spec.json``. Raises ``ArtifactError``."""
+        path = self.root / artifact.spec
+        record = read_json(path)
+        if not (isinstance(record, dict) and all(isinstance(record.get(key), dict) for key in ("files", "provenance"))):
+            raise ArtifactError(f"{path} is damaged; delete {path.parent} and run snakemake again")
+        return record
 
     def file(self, artifact: Artifact, name: str) -> Path:
         """Path of one of an artifact's files, its checksum verified. Raises ``ArtifactError``."""

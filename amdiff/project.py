@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import json
 import math
+import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import h5py
 
-from amdiff.artifacts import FILES, Store, canonical_json
+from amdiff.artifacts import FILES, SCRATCH, STORES, Store, canonical_json
 from amdiff.config import (
     BorrowedThresholds,
     CircleDataset,
@@ -42,7 +43,7 @@ from amdiff.data.datasets import peek
 from amdiff.data.images import DataError
 from amdiff.data.pipelines import pipeline_misfit, read_components
 from amdiff.data.pretrained import find_model, misfit, model_path
-from amdiff.files import ArtifactError, read_json, write_json
+from amdiff.files import ArtifactError, read_json, write_bytes
 from amdiff.plan import Plan, build_plan, dataset_artifact
 from amdiff.sources import find_sources
 
@@ -182,13 +183,23 @@ def settle(config: Config, root: Path = Path()) -> Plan:
     return build_plan(config, found) if found else plan
 
 
+def unwritable(root: Path = Path()) -> list[str]:
+    """Folders that a run may have to write to and cannot."""
+
+    def there(path: Path) -> Path:
+        return path if path.exists() else there(path.parent)
+
+    scratch = Path(os.environ.get(SCRATCH) or "scratch")
+    places = (*map(Path, STORES), Path("results"), Path("logs"), scratch)
+    return [place.as_posix() for place in places if not os.access(there(root.resolve() / place), os.W_OK)]
+
+
 def freeze(config: Config, root: Path = Path()) -> Path:
     """Write a prepared configuration to its place in scratch, and return the path relative to the root."""
-    content = json.loads(config.model_dump_json())
-    digest = hashlib.sha256(canonical_json(content).encode()).hexdigest()[:12]
-    path = Path("scratch/config") / f"{digest}.json"
-    if not (root / path).exists():
-        write_json(root / path, content)
+    content = canonical_json(json.loads(config.model_dump_json())).encode()
+    path = Path("scratch/config") / f"{hashlib.sha256(content).hexdigest()[:12]}.json"
+    if not (root / path).is_file() or (root / path).read_bytes() != content:
+        write_bytes(root / path, content)
     return path
 
 

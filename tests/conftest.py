@@ -17,12 +17,14 @@ from amdiff.plan import Plan
 from amdiff.project import prepare
 from amdiff.stages import make
 from amdiff.stages.publication import publish
+from tests.workflow_tools import REPO, Project
+
+__all__ = ["REPO"]
 
 # the same examples on every run: a red CI is a change, not a draw
 settings.register_profile("amdiff", derandomize=True, deadline=None)
 settings.load_profile("amdiff")
 
-REPO = Path(__file__).parent.parent
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -88,3 +90,17 @@ def run_project(config: dict[str, Any], root: Path) -> Plan:
     for page in plan.pages:
         publish(page, root)
     return plan
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which the small configuration has run whole; copy it before changing it."""
+    project = Project(tmp_path_factory.mktemp("finished"), SMALL)
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished project."""
+    return finished.copy(tmp_path / "p")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import pwd
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,8 +65,7 @@ def test_results_are_tracked_by_dvc_and_not_by_git(recorded: tuple[Project, Path
 def test_a_pull_on_a_fresh_clone_runs_no_job(recorded: tuple[Project, Path], tmp_path: Path) -> None:
     project, _ = recorded
     subprocess.run(["git", "clone", "-q", str(project.root), str(tmp_path / "clone")], check=True)
-    clone = Project.__new__(Project)
-    clone.root = tmp_path / "clone"
+    clone = Project.at(tmp_path / "clone")
     assert not (clone.root / "results").exists()
     clone.run(DVC, "pull")
     clone.scramble_times()
@@ -81,8 +79,7 @@ def test_a_pull_on_a_fresh_clone_runs_no_job(recorded: tuple[Project, Path], tmp
 def test_part_of_the_results_can_be_pulled(recorded: tuple[Project, Path], tmp_path: Path) -> None:
     project, _ = recorded
     subprocess.run(["git", "clone", "-q", str(project.root), str(tmp_path / "clone")], check=True)
-    clone = Project.__new__(Project)
-    clone.root = tmp_path / "clone"
+    clone = Project.at(tmp_path / "clone")
     clone.run(DVC, "pull", "results/digits")
     assert (clone.root / "results/digits/report.html").exists()
     assert not (clone.root / "artifacts").exists()
@@ -91,9 +88,7 @@ def test_part_of_the_results_can_be_pulled(recorded: tuple[Project, Path], tmp_p
 
 def test_after_snakemake_repro_runs_no_job_and_records(recorded: tuple[Project, Path], tmp_path: Path) -> None:
     project, _ = recorded
-    shutil.copytree(project.root, tmp_path / "p", symlinks=True)
-    lab = Project.__new__(Project)
-    lab.root = tmp_path / "p"
+    lab = project.copy(tmp_path / "p")
     config = copy.deepcopy(CONFIG)
     config["experiments"]["digits"]["thresholds"]["quantile"] = 0.02
     lab.configure(config)
@@ -107,9 +102,7 @@ def test_after_snakemake_repro_runs_no_job_and_records(recorded: tuple[Project, 
 
 def test_changing_runtime_settings_reproduces_nothing(recorded: tuple[Project, Path], tmp_path: Path) -> None:
     project, _ = recorded
-    shutil.copytree(project.root, tmp_path / "p", symlinks=True)
-    lab = Project.__new__(Project)
-    lab.root = tmp_path / "p"
+    lab = project.copy(tmp_path / "p")
     lab.configure({**CONFIG, "runtime": {"device": "auto"}})
     assert "up to date" in lab.run(DVC, "status").stdout
 
@@ -148,9 +141,7 @@ def test_servers_share_results(
     recorded: tuple[Project, Path], add_remote: Callable[[Project], None], tmp_path: Path
 ) -> None:
     project, _ = recorded
-    here, there = (Project.__new__(Project) for _ in range(2))
-    here.root, there.root = tmp_path / "here", tmp_path / "there"
-    shutil.copytree(project.root, here.root, symlinks=True)
+    here, there = project.copy(tmp_path / "here"), Project.at(tmp_path / "there")
     add_remote(here)
     here.run(DVC, "push")
     subprocess.run(["git", "clone", "-q", str(here.root), str(there.root)], check=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import re
 import shutil
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +14,7 @@ from amdiff.config import ANALYSES
 from amdiff.plan import SECTIONS
 from amdiff.stages import STAGES, stage_function
 from tests.conftest import SMALL, TOY
-from tests.workflow_tools import Project, kill_tree, wait_for
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project in which the small configuration has run whole; copy it before changing it."""
-    project = Project(tmp_path_factory.mktemp("finished"), SMALL)
-    project.snakemake()
-    return project
-
-
-@pytest.fixture
-def project(finished: Project, tmp_path: Path) -> Project:
-    """A copy of the finished project."""
-    shutil.copytree(finished.root, tmp_path / "p", symlinks=True)
-    copied = Project.__new__(Project)
-    copied.root = tmp_path / "p"
-    return copied
+from tests.workflow_tools import Project
 
 
 def changed(config: dict[str, Any], block: str, **values: Any) -> dict[str, Any]:
@@ -189,58 +170,6 @@ def test_a_missing_dataset_starts_no_job(tmp_path: Path) -> None:
     assert "Traceback" not in output
 
 
-def test_killed_in_training_and_in_sampling_then_finished(finished: Project, tmp_path: Path) -> None:
-    """kill -9 of the whole tree, twice; the same command then gives the same bytes."""
-    config = copy.deepcopy(SMALL)
-    config["experiments"]["tiny"]["training"]["iterations"] = 1500
-    config["experiments"]["tiny"]["sampling"] = {"steps": 150, "minimum": 400}
-    config["runtime"] |= {"checkpoint_seconds": 0.2, "sampling_batch": 20}
-    undisturbed, disturbed = Project(tmp_path / "a", config), Project(tmp_path / "b", config)
-    undisturbed.snakemake()
-
-    run = disturbed.start()
-    wait_for(lambda: list(disturbed.root.glob("scratch/train/*/state.pt")))
-    kill_tree(run)
-    assert not list(disturbed.root.glob("artifacts/digits/train/*/spec.json"))
-    run = disturbed.start()
-    wait_for(lambda: list(disturbed.root.glob("scratch/sample/*/20-40.npy")))
-    kill_tree(run)
-    assert list(disturbed.root.glob("artifacts/digits/train/*/spec.json"))
-    output = disturbed.snakemake()
-    assert "LockException" not in output
-    logs = [p.read_text() for p in disturbed.root.glob("logs/digits/train/*.log")]
-    assert any("resumes at step" in text for text in logs)
-    assert disturbed.checksums() == undisturbed.checksums()
-    assert not list(disturbed.root.glob("scratch/*/*/*.npy"))
-    assert not list(disturbed.root.glob("scratch/train/*"))
-
-
-def test_sigterm_between_steps_resumes_to_the_same_bits(finished: Project, tmp_path: Path) -> None:
-    config = copy.deepcopy(SMALL)
-    config["experiments"]["tiny"]["training"]["iterations"] = 4000
-    project = Project(tmp_path, config)
-    project.snakemake("--until", "dataset")
-    weights = []
-    for interrupted in (False, True, True):
-        folder = next(a["address"] for a in project.models() if a["K"] == 4)
-        command = ["python", "-m", "amdiff", "train", f"artifacts/digits/train/K00004-{folder}"]
-        if interrupted:
-            run = subprocess.Popen(
-                command, cwd=project.root, env=project.environment, stderr=subprocess.PIPE, text=True
-            )
-            wait_for(lambda: list(project.root.glob("scratch/locks/*")))
-            time.sleep(4)
-            run.terminate()
-            assert run.wait() == 143
-            assert list(project.root.glob("scratch/train/*/state.pt"))
-        done = project.run(*command)
-        assert ("resumes at step" in done.stderr) == interrupted
-        path = project.root / f"artifacts/digits/train/K00004-{folder}"
-        weights.append((path / "weights.safetensors").read_bytes())
-        shutil.rmtree(path)
-    assert weights[0] == weights[1] == weights[2]
-
-
 def test_cores_and_batches_change_images_by_rounding_only(finished: Project, tmp_path: Path) -> None:
     import h5py
     import numpy as np
@@ -285,10 +214,3 @@ def test_the_toy_model_is_an_experiment_like_the_others(tmp_path: Path) -> None:
     project.snakemake()
     assert project.checksums() == before
     assert project.run("python", "-m", "amdiff", "verify").returncode == 0
-
-
-def test_two_runs_at_once_make_each_artifact_once(tmp_path: Path, finished: Project) -> None:
-    project = Project(tmp_path, SMALL)
-    first, second = project.start(), project.start()
-    assert (first.wait(), second.wait()) == (0, 0)
-    assert project.checksums() == finished.checksums()

@@ -15,8 +15,7 @@ from typing import Any
 
 import yaml
 
-from tests.conftest import REPO
-
+REPO = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 DATA_SUFFIXES = {".h5", ".safetensors", ".jsonl", ".parquet", ".csv", ".svg", ".png", ".pdf", ".html"}
 
@@ -40,6 +39,18 @@ class Project:
                 shutil.copy2(source, root / name)
         if config is not None:
             self.configure(config)
+
+    @classmethod
+    def at(cls, root: Path) -> Project:
+        """The project that a folder already holds."""
+        project = cls.__new__(cls)
+        project.root = root
+        return project
+
+    def copy(self, root: Path) -> Project:
+        """A copy of the whole folder."""
+        shutil.copytree(self.root, root, symlinks=True)
+        return Project.at(root)
 
     def configure(self, config: dict[str, Any]) -> None:
         (self.root / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -98,19 +109,23 @@ class Project:
                 os.utime(path, (1_600_000_000 + 7 * number, 1_600_000_000 + 7 * number))
 
 
-def kill_tree(process: subprocess.Popen[str]) -> None:
-    """kill -9 of a process and all its descendants, wherever their groups are."""
+def descendants(pid: int) -> list[int]:
+    """A process and all that came of it, wherever their groups are."""
     listing = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     children: dict[int, list[int]] = {}
     for line in listing.splitlines():
-        pid, parent = map(int, line.split())
-        children.setdefault(parent, []).append(pid)
-    waiting, family = [process.pid], []
+        child, parent = map(int, line.split())
+        children.setdefault(parent, []).append(child)
+    waiting, family = [pid], []
     while waiting:
-        pid = waiting.pop()
-        family.append(pid)
-        waiting += children.get(pid, [])
-    for pid in family:
+        family.append(waiting.pop())
+        waiting += children.get(family[-1], [])
+    return family
+
+
+def kill_tree(process: subprocess.Popen[str]) -> None:
+    """kill -9 of a process and all its descendants."""
+    for pid in descendants(process.pid):
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:

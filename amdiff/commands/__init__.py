@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from amdiff.artifacts import SPEC, VERSIONS, Artifact, check_folder
+from amdiff.artifacts import SPEC, STORES, VERSIONS, Artifact, check_file, check_folder
 from amdiff.config import ConfigError
 from amdiff.files import read_json, write_bytes
 from amdiff.project import open_plan
-
-STORES = ("artifacts", "data/canonical")
-"""Folders that hold artifacts."""
 
 
 def show(text: str) -> None:
@@ -76,6 +74,8 @@ def why(path: Path, configfile: Path, root: Path = Path()) -> None:
         show(f"  from {role}: {', '.join(addresses)}")
     made = record["provenance"]
     show(f"  made {made['started']} on {made['host']} in {made['wall_seconds']:g} s, git {made['git']}")
+    if "cpu_seconds" in made:  # artifacts of older versions lack it
+        show(f"  with {made['cpu_seconds']:g} s of CPU and at most {made['peak_memory_mb']:,} MiB of memory")
     show(_rebuilt(folder, record, configfile, root))
 
 
@@ -151,11 +151,25 @@ def verify(path: Path, root: Path = Path()) -> int:
         for problem in check_folder(spec):
             bad += 1
             show(f"{problem}; {_remedy(spec.parent)}")
+    for problem in _published_problems(root) if whole else []:
+        bad += 1
+        show(problem)
     partial = _unfinished(root) if whole else []
     for folder in partial:
         show(f"{folder}: not finished (no {SPEC}); snakemake goes on with it or makes it anew")
     show(f"{len(specs)} artifacts checked, {bad} problems")
     return 1 if bad else 0
+
+
+def _published_problems(root: Path) -> Iterator[str]:
+    """Published files that are not those of their report; a report that is not here cannot be compared with."""
+    for stamp in sorted(root.glob("results/*/.address-*")):
+        folder, report = stamp.parent, root / stamp.read_text().strip()
+        if not (report / SPEC).exists() or check_folder(report / SPEC):
+            continue
+        for name, digest in read_json(report / SPEC)["files"].items():
+            if problem := check_file(folder / name, digest):
+                yield f"{problem}; `rm -r {folder}`, then `snakemake --cores all {folder.name}` publishes it again"
 
 
 def _unfinished(root: Path) -> list[Path]:

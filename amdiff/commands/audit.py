@@ -17,7 +17,6 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from amdiff.artifacts import FILES, Store
 from amdiff.config import ConfigError, parse_config
@@ -32,6 +31,7 @@ from amdiff.project import prepare
 from amdiff.stages import make
 from amdiff.stages.files import IMAGES, image_names
 from amdiff.stages.measured import SUMMARY, TABLE, THRESHOLDS, class_numbers
+from amdiff.stages.parquet import read_parquet, write_parquet
 
 from . import show
 
@@ -243,8 +243,7 @@ def _write(asked: Audit, plan: Plan, root: Path) -> dict[str, Any]:
     }
     table = _named(store, experiment, store.file(classified, TABLE))
     asked.out.mkdir(parents=True, exist_ok=True)
-    with atomic_file(asked.out / "samples.parquet") as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    write_parquet(asked.out / "samples.parquet", table)
     copies = table.filter(pa.array(class_numbers(table) == MEMORIZED)).sort_by("train_distance_1")
     columns = ("index", "file", "train_neighbor_1", "train_file_1", "train_distance_1")
     with atomic_file(asked.out / "copies.csv") as temporary:
@@ -257,9 +256,9 @@ def _write(asked: Audit, plan: Plan, root: Path) -> dict[str, Any]:
 
 def _named(store: Store, experiment: ExperimentPlan, path: Path) -> pa.Table:
     """The per-sample table with other measures, and the names of files where the images were files."""
-    table = pq.read_table(path)
+    table = read_parquet(path)
     (others,) = experiment.report.parents["peers"]
-    measured = pq.read_table(store.file(others, FILES["peers"][1]))
+    measured = read_parquet(store.file(others, FILES["peers"][1]))
     for name in measured.column_names:
         table = table.append_column(name, measured[name])
     own = next(iter(experiment.models[0].shards[0].parents.get("given", ())), None)

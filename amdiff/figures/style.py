@@ -43,6 +43,7 @@ def save(figure: Figure, folder: Path, name: str, writer: Callable[[Path], Any])
     for suffix in FORMATS:
         with writer(folder / f"{name}.{suffix}") as temporary:
             figure.savefig(temporary, format=suffix, metadata=metadata[suffix])
+        figure.set_layout_engine("none")  # it stays as it was laid out
     plt.close(figure)
 
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float, Float64, Int64
-from scipy.special import gammaln
 
 
 @dataclass(frozen=True)
@@ -84,4 +84,4 @@ def log_ball_volume(radius: Float[np.ndarray, "..."], dimension: int) -> Float64
     """Logarithm of the volume of a ball in ``dimension`` dimensions (eq. 34); -inf for radius 0."""
     with np.errstate(divide="ignore"):
         logs = np.log(radius)
-    return np.asarray(0.5 * dimension * np.log(np.pi) + dimension * logs - gammaln(0.5 * dimension + 1))
+    return np.asarray(0.5 * dimension * np.log(np.pi) + dimension * logs - scipy.special.gammaln(0.5 * dimension + 1))

@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float64, Int8, Int64
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from .classes import MEMORIZED, SPURIOUS
 
@@ -34,7 +33,8 @@ def components(
     def merge() -> tuple[np.ndarray, np.ndarray]:
         i = np.concatenate([rows, *(a for a, _ in waiting)])
         j = np.concatenate([columns, *(b for _, b in waiting)])
-        _, labels = connected_components(coo_array((np.ones(len(i), bool), (i, j)), shape=(count, count)), False)
+        edges = scipy.sparse.coo_array((np.ones(len(i), bool), (i, j)), shape=(count, count))
+        _, labels = scipy.sparse.csgraph.connected_components(edges, directed=False)
         _, first = np.unique(labels, return_index=True)
         return np.arange(count), first[labels]
 

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from diptest import diptest
 from jaxtyping import Float64
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks
 
 STEP = 0.01
 """Width of a bin, in units of log distance."""
@@ -53,7 +52,7 @@ class Histogram:
     def density(self, bandwidth: float) -> Float64[np.ndarray, " bins"]:
         """Gaussian kernel density, each K weighted equally; integrates to 1."""
         weights = (self.counts / self.counts.sum(axis=1, keepdims=True)).mean(axis=0)
-        return gaussian_filter1d(weights, bandwidth / STEP, mode="constant", truncate=5) / STEP
+        return scipy.ndimage.gaussian_filter1d(weights, bandwidth / STEP, mode="constant", truncate=5) / STEP
 
     def resampled(self, rng: np.random.Generator) -> Histogram:
         """A bootstrap sample: each K's distances drawn anew with replacement."""
@@ -63,7 +62,7 @@ class Histogram:
 
 def modes(density: Float64[np.ndarray, " bins"], min_mode: float) -> list[int]:
     """Bins of the density's modes: peaks that rise by ``min_mode`` of the highest above their surroundings."""
-    return find_peaks(density, prominence=min_mode * density.max())[0].tolist()
+    return scipy.signal.find_peaks(density, prominence=min_mode * density.max())[0].tolist()
 
 
 def valley(density: Float64[np.ndarray, " bins"], min_mode: float) -> int | None:

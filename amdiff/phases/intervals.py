@@ -15,8 +15,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Float64, Int
-from scipy.special import ndtri, stdtrit
 
 
 class Estimate(NamedTuple):
@@ -34,7 +34,7 @@ def wilson(share: float, count: float, confidence: float = 0.95) -> Estimate:
     """
     if count <= 0:
         raise ValueError(f"a share needs at least one trial, got {count}")
-    z = float(ndtri(0.5 + confidence / 2))
+    z = float(scipy.special.ndtri(0.5 + confidence / 2))
     scale = 1 + z * z / count
     centre = (share + z * z / (2 * count)) / scale
     half = z / scale * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
@@ -72,5 +72,5 @@ def grouped_mean(
         return Estimate(mean, np.nan, np.nan), count
     without = (sums.sum() - sums) / (len(values) - sizes)
     error = float(np.sqrt((count - 1) / count * np.square(without - mean).sum()))
-    half = float(stdtrit(count - 1, 0.5 + confidence / 2)) * error
+    half = float(scipy.special.stdtrit(count - 1, 0.5 + confidence / 2)) * error
     return Estimate(mean, mean - half, mean + half), count

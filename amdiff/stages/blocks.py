@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from amdiff.artifacts import Artifact
-from amdiff.files import write_bytes
 
 from .context import Context
+from .resuming import restore_arrays, save_arrays
 
 Arrays = dict[str, np.ndarray]
 
@@ -36,18 +35,16 @@ def in_blocks(
         parts: list[Arrays] = []
         start = 0
         while start < total:
-            path = by_start.get(start)
-            if path is not None:
-                stop = int(path.stem.split("-")[2])
-                with np.load(path, allow_pickle=False) as file:
-                    parts.append(dict(file))
-            else:
+            path = by_start.pop(start, None)
+            part = None if path is None else restore_arrays(path)
+            if path is None or part is None:
                 progress = progress or context.progress(artifact, sum(totals.values()), "targets", done)
                 stop = min([start + block, total, *(s for s in by_start if s > start)])
-                parts.append(compute(group, start, stop))
-                content = io.BytesIO()
-                np.savez(content, **parts[-1])  # type: ignore[arg-type]
-                write_bytes(folder / f"{group}-{start}-{stop}.npz", content.getbuffer())
+                part = compute(group, start, stop)
+                save_arrays(folder / f"{group}-{start}-{stop}.npz", **part)
+            else:
+                stop = int(path.stem.split("-")[2])
+            parts.append(part)
             done += stop - start
             start = stop
             if progress is not None:

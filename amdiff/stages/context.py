@@ -6,6 +6,7 @@ import functools
 import importlib.metadata
 import os
 import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from tqdm import tqdm
 from amdiff.artifacts import Artifact, Store
 from amdiff.config import Config, RuntimeSpec
 
+_RSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
 _LIBRARIES = ("numpy", "torch", "faiss-cpu", "faiss-gpu-cu12", "h5py", "diffusers", "scikit-learn", "scipy")
 
 
@@ -74,9 +76,10 @@ class Context:
 
     store: Store
     config: Config
-    started: float = field(default_factory=time.time)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
     facts: dict[str, Any] = field(default_factory=dict)
     """What a stage adds to its provenance."""
+    _clock: float = field(default_factory=time.monotonic)
 
     @property
     def runtime(self) -> RuntimeSpec:
@@ -92,8 +95,10 @@ class Context:
         """Who made an artifact, with what, when: recorded, never hashed."""
         return {
             **self.facts,
-            "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
-            "wall_seconds": round(time.time() - self.started, 3),
+            "started": self.started.isoformat(timespec="seconds"),
+            "wall_seconds": round(time.monotonic() - self._clock, 3),
+            "cpu_seconds": round(time.process_time(), 3),
+            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _RSS_PER_MIB,
             "host": platform.node(),
             "machine": f"{platform.system()} {platform.machine()}",
             "python": platform.python_version(),

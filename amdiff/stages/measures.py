@@ -9,12 +9,11 @@ from typing import Any
 import faiss
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from amdiff.artifacts import Artifact
 from amdiff.config import NeighborsSpec
 from amdiff.data.subsets import heldout_subset, training_subset
-from amdiff.files import atomic_file, write_json
+from amdiff.files import write_json
 from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
 from amdiff.neighbors.sets import DistinctSet, ImageSource, Selection
 from amdiff.neighbors.vectors import Vectors
@@ -28,6 +27,7 @@ from .context import Context, say, threads
 from .files import NEIGHBORS, SAMPLES, dataset_counts, dataset_images, read_h5, sample_images, write_h5
 from .measured import SUMMARY, TABLE, read_table, read_thresholds
 from .metrics import as_vectors, load_metric, use_gpu
+from .parquet import write_parquet
 
 
 def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
@@ -117,8 +117,7 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
         absent = to_samples.index[:, j] < 0
         columns[f"sample_neighbor_{j + 1}"] = pa.array(to_samples.index[:, j], mask=absent)
         columns[f"sample_distance_{j + 1}"] = pa.array(to_samples.distance[:, j], mask=absent)
-    with atomic_file(folder / TABLE) as temporary:
-        pq.write_table(pa.table(columns), temporary, compression="zstd")
+    write_parquet(folder / TABLE, columns)
 
     around = halo(labels, classes)
     summary = {

@@ -40,6 +40,7 @@ from .loading import (
     training_points,
     untrained_network,
 )
+from .resuming import restore_arrays, save_arrays, say_damaged, whole_archive
 
 
 def dataset(context: Context, artifact: Artifact, folder: Path) -> None:
@@ -106,11 +107,11 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
         compile=context.runtime.compile,
     )
     state_file = context.store.scratch(artifact) / "state.pt"
-    if state_file.exists():
+    if whole_archive(state_file):  # torch.load would take other numbers in silence
         try:
             state = torch.load(state_file, map_location=device, weights_only=True)
-        except Exception as error:  # zip, pickle and torch each have their own
-            say(f"train {artifact.dataset} {artifact.label}: {state_file} is damaged, starts anew ({error})")
+        except Exception as error:  # pickle and torch each have their own
+            say_damaged(state_file, error)
         else:
             trainer.restore(state)
             say(f"train {artifact.dataset} {artifact.label}: resumes at step {trainer.step:,}")
@@ -154,8 +155,9 @@ def sample(context: Context, artifact: Artifact, folder: Path) -> None:
     start, stop, seed = params["start"], params["stop"], params["sampling"]["seed"]
     device = denoiser_device(context, artifact)
     draw, steps = _sampler(context, artifact, device)
-    batches = _finished_batches(context.store.scratch(artifact), start)
-    done = batches[-1][0] if batches else start
+    scratch = context.store.scratch(artifact)
+    batches = _finished_batches(scratch, start)
+    done = start + sum(map(len, batches))
     progress = context.progress(artifact, stop - start, "samples", done - start)
     while done < stop:
         upto = min(done + context.runtime.sampling_batch, stop)
@@ -165,16 +167,13 @@ def sample(context: Context, artifact: Artifact, folder: Path) -> None:
                 progress.update(done - start + (upto - done) * step // steps)
 
         drawn = draw(SampleNoise(seed, range(done, upto)), report)
-        batch = context.store.scratch(artifact) / f"{done}-{upto}.npy"
-        content = io.BytesIO()
-        np.save(content, drawn, allow_pickle=False)
-        write_bytes(batch, content.getbuffer())
-        batches.append((upto, batch))
+        save_arrays(scratch / f"{done}-{upto}.npz", samples=drawn)
+        batches.append(drawn)
         done = upto
         progress.update(done - start)
     index = np.arange(start, stop)
     key = np.stack([np.full(len(index), seed), index], axis=1).astype(np.uint64)
-    drawn = np.concatenate([np.load(path, allow_pickle=False) for _, path in batches])
+    drawn = np.concatenate(batches)
     name = "images" if drawn.dtype == np.uint8 else "points"
     attributes = {"address": artifact.address, "seed@meaning": "key (seed, index) of the sample's Philox stream"}
     if name == "images":
@@ -228,12 +227,11 @@ def _sampler(context: Context, artifact: Artifact, device: Any) -> tuple[Callabl
     return draw_images, len(steps)
 
 
-def _finished_batches(folder: Path, start: int) -> list[tuple[int, Path]]:
-    """Batches of an interrupted run that continue each other from ``start``: (stop, file)."""
-    by_start = {int(p.stem.split("-")[0]): p for p in folder.glob("[0-9]*-[0-9]*.npy")}
-    found: list[tuple[int, Path]] = []
-    while start in by_start:
-        path = by_start[start]
-        start = int(path.stem.split("-")[1])
-        found.append((start, path))
+def _finished_batches(folder: Path, start: int) -> list[np.ndarray]:
+    """Batches of an interrupted run that continue each other from ``start``."""
+    by_start = {int(p.stem.split("-")[0]): p for p in folder.glob("[0-9]*-[0-9]*.npz")}
+    found: list[np.ndarray] = []
+    while (path := by_start.get(start)) is not None and (batch := restore_arrays(path)) is not None:
+        found.append(batch["samples"])
+        start += len(found[-1])
     return found

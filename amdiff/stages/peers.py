@@ -7,12 +7,10 @@ from typing import Any
 
 import faiss
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from amdiff.artifacts import FILES, Artifact
 from amdiff.config import PeersSpec
-from amdiff.files import atomic_file, write_json
+from amdiff.files import write_json
 from amdiff.neighbors.cells import cell_distances
 from amdiff.neighbors.embeddings import Embedding
 from amdiff.neighbors.knn import nearest_neighbors
@@ -26,6 +24,7 @@ from .context import Context, say, threads
 from .files import NEIGHBORS, dataset_images, read_h5, sample_images
 from .measured import TABLE, class_numbers, read_distances, read_table
 from .metrics import as_vectors, load_metric, use_gpu
+from .parquet import read_parquet, write_parquet
 
 SUMMARY, SAMPLES = FILES["peers"]
 
@@ -57,7 +56,7 @@ def peers(context: Context, artifact: Artifact, folder: Path) -> None:
         "ratio_next": columns["ratio_next"] < spec.ratio,
         "authpct": ~columns["authentic"],
     }
-    classes = class_numbers(pq.read_table(context.store.file(artifact.parent("classify"), TABLE)))
+    classes = class_numbers(read_parquet(context.store.file(artifact.parent("classify"), TABLE)))
     known = {name: ~np.isnan(columns[name]) for name in ("ratio_second", "ratio_next")}
     known["authpct"] = np.isfinite(within[near.index[:, 0]])  # a single training image has no other
     summary: dict[str, Any] = {
@@ -71,8 +70,7 @@ def peers(context: Context, artifact: Artifact, folder: Path) -> None:
         "c_t": _c_t(context, artifact, spec, embedding, train, vectors, heldout_rows),
     }
     write_json(folder / SUMMARY, summary)
-    with atomic_file(folder / SAMPLES) as temporary:
-        pq.write_table(pa.table(columns), temporary, compression="zstd")
+    write_parquet(folder / SAMPLES, columns)
     shares = ", ".join(f"{name} {found['share']:.3f}" for name, found in summary["copies"].items() if found)
     say(f"peers {artifact.dataset} {artifact.label}: copies by {shares}")
 

@@ -28,13 +28,14 @@ from amdiff.data.pipelines import (
 )
 from amdiff.figures import prompts as drawing
 from amdiff.figures.page import render
-from amdiff.files import atomic_file, read_json, write_bytes, write_json
+from amdiff.files import read_json, write_bytes, write_json
 from amdiff.landscape.spectra import dimension_by_gap, dimension_by_threshold, normalisation
 
 from .context import Context, Interrupts, say
 from .files import read_h5, write_h5
 from .loading import choose_device
 from .report import write_figures, write_tables
+from .resuming import restore_arrays, save_arrays
 
 (PIPELINE,), (GENERATION,), (SPECTRUM,) = (FILES[stage] for stage in ("pipeline", "generate", "spectrum"))
 
@@ -131,14 +132,13 @@ def _values(
 
     scratch = context.store.scratch(artifact)
     finished, state = scratch / f"values-{at}.npz", scratch / f"gram-{at}.npz"
-    (stored,) = _restore(finished, ("values",)) or (None,)
-    if stored is not None:
-        return stored
+    if (stored := restore_arrays(finished)) is not None:
+        return stored["values"]
     image = torch.from_numpy(latent)[None].to(denoiser.embeddings.device)
     first, gram = 0, torch.zeros(1, latent.size, latent.size, dtype=torch.float64, device=image.device)
-    if (found := _restore(state, ("gram", "rows"))) is not None:
-        gram.copy_(torch.from_numpy(found[0]))
-        first = int(found[1])
+    if (found := restore_arrays(state)) is not None:
+        gram.copy_(torch.from_numpy(found["gram"]))
+        first = int(found["rows"])
         say(f"spectrum {artifact.dataset} {artifact.label}: resumes at direction {first:,} of {rows:,}")
     progress = context.progress(artifact, rows, f"directions at t = {at}", first)
     saved, cost = time.monotonic(), 0.0
@@ -159,28 +159,14 @@ def _values(
             now = time.monotonic()
             # a Gram matrix of Stable Diffusion has 2 GiB: writing it takes a tenth of the time at most
             if interrupts.seen or now - saved > max(context.runtime.checkpoint_seconds, 10 * cost):
-                with atomic_file(state) as temporary, temporary.open("wb") as stream:
-                    np.savez(stream, gram=gram.cpu().numpy(), rows=np.array(done))
+                save_arrays(state, gram=gram.cpu().numpy(), rows=np.array(done))
                 saved = time.monotonic()
                 cost = saved - now
             interrupts.obey()
     values = singular_values(gram)[0].cpu().numpy()
-    with atomic_file(finished) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, values=values)
+    save_arrays(finished, values=values)
     state.unlink(missing_ok=True)
     return values
-
-
-def _restore(path: Path, names: tuple[str, ...]) -> tuple[np.ndarray, ...] | None:
-    """Arrays of an interrupted run; None where there are none, or none that can be read."""
-    if not path.exists():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return tuple(file[name] for name in names)
-    except Exception as error:  # zip and numpy each have their own
-        say(f"{path} is damaged, it is left out ({error})")
-        return None
 
 
 # -- the page ---------------------------------------------------------------------------------

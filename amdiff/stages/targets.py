@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.parquet as pq
 from jaxtyping import Int64, UInt8
 
 from amdiff.artifacts import Artifact
@@ -16,6 +15,7 @@ from .context import Context
 from .files import dataset_images, sample_images
 from .loading import training_rows
 from .measured import TABLE, class_numbers, read_summaries
+from .parquet import read_parquet
 
 TRAIN_STREAM = 2**40
 """Added to the row of a training point, to tell its stream of noise from those of samples."""
@@ -38,7 +38,7 @@ def choose_targets(context: Context, artifact: Artifact, spec: AnalysisSpec) -> 
     """Training points, and the samples of each class that is large enough."""
     store, classified = context.store, artifact.parent("classify")
     columns = ["class", "attractor", "train_distance_1", "sample_distance_1"]
-    table = pq.read_table(store.file(classified, TABLE), columns=columns)
+    table = read_parquet(store.file(classified, TABLE), columns=columns)
     to_train, to_samples = (table[c].to_numpy() for c in columns[2:])
     attractor = table["attractor"].to_numpy(zero_copy_only=False).astype(np.float64)
     rows = training_rows(context, artifact)[: spec.train_count]

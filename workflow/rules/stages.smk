@@ -30,8 +30,6 @@ for stage, (memory, minutes) in DEMANDS.items():
             files(folder(stage), FILES[stage]),
         log:
             f"logs/{{dataset}}/{stage}/{{name}}.log",
-        benchmark:
-            f"logs/{{dataset}}/{stage}/{{name}}.tsv"
         # downloads happen where snakemake runs: nodes of a cluster often have no network
         localrule: stage in ("dataset", "metric", "convert", "pipeline")
         threads: 1

@@ -6,7 +6,6 @@ import itertools
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec
@@ -15,6 +14,7 @@ from amdiff.phases.classes import CLASSES
 
 from ..context import Context
 from ..measured import TABLE, class_numbers, read_summaries
+from ..parquet import read_parquet
 from . import Part
 
 
@@ -24,7 +24,7 @@ def metrics(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     first: dict[int, np.ndarray] = {}
     rows: list[list[Any]] = []
     for made, summary in zip(found, read_summaries(context, found), strict=True):
-        classes = class_numbers(pq.read_table(context.store.file(made, TABLE), columns=["class"]))
+        classes = class_numbers(read_parquet(context.store.file(made, TABLE), columns=["class"]))
         ours = first.setdefault(summary["size"], classes)
         both = [int(((classes == c) & (ours == c)).sum()) for c in range(len(CLASSES))]
         shares = (summary["fractions"][name][key] for name in CLASSES for key in ("value", "low", "high"))

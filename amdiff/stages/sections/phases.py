@@ -25,6 +25,7 @@ from ..context import Context
 from ..files import dataset_images, image_names, sample_images
 from ..galleries import Gallery
 from ..measured import TABLE, read_distances, read_summaries, read_thresholds, spurious_peak
+from ..parquet import read_parquet
 from . import Part
 
 
@@ -35,7 +36,7 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     summaries = read_summaries(context, classified.values())
     thresholds = [read_thresholds(context, a.parent("thresholds"), size) for size, a in classified.items()]
     sweep = [read_distances(context, a.parent("neighbors")) for a in classified.values()]
-    samples = {size: pq.read_table(store.file(a, TABLE)) for size, a in classified.items()}
+    samples = {size: read_parquet(store.file(a, TABLE)) for size, a in classified.items()}
     train_images = dataset_images(store, artifact.parent("dataset"))
     galleries = {
         size: Gallery(samples[size], sample_images(store, a.parents["samples"]), train_images)
@@ -92,7 +93,7 @@ def _browser(
     others = artifact.reads.get("also", ())
     for other, summary in zip(others, read_summaries(context, others), strict=True):
         size, metric = other.params["size"], other.params["metric"]
-        table = pq.read_table(context.store.file(other, TABLE))
+        table = read_parquet(context.store.file(other, TABLE))
         sized[size].galleries[metric] = Gallery(table, galleries[size].samples, galleries[size].dataset)
         sized[size].summaries[metric] = summary
 

@@ -1,0 +1,108 @@
+"""kill -9, SIGTERM and two runs at once: nothing half-done is taken for whole, the bytes are those of a quiet run."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amdiff.files import read_json
+from amdiff.plan import Plan
+from tests.conftest import SMALL
+from tests.faults.killing import kill_again_and_again, unfinished
+from tests.faults.kinds import KINDS, assert_equal, first_of, without
+from tests.workflow_tools import REPO, Project, kill_tree, wait_for
+
+
+def test_killed_at_random_moments(finished: Project, tmp_path: Path) -> None:
+    """The short form of ``python -m tests.faults.killing``."""
+    project = Project(tmp_path, SMALL)
+    lives = np.random.default_rng(0).uniform(0, 14, 5).tolist()
+    assert kill_again_and_again(project, lives).total() >= 3
+    output = project.snakemake()
+    assert "LockException" not in output
+    assert project.checksums() == finished.checksums()
+    assert unfinished(project) == []
+    assert "0 problems" in project.run("python", "-m", "amdiff", "verify").stdout
+
+
+@pytest.mark.parametrize("stage", KINDS)
+def test_killed_at_each_write(stage: str, every: tuple[Plan, Path], tmp_path: Path) -> None:
+    """Before and after each file gets its name, each time on what the last one left."""
+    plan, made = every
+    artifact = first_of(plan, stage)
+    without(artifact, made, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.striking", str(tmp_path), artifact.folder.as_posix()],
+        cwd=REPO, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    statuses = json.loads(done.stdout)
+    assert statuses[-1] == 0, done.stderr
+    assert len(statuses) >= 2 * (1 + len(read_json(made / artifact.spec)["files"]))  # spec.json as well
+    assert_equal(artifact, made, tmp_path)
+
+
+def test_killed_in_training_and_in_sampling_then_finished(finished: Project, tmp_path: Path) -> None:
+    """kill -9 of the whole tree, twice; the same command then gives the same bytes."""
+    config = copy.deepcopy(SMALL)
+    config["experiments"]["tiny"]["training"]["iterations"] = 1500
+    config["experiments"]["tiny"]["sampling"] = {"steps": 150, "minimum": 400}
+    config["runtime"] |= {"checkpoint_seconds": 0.2, "sampling_batch": 20}
+    undisturbed, disturbed = Project(tmp_path / "a", config), Project(tmp_path / "b", config)
+    undisturbed.snakemake()
+
+    run = disturbed.start()
+    wait_for(lambda: list(disturbed.root.glob("scratch/train/*/state.pt")))
+    kill_tree(run)
+    assert not list(disturbed.root.glob("artifacts/digits/train/*/spec.json"))
+    run = disturbed.start()
+    wait_for(lambda: list(disturbed.root.glob("scratch/sample/*/20-40.npz")))
+    kill_tree(run)
+    assert list(disturbed.root.glob("artifacts/digits/train/*/spec.json"))
+    output = disturbed.snakemake()
+    assert "LockException" not in output
+    logs = [p.read_text() for p in disturbed.root.glob("logs/digits/train/*.log")]
+    assert any("resumes at step" in text for text in logs)
+    assert disturbed.checksums() == undisturbed.checksums()
+    assert not list(disturbed.root.glob("scratch/*/*/*.npz"))
+    assert not list(disturbed.root.glob("scratch/train/*"))
+
+
+def test_sigterm_between_steps_resumes_to_the_same_bits(finished: Project, tmp_path: Path) -> None:
+    config = copy.deepcopy(SMALL)
+    config["experiments"]["tiny"]["training"]["iterations"] = 4000
+    project = Project(tmp_path, config)
+    project.snakemake("--until", "dataset")
+    weights = []
+    for interrupted in (False, True, True):
+        folder = next(a["address"] for a in project.models() if a["K"] == 4)
+        command = ["python", "-m", "amdiff", "train", f"artifacts/digits/train/K00004-{folder}"]
+        if interrupted:
+            run = subprocess.Popen(
+                command, cwd=project.root, env=project.environment, stderr=subprocess.PIPE, text=True
+            )
+            wait_for(lambda: list(project.root.glob("scratch/locks/*")))
+            time.sleep(4)
+            run.terminate()
+            assert run.wait() == 143
+            assert list(project.root.glob("scratch/train/*/state.pt"))
+        done = project.run(*command)
+        assert ("resumes at step" in done.stderr) == interrupted
+        path = project.root / f"artifacts/digits/train/K00004-{folder}"
+        weights.append((path / "weights.safetensors").read_bytes())
+        shutil.rmtree(path)
+    assert weights[0] == weights[1] == weights[2]
+
+
+def test_two_runs_at_once_make_each_artifact_once(tmp_path: Path, finished: Project) -> None:
+    project = Project(tmp_path, SMALL)
+    first, second = project.start(), project.start()
+    assert (first.wait(), second.wait()) == (0, 0)
+    assert project.checksums() == finished.checksums()
