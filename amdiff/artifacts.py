@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from amdiff.files import ArtifactError, locked, read_json, sha256_file, write_json
+from amdiff.files import ArtifactError, locked, none_from_the_future, read_json, sha256_file, write_json
 
 VERSIONS = {
     "dataset": 1,
@@ -193,6 +193,8 @@ class Store:
                 raise RuntimeError(f"stage {artifact.stage!r} wrote {sorted(files)}, expected {sorted(wanted)}")
             record = {"address": artifact.address, **artifact.identity, "files": files, "provenance": provenance()}
             write_json(folder / SPEC, record)
+            read = (self.root / p.folder for group in artifact.reads.values() for p in group)
+            none_from_the_future(path for folder in read for path in folder.rglob("*"))
             shutil.rmtree(self.scratch(artifact), ignore_errors=True)
 
     def record(self, artifact: Artifact) -> dict[str, Any]:

@@ -8,8 +8,9 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,19 @@ def read_json(path: Path) -> Any:
         raise ArtifactError(f"{path} is missing; run snakemake to make it, or dvc pull to fetch it") from None
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{path} cannot be read ({error}); delete its folder and run snakemake again") from None
+
+
+def none_from_the_future(paths: Iterable[Path]) -> None:
+    """Give files whose time is still to come the present one.
+
+    Where the clock was set back, what was made before looks newer than what is made of it now, and Snakemake
+    throws the latter away.
+    """
+    now = time.time()
+    for path in paths:
+        with contextlib.suppress(OSError):  # gone, or not ours to change
+            if path.stat().st_mtime > now:
+                os.utime(path, (now, now))
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from amdiff.artifacts import SPEC, Store
-from amdiff.files import ArtifactError, atomic_file, locked, read_json, write_bytes
+from amdiff.files import ArtifactError, atomic_file, locked, none_from_the_future, read_json, write_bytes
 from amdiff.plan import PagePlan
 
 from .context import say
@@ -35,6 +35,7 @@ def publish(page: PagePlan, root: Path = Path()) -> None:
         for name in before - set(names):
             (target / name).unlink(missing_ok=True)
         write_bytes(root / page.stamp, f"{page.report.folder}\n".encode())
+        none_from_the_future((root / page.report.folder).rglob("*"))
     say(f"{page.name}: see {target / 'report.html'}")
 
 
