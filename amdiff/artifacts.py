@@ -212,7 +212,9 @@ class Store:
             expected = self.record(artifact)["files"].get(name)
             problem = check_file(path, expected)
             if problem:
-                raise ArtifactError(f"{problem}; delete {self.root / artifact.folder} and run snakemake again")
+                raise ArtifactError(
+                    f"{problem}; delete {self.root / artifact.folder}, then dvc pull, or run snakemake again"
+                )
             self._verified.add(path)
         return path
 

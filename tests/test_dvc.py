@@ -6,6 +6,7 @@ import copy
 import os
 import pwd
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import yaml
 
 from tests.conftest import SMALL, TOY
 from tests.servers import s3, sshd
-from tests.workflow_tools import BIN, Project
+from tests.workflow_tools import BIN, Project, kill_tree
 
 DVC = str(BIN / "dvc")
 CONFIG = copy.deepcopy(SMALL)
@@ -149,3 +150,34 @@ def test_servers_share_results(
     there.run(DVC, "pull")
     assert there.checksums() == project.checksums()
     assert there.planned() == {}
+
+
+def killed_at(project: Project, folder: Path, files: int, *command: str) -> None:
+    """Start dvc, and kill -9 its tree as soon as a folder holds so many files."""
+    run = subprocess.Popen(
+        [DVC, *command], cwd=project.root, env=project.environment, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while run.poll() is None and sum(path.is_file() for path in folder.rglob("*")) < files:
+        time.sleep(0.002)
+    kill_tree(run)
+
+
+def test_killed_while_it_pushes_and_pulls(recorded: tuple[Project, Path], tmp_path: Path) -> None:
+    project, _ = recorded
+    lab, remote = project.copy(tmp_path / "lab"), tmp_path / "remote"
+    lab.run(DVC, "remote", "add", "-d", "-f", "lab", str(remote))
+    for files in (1, 20, 60, 100):
+        killed_at(lab, remote, files, "push")
+    lab.run(DVC, "push")
+    subprocess.run(["git", "clone", "-q", str(lab.root), str(tmp_path / "clone")], check=True)
+    clone = Project.at(tmp_path / "clone")
+    clone.run(DVC, "remote", "add", "-d", "-f", "lab", str(remote))
+    for folder, files in ((".dvc/cache", 1), (".dvc/cache", 60), ("artifacts", 1), ("artifacts", 40), ("results", 5)):
+        killed_at(clone, clone.root / folder, files, "pull")
+        clone.run("python", "-m", "amdiff", "verify", check=False)
+    clone.run(DVC, "pull")
+    assert clone.checksums() == project.checksums()
+    assert clone.planned() == {}
+    assert "0 problems" in clone.run("python", "-m", "amdiff", "verify").stdout
+    assert "up to date" in clone.run(DVC, "status").stdout

@@ -81,7 +81,7 @@ def why(path: Path, configfile: Path, root: Path = Path()) -> None:
 
 def _remedy(folder: Path) -> str:
     """What to do about a damaged artifact; asked for by name, it is made although its results are there."""
-    return f"`rm -r {folder}`, then `snakemake --cores all {folder}/{SPEC}` (or `dvc pull`) brings it back"
+    return f"`rm -r {folder}`, then `dvc pull` or `snakemake --cores all {folder}/{SPEC}` brings it back"
 
 
 def _artifact_folder(path: Path) -> Path:
@@ -148,9 +148,10 @@ def verify(path: Path, root: Path = Path()) -> int:
         raise ConfigError(f"{path} holds no artifact; give a folder below {' or '.join(STORES)}")
     bad = 0
     for spec in specs:
-        for problem in check_folder(spec):
+        if problems := check_folder(spec):
             bad += 1
-            show(f"{problem}; {_remedy(spec.parent)}")
+            more = f", and {len(problems) - 1} more of its files are damaged or missing" if len(problems) > 1 else ""
+            show(f"{problems[0]}{more}; {_remedy(spec.parent)}")
     for problem in _published_problems(root) if whole else []:
         bad += 1
         show(problem)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -99,6 +101,24 @@ def test_sigterm_between_steps_resumes_to_the_same_bits(finished: Project, tmp_p
         weights.append((path / "weights.safetensors").read_bytes())
         shutil.rmtree(path)
     assert weights[0] == weights[1] == weights[2]
+
+
+def test_sigterm_to_all_processes(finished: Project, tmp_path: Path) -> None:
+    """As a scheduler ends a job: what trains saves its state, and the same command goes on from there."""
+    config = copy.deepcopy(SMALL)
+    config["experiments"]["tiny"]["training"]["iterations"] = 6000
+    undisturbed, disturbed = Project(tmp_path / "a", config), Project(tmp_path / "b", config)
+    undisturbed.snakemake()
+    run = disturbed.start()
+    wait_for(lambda: list(disturbed.root.glob("artifacts/digits/train/*")))
+    time.sleep(5)  # torch is there, and steps are taken
+    os.killpg(run.pid, signal.SIGTERM)
+    assert run.wait() != 0
+    assert len(list(disturbed.root.glob("scratch/train/*/state.pt"))) == 2
+    disturbed.snakemake()
+    logs = [path.read_text() for path in disturbed.root.glob("logs/digits/train/*.log")]
+    assert all("resumes at step" in text for text in logs)
+    assert disturbed.checksums() == undisturbed.checksums()
 
 
 def test_two_runs_at_once_make_each_artifact_once(tmp_path: Path, finished: Project) -> None:
