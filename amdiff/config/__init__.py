@@ -15,6 +15,7 @@ from .circle import (
     LikelihoodSpec,
     VeSpec,
 )
+from .configuration import ComparisonSpec, Config, RuntimeSpec
 from .datasets import (
     ArraysDataset,
     Cifar10Dataset,
@@ -39,7 +40,7 @@ from .diffusion import (
     TrainingSpec,
     UnetDenoiser,
 )
-from .experiment import AnyExperiment, ComparisonSpec, Config, ExperimentSpec, RuntimeSpec
+from .experiment import AnyExperiment, ExperimentSpec
 from .measures import (
     BACKBONE_FILES,
     BACKBONES,

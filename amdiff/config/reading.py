@@ -13,7 +13,7 @@ import yaml
 from pydantic import Tag, ValidationError
 
 from .base import Spec
-from .experiment import Config
+from .configuration import Config
 
 
 class ConfigError(ValueError):

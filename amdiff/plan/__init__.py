@@ -12,7 +12,8 @@ from amdiff.config import AnyExperiment, BorrowedThresholds, CircleSpec, Config,
 
 from .circle import circle_experiment
 from .experiments import ExperimentPlan, ModelPlan, PagePlan, dataset_artifact, model_label, model_source, wants_gpu
-from .images import image_experiment, shard_ranges
+from .images import image_experiment
+from .models import shard_ranges
 from .prompts import image_source, pipeline_source, prompts_page
 from .sections import FIGURES, SECTIONS, Section, sections_of
 

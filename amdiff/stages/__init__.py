@@ -32,9 +32,9 @@ STAGES = {
     "likelihood": "toy",
     "report": "report",
     "comparison": "comparison",
-    "pipeline": "prompts",
-    "generate": "prompts",
-    "spectrum": "prompts",
+    "pipeline": "text_to_image",
+    "generate": "text_to_image",
+    "spectrum": "text_to_image",
     "prompts": "prompts",
 }
 """The module of each stage: imported when needed, since some bring torch and others faiss."""

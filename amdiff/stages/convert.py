@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from amdiff.artifacts import FILES, Artifact, Store
 from amdiff.config import DiffusionSpec, PretrainedDenoiser
+from amdiff.data.checkpoints import read_tensors
 from amdiff.data.images import DataError
-from amdiff.data.pretrained import find_model, misfit, model_digest, model_path, read_tensors
+from amdiff.data.pretrained import find_model, misfit, model_digest, model_path
 from amdiff.diffusion.schedules import Schedule
 from amdiff.files import ArtifactError, read_json, write_bytes, write_json
 from amdiff.plan import build_plan

@@ -17,8 +17,9 @@ from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 
 from amdiff.artifacts import Store
 from amdiff.config import ConfigError, DiffusionSpec, PretrainedDenoiser, parse_config
+from amdiff.data.checkpoints import read_tensors
 from amdiff.data.images import DataError
-from amdiff.data.pretrained import find_model, model_path, read_tensors
+from amdiff.data.pretrained import find_model, model_path
 from amdiff.diffusion.pretrained import Pretrained, build_unet, from_checkpoint
 from amdiff.diffusion.schedules import Schedule
 from amdiff.plan import Plan

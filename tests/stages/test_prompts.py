@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -148,7 +147,7 @@ def test_one_sided_rows_are_scores(finished: tuple[Path, Plan], pipeline: Path, 
 def test_a_stopped_spectrum_goes_on(
     finished: tuple[Path, Plan], pipeline: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import amdiff.stages.prompts as stages
+    from amdiff.stages.resuming import save_arrays
 
     random = {"times": [2, TIME], "directions": "gaussian", "method": "one-sided"}
     raw = config(pipeline, photo, spectrum=random, seeds=[3], prompts=[{"text": "a cat", "candidate": "memorized"}])
@@ -160,18 +159,17 @@ def test_a_stopped_spectrum_goes_on(
         make(before, plan.config, tmp_path / "stopped")
     writes = 0
 
-    def savez(stream: Any, **arrays: np.ndarray) -> None:
+    def save(path: Path, **arrays: np.ndarray) -> None:
         nonlocal writes
-        np.savez(stream, **arrays)
+        save_arrays(path, **arrays)
         writes += 1
         if "rows" in arrays and arrays["rows"] > 128 and writes > 10:
             raise OSError("the machine stops")
 
-    monkeypatch.setattr(stages, "np", SimpleNamespace(**{**vars(np), "savez": savez}))
     monkeypatch.setattr("amdiff.landscape.curvature.PIECE", 4096)
-    with pytest.raises(OSError, match="the machine stops"):
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="the machine stops"):
+        patched.setattr("amdiff.stages.text_to_image.save_arrays", save)
         make(artifact, plan.config, tmp_path / "stopped")
-    monkeypatch.setattr(stages, "np", np)
     left = sorted(p.name for p in Store(tmp_path / "stopped").scratch(artifact).iterdir())
     assert left == ["gram-15.npz", "values-2.npz"]
     make(artifact, plan.config, tmp_path / "stopped")
