@@ -23,7 +23,7 @@ from amdiff.config import FixedThresholds, HeldoutThresholds, ValleyThresholds
 from amdiff.landscape.findings import gap_finding
 from amdiff.phases.classes import classify, fractions
 from amdiff.phases.costs import false_positives
-from amdiff.phases.density import STEP, SoftLog, valley
+from amdiff.phases.density import SoftLog
 from amdiff.phases.distances import Distances
 from amdiff.phases.intervals import Estimate, grouped_mean
 from amdiff.phases.thresholds import find_thresholds
@@ -112,12 +112,12 @@ def valleys(rng: np.random.Generator, each: int) -> Drawn:
     """The valley between two modes of soft log distances; the truth is that of the mixture's own density."""
     spec = ValleyThresholds(method="valley", bootstrap=200)
     scale, modes, spreads, share, n = _two_modes(rng)
-    grid = np.arange(modes[0] - 3, modes[1] + 3, STEP)
+    between = np.linspace(*modes, 10_001)
     smooth = sum(
-        w * norm.pdf(grid, m, np.hypot(s, spec.bandwidth))
+        w * norm.pdf(between, m, np.hypot(s, spec.bandwidth))
         for w, m, s in zip((share, 1 - share), modes, spreads, strict=True)
     )
-    truth = float(scale.inverse(grid[valley(smooth, spec.min_mode)]))
+    truth = float(scale.inverse(between[np.argmin(smooth)]))
     for _ in range(each):
         distances = _mixture(rng, scale, modes, spreads, share, n)
         (pair,) = find_thresholds([_distances(distances, _reals(rng, scale, modes, spreads))], spec)
@@ -131,9 +131,10 @@ def _ends(threshold: object) -> tuple[float, float, float]:
 
 def _two_modes(rng: np.random.Generator) -> tuple[SoftLog, np.ndarray, np.ndarray, float, int]:
     """Two modes of random place, spread and share, well apart; distances of real images are of the upper one."""
-    upper, spreads = rng.uniform(0, 1), rng.uniform(0.1, 0.3, 2)
+    median, spreads = np.exp(rng.uniform(0, 1)), rng.uniform(0.1, 0.3, 2)
+    scale = SoftLog(ValleyThresholds(method="valley").softness * float(median))
+    upper = float(scale(np.array(median)))
     lower = upper - rng.uniform(5, 8) * spreads.max()
-    scale = SoftLog(float(np.exp(lower - 2)))
     return scale, np.array([lower, upper]), spreads, rng.uniform(0.2, 0.8), int(rng.integers(500, 4000))
 
 
@@ -145,9 +146,8 @@ def _mixture(
 
 
 def _reals(rng: np.random.Generator, scale: SoftLog, modes: np.ndarray, spreads: np.ndarray) -> np.ndarray:
-    """Distances of real images: as those of the upper mode, for which ``valley`` takes the same scale."""
-    real = np.asarray(scale.inverse(modes[1] + spreads[1] * rng.standard_normal(1000)))
-    return real * (scale.d0 / ValleyThresholds(method="valley").softness) / np.median(real)
+    """Distances of real images: as those of the upper mode, whose median gives ``valley`` the scale."""
+    return np.asarray(scale.inverse(modes[1] + spreads[1] * rng.standard_normal(1000)))
 
 
 def _distances(to_train: np.ndarray, real: np.ndarray) -> Distances:

@@ -52,12 +52,21 @@ class Histogram:
     def density(self, bandwidth: float) -> Float64[np.ndarray, " bins"]:
         """Gaussian kernel density, each K weighted equally; integrates to 1."""
         weights = (self.counts / self.counts.sum(axis=1, keepdims=True)).mean(axis=0)
-        return scipy.ndimage.gaussian_filter1d(weights, bandwidth / STEP, mode="constant", truncate=5) / STEP
+        return _smooth(weights, bandwidth) / STEP
 
-    def resampled(self, rng: np.random.Generator) -> Histogram:
-        """A bootstrap sample: each K's distances drawn anew with replacement."""
-        drawn = [rng.multinomial(int(row.sum()), row / row.sum()) for row in self.counts]
+    def resampled(self, rng: np.random.Generator, bandwidth: float) -> Histogram:
+        """A bootstrap sample: each K's distances drawn anew from their own kernel density (Silverman and Young 1987).
+
+        Drawn from the distances themselves, no sample would fall where none is, as at a valley.
+        """
+        smooth = _smooth(self.counts, bandwidth)
+        drawn = [rng.multinomial(round(row.sum()), p / p.sum()) for row, p in zip(self.counts, smooth, strict=True)]
         return Histogram(self.grid, np.stack(drawn).astype(float))
+
+
+def _smooth(values: Float64[np.ndarray, "..."], bandwidth: float) -> Float64[np.ndarray, "..."]:
+    """Convolved with a Gaussian along the last axis."""
+    return scipy.ndimage.gaussian_filter1d(values, bandwidth / STEP, mode="constant", truncate=5)
 
 
 def modes(density: Float64[np.ndarray, " bins"], min_mode: float) -> list[int]:

@@ -17,7 +17,7 @@ from jaxtyping import Float64
 from amdiff.config import FixedThresholds, HeldoutThresholds, ValleyThresholds
 
 from .costs import false_positives
-from .density import Histogram, SoftLog, dip_p_value, modes, valley
+from .density import STEP, Histogram, SoftLog, dip_p_value, modes, valley
 from .distances import LEAST_HELDOUT, Distances, Pair, Threshold
 
 
@@ -102,6 +102,8 @@ def _quantile_threshold(
 def lower_quantile(parts: Sequence[Float64[np.ndarray, " _"]], level: float) -> tuple[float, bool]:
     """A low quantile of the mixture of samples that weigh the same, and whether it was extrapolated.
 
+    Of one sample, the value below which a new one lies with probability ``level`` on average, whatever the law.
+
     With fewer than three expected values below the quantile the sample says little about it. Then the
     distribution of small nearest distances, a power of the distance (its exponent is the dimension of the data),
     is fitted to the smallest twentieth, at least ten values (Hill 1975), and followed down (Weissman 1978).
@@ -111,7 +113,7 @@ def lower_quantile(parts: Sequence[Float64[np.ndarray, " _"]], level: float) -> 
     weights = np.concatenate([np.full(len(p), 1 / (len(p) * len(parts))) for p in parts])
     if level * size >= 3:
         if len(parts) == 1:
-            return float(np.quantile(flat, level)), False
+            return float(np.quantile(flat, level, method="weibull")), False
         return float(np.quantile(flat, level, weights=weights, method="inverted_cdf")), False
     order = np.argsort(flat, kind="stable")
     flat, mass = flat[order], np.cumsum(weights[order])
@@ -191,10 +193,16 @@ def _valley_threshold(
     p_value = dip_p_value(values)
     if lowest is None or p_value > 1 - spec.confidence:
         return None
-    drawn = [valley(histogram.resampled(rng).density(spec.bandwidth), spec.min_mode) for _ in range(spec.bootstrap)]
-    kept = np.array([d for d in drawn if d is not None])
-    value = float(scale.inverse(histogram.grid[lowest]))
-    low, high = _interval(scale.inverse(histogram.grid[kept]), spec.confidence) if len(kept) else (value, value)
+    drawn = [
+        valley(histogram.resampled(rng, spec.bandwidth / 2).density(spec.bandwidth), spec.min_mode)
+        for _ in range(spec.bootstrap)
+    ]
+    kept = [histogram.grid[d] for d in drawn if d is not None]
+    middle, error = histogram.grid[lowest], STEP / 2
+    if kept:  # a minimum is found off its place more on one side than on the other, which one is not known
+        low, high = _interval(np.array(kept), spec.confidence)
+        error += max(middle - low, high - middle)
+    value, low, high = (float(scale.inverse(u)) for u in (middle, middle - error, middle + error))
     note = "" if len(kept) == len(drawn) else f"{len(drawn) - len(kept)} of {len(drawn)} resamples had one mode only"
     peaks = tuple(float(scale.inverse(histogram.grid[m])) for m in modes(density, spec.min_mode))
     return Threshold(max(value, np.finfo(float).tiny), low, high, "valley", note, peaks, p_value)

@@ -143,8 +143,8 @@ def test_the_level_of_delta_s_is_scaled_to_the_synthetic_set(rng: np.random.Gene
     d = bimodal(rng, 0, 2000)
     (pair,) = find_thresholds([d], spec)
     calibration = d.heldout_within[:300]
-    assert pair.delta_s.value == pytest.approx(np.quantile(calibration, 0.1 * 299 / 1999))
-    assert pair.delta_m.value == pytest.approx(np.quantile(d.heldout_to_train[:300], 0.1))
+    assert pair.delta_s.value == pytest.approx(np.quantile(calibration, 0.1 * 299 / 1999, method="weibull"))
+    assert pair.delta_m.value == pytest.approx(np.quantile(d.heldout_to_train[:300], 0.1, method="weibull"))
 
 
 @pytest.mark.parametrize("ratio", [4, 16, 64])
@@ -165,7 +165,7 @@ def test_a_low_quantile_is_extrapolated_by_the_power_of_the_dimension() -> None:
     found = [lower_quantile([rng.random(1000) ** (1 / 5)], 1e-5) for _ in range(200)]
     assert all(extrapolated for _, extrapolated in found)
     assert np.median([value for value, _ in found]) == pytest.approx(1e-5 ** (1 / 5), rel=0.05)
-    assert lower_quantile([np.linspace(0, 1, 1001)], 0.1) == (pytest.approx(0.1), False)
+    assert lower_quantile([np.linspace(0, 1, 1001)], 0.1) == (pytest.approx(0.1, abs=1e-3), False)
 
 
 def test_pooled_intervals_draw_images_not_sizes() -> None:
