@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import math
 import statistics
@@ -9,9 +11,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from amdiff.artifacts import VERSIONS, Artifact, Store
-from amdiff.config import ConfigError, ExperimentSpec
+from amdiff.artifacts import VERSIONS, Artifact, Store, canonical_json
+from amdiff.config import AnyExperiment, ConfigError, ExperimentSpec
 from amdiff.data.images import DataError
+from amdiff.files import ArtifactError, read_json, write_json
 from amdiff.plan import ExperimentPlan, PagePlan, Plan, wants_gpu
 from amdiff.plan.costs import hours, total_passes
 from amdiff.project import image_shape, open_plan
@@ -152,8 +155,25 @@ def _by_stage(artifacts: list[Artifact]) -> str:
     return ": " + ", ".join(f"{counts[s]} {s}" for s in VERSIONS if counts[s]) if counts else ""
 
 
-def _describe(chosen: Plan, experiment: ExperimentPlan, root: Path) -> dict[str, Any]:
+def _parameters(spec: AnyExperiment, shape: tuple[int, ...], levels: int, root: Path) -> int:
+    """Trainable parameters of an experiment's networks.
+
+    To count them takes torch, whose import takes longer than all else in a plan: what was counted stays in scratch.
+    """
+    identity = [VERSIONS["train"], spec.denoiser.identity(), list(shape), levels]
+    path = root / "scratch/parameters" / f"{hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:12]}.json"
+    with contextlib.suppress(ArtifactError):
+        if isinstance(known := read_json(path), int):
+            return known
     from amdiff.diffusion.denoisers import count_parameters
+
+    count = count_parameters(spec.denoiser, shape, levels)
+    with contextlib.suppress(OSError):  # a plan may be read where nothing can be written
+        write_json(path, count)
+    return count
+
+
+def _describe(chosen: Plan, experiment: ExperimentPlan, root: Path) -> dict[str, Any]:
     from amdiff.stages.convert import converted_parameters
 
     spec = experiment.spec
@@ -162,7 +182,7 @@ def _describe(chosen: Plan, experiment: ExperimentPlan, root: Path) -> dict[str,
     store = Store(root)
     made = [m.convert for m in experiment.models if m.convert is not None and store.complete(m.convert)]
     # of models of others only the files tell
-    parameters = converted_parameters(store, made[0]) if made else count_parameters(spec.denoiser, shape, levels)
+    parameters = converted_parameters(store, made[0]) if made else _parameters(spec, shape, levels, root)
     models = [
         {
             "K": model.size,

@@ -1,0 +1,26 @@
+"""The short form of ``benchmarks/coverage.py``: intervals hold planted truths, and are not much wider than needed."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.coverage import PLANTINGS, Drawn, coverage, heldout_rate, second_modes
+
+
+@pytest.mark.parametrize("planting", PLANTINGS, ids=lambda planting: planting.__name__)
+def test_intervals_hold_random_truths(planting: Drawn) -> None:
+    for one in coverage(planting, truths=10, each=20, seed=0):
+        assert one.covered >= 0.89, one  # 95 % nominal, 92 % at the least; of 200 repetitions
+        assert one.width <= 1.6, one
+
+
+@pytest.mark.parametrize("quantile", [0.005, 0.02, 0.1])
+def test_heldout_thresholds_flag_as_many_as_they_say(quantile: float) -> None:
+    rate, low, high = heldout_rate(quantile, trials=200, seed=3)
+    assert low <= rate <= high
+
+
+def test_valleys_are_found_where_they_are() -> None:
+    with_two, with_one = second_modes(trials=60, seed=4)
+    assert with_two >= 0.95
+    assert with_one <= 0.02
