@@ -1,8 +1,8 @@
 """Processes that end, as by kill -9, where they give a file its name: before it, or just after.
 
-``python -m tests.faults.striking ROOT FOLDER`` makes one artifact below a project's root, in one process after the
-other, each struck one write later than the last and on what the last one left. It prints their exit statuses; the
-last one is that of a process that was not struck.
+``python -m tests.faults.striking ROOT FOLDER STEP`` makes one artifact below a project's root, in one process after
+the other, each struck STEP writes later than the last and on what the last one left. It prints their exit statuses;
+the last one is that of a process that was not struck.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def in_child(work: Callable[[], object]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def main(root: Path, folder: str) -> list[int]:
+def main(root: Path, folder: str, step: int) -> list[int]:
     """Statuses of the processes."""
     plan = open_plan(root / "config.yaml", root)
     artifact = plan.artifact(folder)
@@ -60,7 +60,7 @@ def main(root: Path, folder: str) -> list[int]:
         importlib.import_module(module)
     statuses: list[int] = []
     while not statuses or statuses[-1] == -signal.SIGKILL:
-        number, after = 1 + len(statuses) // 2, len(statuses) % 2 == 1
+        number, after = 1 + step * (len(statuses) // 2), len(statuses) % 2 == 1
 
         def work(number: int = number, after: bool = after) -> None:
             strike(number, after)
@@ -71,4 +71,4 @@ def main(root: Path, folder: str) -> list[int]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main(Path(sys.argv[1]), sys.argv[2])))
+    sys.stdout.write(json.dumps(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))))
