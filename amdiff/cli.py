@@ -197,7 +197,7 @@ def main() -> None:
     except ConfigError as error:
         _fail(error, 2)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _fail(f"no space left on the device ({error.filename or 'while writing'}); free some and run again: "
                   "nothing half-written is kept, nothing finished is lost", failed)  # fmt: skip
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
