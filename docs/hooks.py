@@ -17,7 +17,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from amdiff import cli
-from amdiff.config import Config
+from amdiff.config.reading import described_schema
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -41,7 +41,7 @@ def on_page_content(content: str, **_: Any) -> str:
 
 def configuration() -> str:
     """Every block of a configuration file: keys, types, defaults, meanings."""
-    schema = Config.model_json_schema()
+    schema = described_schema()
     lines = [
         "# Configuration",
         "",

@@ -27,7 +27,7 @@ Probability = Annotated[float, Field(gt=0, lt=1)]
 class Spec(BaseModel):
     """Base of all specifications: immutable, strict about keys, no NaN."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def identity(self) -> dict[str, Any]:
         """The values that decide a result, as plain JSON data: everything but ``Local`` fields."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import inspect
+import itertools
 import json
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -48,7 +52,36 @@ def read_config(path: Path) -> Config:
 
 def json_schema() -> str:
     """JSON schema of a configuration, for editors (workflow/config/schema.json)."""
-    return json.dumps(Config.model_json_schema(), indent=1, sort_keys=True) + "\n"
+    return json.dumps(described_schema(), indent=1, sort_keys=True) + "\n"
+
+
+def described_schema() -> dict[str, Any]:
+    """The schema, in which each key is described by the string below its attribute.
+
+    Pydantic would read them as well, but from the source of every class whenever a process starts.
+    """
+    schema = Config.model_json_schema()
+    blocks = {**schema["$defs"], "Config": schema}
+    waiting: list[type[Spec]] = [Spec]
+    while waiting:
+        spec = waiting.pop()
+        waiting += spec.__subclasses__()
+        for base in spec.__mro__[: spec.__mro__.index(Spec)]:
+            keys = blocks.get(spec.__name__, {}).get("properties", {})
+            for name, text in _attribute_docstrings(base):
+                if name in keys:
+                    keys[name].setdefault("description", text)
+    return schema
+
+
+def _attribute_docstrings(spec: type) -> Iterator[tuple[str, str]]:
+    """Each annotated attribute of a class that has a string below it, and that string."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(spec))).body
+    assert isinstance(tree, ast.ClassDef)
+    for attribute, below in itertools.pairwise(tree.body):
+        match attribute, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield name, inspect.cleandoc(text)
 
 
 def _explain(error: Any) -> str:
