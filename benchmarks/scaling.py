@@ -98,12 +98,12 @@ SETS, SIDES = (1000, 2000, 4000, 8000, 16000), (8, 11, 16, 23, 32)
 
 CURVES: Sequence[tuple[str, Sequence[int], Callable[[int], Callable[[], object]]]] = (
     ("neighbours in K (4,000 samples, 14x14)", SETS, lambda k: neighbors(4000, k, 14)),
-    ("neighbours in |S'| (K = 4,000, 14x14)", SETS, lambda n: neighbors(n, 4000, 14)),
+    ("neighbours in samples (K = 4,000, 14x14)", SETS, lambda n: neighbors(n, 4000, 14)),
     ("neighbours in d (4,000 x 4,000)", SIDES, lambda side: neighbors(4000, 4000, side)),
-    ("within S', classes and attractors in |S'| (14x14)", SETS, sorting),
-    ("sampling in |S'| (20 steps, 8x8)", SETS, lambda n: sampling(n, 8)),
-    ("a training step in K (8x8)", SETS, lambda k: training(k, 8)),
-    ("a training step in d (K = 1,000)", SIDES, lambda side: training(1000, side, 10)),
+    ("within S', classes and attractors in samples (14x14)", SETS, sorting),
+    ("sampling in samples (20 steps, 8x8)", SETS, lambda n: sampling(n, 8)),
+    ("60 training steps in K (8x8)", SETS, lambda k: training(k, 8)),
+    ("10 training steps in d (K = 1,000)", SIDES, lambda side: training(1000, side, 10)),
     ("spectra in d (2 images)", SIDES, spectra),
     ("basins in targets (8x8)", (16, 32, 64, 128, 256), lambda n: basins(n, 8)),
     ("basins in d (16 targets)", SIDES, lambda side: basins(16, side)),
