@@ -42,7 +42,12 @@ envvars:
 
 
 AMDIFF = f"{shlex.quote(sys.executable)} -m amdiff"
-FROZEN = freeze(PLAN.config)
+try:
+    FROZEN = freeze(PLAN.config)
+except OSError as error:
+    raise WorkflowError(
+        f"{error.filename}: {error.strerror}; snakemake has to write there"
+    ) from None
 
 
 localrules:

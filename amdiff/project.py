@@ -189,9 +189,8 @@ def unwritable(root: Path = Path()) -> list[str]:
     def there(path: Path) -> Path:
         return path if path.exists() else there(path.parent)
 
-    scratch = Path(os.environ.get(SCRATCH) or "scratch")
-    places = (*map(Path, STORES), Path("results"), Path("logs"), scratch)
-    return [place.as_posix() for place in places if not os.access(there(root.resolve() / place), os.W_OK)]
+    places = dict.fromkeys((*STORES, "results", "logs", "scratch", os.environ.get(SCRATCH) or "scratch"))
+    return [place.as_posix() for place in map(Path, places) if not os.access(there(root.resolve() / place), os.W_OK)]
 
 
 def freeze(config: Config, root: Path = Path()) -> Path:

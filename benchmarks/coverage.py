@@ -109,7 +109,10 @@ def rates(rng: np.random.Generator, each: int) -> Drawn:
 
 
 def valleys(rng: np.random.Generator, each: int) -> Drawn:
-    """The valley between two modes of soft log distances; the truth is that of the mixture's own density."""
+    """The valley between two modes of soft log distances, where one is found.
+
+    The truth is what the method looks for: the lowest point of the mixture's density smoothed with its bandwidth.
+    """
     spec = ValleyThresholds(method="valley", bootstrap=200)
     scale, modes, spreads, share, n = _two_modes(rng)
     between = np.linspace(*modes, 10_001)

@@ -73,6 +73,21 @@ def test_verify_says_what_is_not_whole(root: Path) -> None:
         path.write_bytes(content)
 
 
+def test_verify_looks_at_what_is_published(root: Path) -> None:
+    (stamp,) = (root / "results/tiny").glob(".address-*")
+    for path in (root / "results/tiny/tables/fractions.csv", stamp):
+        content = path.read_bytes()
+        path.write_bytes(b"\xff" + content[1:-1])
+        try:
+            broken = amdiff(root, "verify")
+            assert broken.returncode == 1
+            assert f"{path.relative_to(root)} is damaged" in broken.stdout
+            remedy = f"`rm {stamp.relative_to(root)}`, then `snakemake --cores all tiny` publishes it again"
+            assert remedy in broken.stdout
+        finally:
+            path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -152,30 +152,36 @@ def test_servers_share_results(
     assert there.planned() == {}
 
 
-def killed_at(project: Project, folder: Path, files: int, *command: str) -> None:
-    """Start dvc, and kill -9 its tree as soon as a folder holds so many files."""
+def killed_at(project: Project, folder: Path, files: int, *command: str) -> bool:
+    """Start dvc, and kill -9 its tree as soon as a folder holds so many files; whether it was still at work."""
     run = subprocess.Popen(
         [DVC, *command], cwd=project.root, env=project.environment, text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     while run.poll() is None and sum(path.is_file() for path in folder.rglob("*")) < files:
         time.sleep(0.002)
+    working = run.poll() is None
     kill_tree(run)
+    return working
 
 
 def test_killed_while_it_pushes_and_pulls(recorded: tuple[Project, Path], tmp_path: Path) -> None:
     project, _ = recorded
     lab, remote = project.copy(tmp_path / "lab"), tmp_path / "remote"
     lab.run(DVC, "remote", "add", "-d", "-f", "lab", str(remote))
-    for files in (1, 20, 60, 100):
+    assert killed_at(lab, remote, 1, "push")
+    for files in (20, 60, 100):
         killed_at(lab, remote, files, "push")
     lab.run(DVC, "push")
     subprocess.run(["git", "clone", "-q", str(lab.root), str(tmp_path / "clone")], check=True)
     clone = Project.at(tmp_path / "clone")
     clone.run(DVC, "remote", "add", "-d", "-f", "lab", str(remote))
+    struck, told = [], []
     for folder, files in ((".dvc/cache", 1), (".dvc/cache", 60), ("artifacts", 1), ("artifacts", 40), ("results", 5)):
-        killed_at(clone, clone.root / folder, files, "pull")
-        clone.run("python", "-m", "amdiff", "verify", check=False)
+        struck.append(killed_at(clone, clone.root / folder, files, "pull"))
+        told.append(clone.run("python", "-m", "amdiff", "verify", check=False).stdout)
+    assert any(struck)
+    assert any("missing" in text or "not finished" in text for text in told)
     clone.run(DVC, "pull")
     assert clone.checksums() == project.checksums()
     assert clone.planned() == {}

@@ -17,7 +17,7 @@ import yaml
 
 REPO = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-DATA_SUFFIXES = {".h5", ".safetensors", ".jsonl", ".parquet", ".csv", ".svg", ".png", ".pdf", ".html"}
+DATA_SUFFIXES = {".h5", ".json", ".safetensors", ".jsonl", ".parquet", ".csv", ".svg", ".png", ".pdf", ".html"}
 
 
 class Project:
@@ -97,7 +97,7 @@ class Project:
             p.relative_to(self.root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
             for top in ("artifacts", "data/canonical", "results")
             for p in sorted((self.root / top).rglob("*"))
-            if p.is_file() and p.suffix in DATA_SUFFIXES
+            if p.is_file() and p.suffix in DATA_SUFFIXES and p.name != "spec.json"
         }
 
     def scramble_times(self) -> None:

@@ -75,7 +75,7 @@ def why(path: Path, configfile: Path, root: Path = Path()) -> None:
     made = record["provenance"]
     show(f"  made {made['started']} on {made['host']} in {made['wall_seconds']:g} s, git {made['git']}")
     if "cpu_seconds" in made:  # artifacts of older versions lack it
-        show(f"  with {made['cpu_seconds']:g} s of CPU and at most {made['peak_memory_mb']:,} MiB of memory")
+        show(f"  in {made['cpu_seconds']:g} s of CPU, by a process of at most {made['peak_memory_mb']:,} MiB")
     show(_rebuilt(folder, record, configfile, root))
 
 
@@ -165,12 +165,17 @@ def verify(path: Path, root: Path = Path()) -> int:
 def _published_problems(root: Path) -> Iterator[str]:
     """Published files that are not those of their report; a report that is not here cannot be compared with."""
     for stamp in sorted(root.glob("results/*/.address-*")):
-        folder, report = stamp.parent, root / stamp.read_text().strip()
+        folder, content = stamp.parent, stamp.read_bytes().decode(errors="replace").strip()
+        remedy = f"`rm {stamp}`, then `snakemake --cores all {folder.name}` publishes it again"
+        if not content.endswith(stamp.name.removeprefix(".address")):
+            yield f"{stamp} is damaged; {remedy}"
+            continue
+        report = root / content
         if not (report / SPEC).exists() or check_folder(report / SPEC):
             continue
         for name, digest in read_json(report / SPEC)["files"].items():
             if problem := check_file(folder / name, digest):
-                yield f"{problem}; `rm -r {folder}`, then `snakemake --cores all {folder.name}` publishes it again"
+                yield f"{problem}; {remedy}"
 
 
 def _unfinished(root: Path) -> list[Path]:

@@ -102,7 +102,8 @@ def _quantile_threshold(
 def lower_quantile(parts: Sequence[Float64[np.ndarray, " _"]], level: float) -> tuple[float, bool]:
     """A low quantile of the mixture of samples that weigh the same, and whether it was extrapolated.
 
-    Of one sample, the value below which a new one lies with probability ``level`` on average, whatever the law.
+    Where one sample is large enough, the value below which a new one lies with probability ``level`` on average,
+    whatever the law.
 
     With fewer than three expected values below the quantile the sample says little about it. Then the
     distribution of small nearest distances, a power of the distance (its exponent is the dimension of the data),
@@ -198,10 +199,12 @@ def _valley_threshold(
         for _ in range(spec.bootstrap)
     ]
     kept = [histogram.grid[d] for d in drawn if d is not None]
-    middle, error = histogram.grid[lowest], STEP / 2
-    if kept:  # a minimum is found off its place more on one side than on the other, which one is not known
-        low, high = _interval(np.array(kept), spec.confidence)
-        error += max(middle - low, high - middle)
+    if not kept:
+        return None
+    # a minimum is found off its place more on one side than on the other, which one is not known
+    middle = histogram.grid[lowest]
+    low, high = _interval(np.array(kept), spec.confidence)
+    error = STEP / 2 + max(middle - low, high - middle)
     value, low, high = (float(scale.inverse(u)) for u in (middle, middle - error, middle + error))
     note = "" if len(kept) == len(drawn) else f"{len(drawn) - len(kept)} of {len(drawn)} resamples had one mode only"
     peaks = tuple(float(scale.inverse(histogram.grid[m])) for m in modes(density, spec.min_mode))

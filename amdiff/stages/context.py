@@ -80,6 +80,7 @@ class Context:
     facts: dict[str, Any] = field(default_factory=dict)
     """What a stage adds to its provenance."""
     _clock: float = field(default_factory=time.monotonic)
+    _cpu: float = field(default_factory=time.process_time)
 
     @property
     def runtime(self) -> RuntimeSpec:
@@ -97,7 +98,7 @@ class Context:
             **self.facts,
             "started": self.started.isoformat(timespec="seconds"),
             "wall_seconds": round(time.monotonic() - self._clock, 3),
-            "cpu_seconds": round(time.process_time(), 3),
+            "cpu_seconds": round(time.process_time() - self._cpu, 3),
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _RSS_PER_MIB,
             "host": platform.node(),
             "machine": f"{platform.system()} {platform.machine()}",

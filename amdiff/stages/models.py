@@ -40,7 +40,7 @@ from .loading import (
     training_points,
     untrained_network,
 )
-from .resuming import restore_arrays, save_arrays, say_damaged, whole_archive
+from .resuming import discard, restore_arrays, save_arrays, whole_archive
 
 
 def dataset(context: Context, artifact: Artifact, folder: Path) -> None:
@@ -110,8 +110,10 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     if whole_archive(state_file):  # torch.load would take other numbers in silence
         try:
             state = torch.load(state_file, map_location=device, weights_only=True)
+        except (MemoryError, OSError, torch.OutOfMemoryError):
+            raise
         except Exception as error:  # pickle and torch each have their own
-            say_damaged(state_file, error)
+            discard(state_file, error)
         else:
             trainer.restore(state)
             say(f"train {artifact.dataset} {artifact.label}: resumes at step {trainer.step:,}")
@@ -233,5 +235,5 @@ def _finished_batches(folder: Path, start: int) -> list[np.ndarray]:
     found: list[np.ndarray] = []
     while (path := by_start.get(start)) is not None and (batch := restore_arrays(path)) is not None:
         found.append(batch["samples"])
-        start += len(found[-1])
+        start = int(path.stem.split("-")[1])
     return found

@@ -27,7 +27,7 @@ def publish(page: PagePlan, root: Path = Path()) -> None:
         names = list(store.record(page.report)["files"])
         before: set[str] = set()
         for stamp in target.glob(".address-*"):
-            before |= _files_of(root / stamp.read_text().strip())
+            before |= _files_of(root / stamp.read_bytes().decode(errors="replace").strip())
             stamp.unlink()
         for name in names:
             with atomic_file(target / name) as temporary:
@@ -43,5 +43,5 @@ def _files_of(report: Path) -> set[str]:
     """Files of the report that an older stamp names; none where it is gone."""
     try:
         return set(read_json(report / SPEC)["files"])
-    except (ArtifactError, KeyError, TypeError):
+    except (ArtifactError, KeyError, TypeError, ValueError):
         return set()

@@ -14,6 +14,7 @@ from amdiff.files import ArtifactError, read_json, write_bytes
 from amdiff.plan import Plan
 from amdiff.stages import make
 from amdiff.stages.publication import publish
+from amdiff.stages.resuming import restore_arrays, save_arrays
 from tests.faults.kinds import KINDS, assert_equal, first_of, without
 
 PAGES = ("report", "comparison", "prompts")
@@ -157,3 +158,21 @@ def fail_at_the_end(path: Path, *values: object, **options: object) -> None:
         write_bytes(path, *values)  # type: ignore[arg-type]
     else:
         raise OSError("at the end")
+
+
+def test_no_flip_is_taken_for_whole(tmp_path: Path) -> None:
+    """Of any bit of a saved piece, its headers above all: what comes back is what was saved, or nothing."""
+    rng, path = np.random.default_rng(1), tmp_path / "piece.npz"
+    arrays = {"samples": rng.integers(0, 256, (30, 28, 28), np.uint8), "rows": np.array(3)}
+    save_arrays(path, **arrays)
+    whole = path.read_bytes()
+    ends = np.r_[0:300, len(whole) - 600 : len(whole)]
+    for place in [*rng.choice(ends, 500), *rng.integers(0, len(whole), 100)]:
+        content = bytearray(whole)
+        content[place] ^= 1 << rng.integers(8)
+        path.write_bytes(content)
+        found = restore_arrays(path)
+        assert path.exists() == (found is not None)
+        if found is not None:
+            assert found.keys() == arrays.keys()
+            assert all(np.array_equal(found[name], array) for name, array in arrays.items())
