@@ -167,11 +167,14 @@ def _published_problems(root: Path) -> Iterator[str]:
     for stamp in sorted(root.glob("results/*/.address-*")):
         folder, content = stamp.parent, stamp.read_bytes().decode(errors="replace").strip()
         remedy = f"`rm {stamp}`, then `snakemake --cores all {folder.name}` publishes it again"
-        if not content.endswith(stamp.name.removeprefix(".address")):
+        report, address = root / content, stamp.name.removeprefix(".address")
+        if not (content.startswith("artifacts/") and content.endswith(address)):
             yield f"{stamp} is damaged; {remedy}"
             continue
-        report = root / content
-        if not (report / SPEC).exists() or check_folder(report / SPEC):
+        if not (report / SPEC).exists():
+            show(f"{folder} was not checked: its report {content} is not here")
+            continue
+        if check_folder(report / SPEC):
             continue
         for name, digest in read_json(report / SPEC)["files"].items():
             if problem := check_file(folder / name, digest):
