@@ -108,12 +108,12 @@ def test_an_interrupted_analysis_goes_on_to_the_same_bytes(
 
     from amdiff.stages import blocks
 
-    write = blocks.write_bytes
-    monkeypatch.setattr(blocks, "write_bytes", failing)
+    write = blocks.save_arrays
+    monkeypatch.setattr(blocks, "save_arrays", failing)
     with pytest.raises(KeyboardInterrupt):
         make(target, plan.config, tmp_path)
     assert len(list(tmp_path.glob(f"scratch/{stage}/*/*.npz"))) == 2
-    monkeypatch.setattr(blocks, "write_bytes", write)
+    monkeypatch.setattr(blocks, "save_arrays", write)
     make(target, plan.config, tmp_path)
     name = f"{stage}.h5"
     first, second = (hashlib.sha256((r / target.folder / name).read_bytes()).digest() for r in (root, tmp_path))
