@@ -176,12 +176,12 @@ def test_killed_while_it_pushes_and_pulls(recorded: tuple[Project, Path], tmp_pa
     subprocess.run(["git", "clone", "-q", str(lab.root), str(tmp_path / "clone")], check=True)
     clone = Project.at(tmp_path / "clone")
     clone.run(DVC, "remote", "add", "-d", "-f", "lab", str(remote))
-    struck, told = [], []
+    struck = []
     for folder, files in ((".dvc/cache", 1), (".dvc/cache", 60), ("artifacts", 1), ("artifacts", 40), ("results", 5)):
         struck.append(killed_at(clone, clone.root / folder, files, "pull"))
-        told.append(clone.run("python", "-m", "amdiff", "verify", check=False).stdout)
+        told = clone.run("python", "-m", "amdiff", "verify", check=False)
+        assert "Traceback" not in told.stderr
     assert any(struck)
-    assert any("missing" in text or "not finished" in text for text in told)
     clone.run(DVC, "pull")
     assert clone.checksums() == project.checksums()
     assert clone.planned() == {}

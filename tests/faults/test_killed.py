@@ -109,7 +109,7 @@ def test_sigterm_between_steps_resumes_to_the_same_bits(finished: Project, tmp_p
 def test_sigterm_to_all_processes(finished: Project, tmp_path: Path) -> None:
     """As a scheduler ends a job: what trains saves its state, and the same command goes on from there."""
     config = copy.deepcopy(SMALL)
-    config["experiments"]["tiny"]["training"]["iterations"] = 6000
+    config["experiments"]["tiny"]["training"]["iterations"] = 12000
     undisturbed, disturbed = Project(tmp_path / "a", config), Project(tmp_path / "b", config)
     undisturbed.snakemake()
     run = disturbed.start()
