@@ -187,7 +187,7 @@ def test_a_given_end_that_does_not_fit_the_other_is_refused(tmp_path: Path) -> N
         summary = {"size": artifact.params["size"], "fractions": {"memorized": {"value": share}}}
         write_json(tmp_path / artifact.folder / SUMMARY, summary)
         digest = sha256_file(tmp_path / artifact.folder / SUMMARY)
-        write_json(tmp_path / artifact.spec, {"files": {SUMMARY: digest}})
+        write_json(tmp_path / artifact.spec, {"files": {SUMMARY: digest}, "provenance": {}})
     with pytest.raises(ValueError, match="from K = 4 to 8 in the sparse sweep, which does not fit"):
         make(grid, plan.config, tmp_path)
 
@@ -195,7 +195,7 @@ def test_a_given_end_that_does_not_fit_the_other_is_refused(tmp_path: Path) -> N
 def test_a_damaged_grid_is_named_before_any_job(tmp_path: Path) -> None:
     grid = prepare(parse_config(OPEN), tmp_path).experiment("found").grid
     assert grid is not None
-    write_json(tmp_path / grid.spec, {"files": {"grid.json": "0" * 64}})
+    write_json(tmp_path / grid.spec, {"files": {"grid.json": "0" * 64}, "provenance": {}})
     write_json(tmp_path / grid.folder / "grid.json", {"sizes": [2, 4]})
     with pytest.raises(ConfigError, match=r"experiments\.found\.sizes: .*grid\.json is damaged"):
         prepare(parse_config(OPEN), tmp_path)
