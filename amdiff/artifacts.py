@@ -87,6 +87,11 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
+def short_digest(value: Any) -> str:
+    """Twelve hexadecimal digits of the SHA-256 of plain data's canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:12]
+
+
 @dataclass(frozen=True)
 class Artifact:
     """What a computation is: its stage, its parameters and the artifacts it reads."""
@@ -120,8 +125,8 @@ class Artifact:
 
     @cached_property
     def address(self) -> str:
-        """Twelve hexadecimal digits of the SHA-256 of ``identity``."""
-        return hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()[:12]
+        """The digest of ``identity``."""
+        return short_digest(self.identity)
 
     @cached_property
     def folder(self) -> Path:
@@ -253,7 +258,7 @@ def check_folder(spec: Path) -> list[str]:
         record = read_json(spec)
         files = dict(record["files"])
         identity = {key: record[key] for key in ("stage", "version", "params", "parents")}
-        address = hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:12]
+        address = short_digest(identity)
     except (ArtifactError, KeyError, TypeError, ValueError) as error:
         return [f"{spec} is damaged: {error}"]
     problems = [problem for name, digest in files.items() if (problem := check_file(spec.parent / name, digest))]

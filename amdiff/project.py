@@ -9,7 +9,6 @@ checked. What a run uses is then frozen in ``scratch/config/<digest>.json``, so 
 from __future__ import annotations
 
 import base64
-import hashlib
 import importlib.util
 import json
 import math
@@ -21,7 +20,7 @@ from pathlib import Path
 
 import h5py
 
-from amdiff.artifacts import FILES, SCRATCH, STORES, Store, canonical_json
+from amdiff.artifacts import FILES, SCRATCH, STORES, Store, canonical_json, short_digest
 from amdiff.config import (
     BorrowedThresholds,
     CircleDataset,
@@ -195,8 +194,8 @@ def unwritable(root: Path = Path()) -> list[str]:
 
 def freeze(config: Config, root: Path = Path()) -> Path:
     """Write a prepared configuration to its place in scratch, and return the path relative to the root."""
-    content = canonical_json(json.loads(config.model_dump_json())).encode()
-    path = Path("scratch/config") / f"{hashlib.sha256(content).hexdigest()[:12]}.json"
+    plain = json.loads(config.model_dump_json())
+    content, path = canonical_json(plain).encode(), Path("scratch/config") / f"{short_digest(plain)}.json"
     if not (root / path).is_file() or (root / path).read_bytes() != content:
         write_bytes(root / path, content)
     return path

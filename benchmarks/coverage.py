@@ -24,12 +24,14 @@ from amdiff.landscape.findings import gap_finding
 from amdiff.phases.classes import classify, fractions
 from amdiff.phases.costs import false_positives
 from amdiff.phases.density import SoftLog
-from amdiff.phases.distances import Distances
+from amdiff.phases.distances import Distances, Threshold
 from amdiff.phases.intervals import Estimate, grouped_mean
 from amdiff.phases.thresholds import find_thresholds
 
 Drawn = Iterator[dict[str, tuple[float, Estimate]]]
 """Repetitions of one planting: truth and interval by name."""
+
+Planting = Callable[[np.random.Generator, int], Drawn]
 
 FAR, NEAR = 9.0, 0.1
 
@@ -92,7 +94,7 @@ def heldout(rng: np.random.Generator, each: int) -> Drawn:
         for _ in range(each):
             real = rng.weibull(dimension, 2 * n)
             (pair,) = find_thresholds([_distances(real[:50], real)], spec)
-            yield {name: (truth, Estimate(pair.delta_m.value, pair.delta_m.low, pair.delta_m.high))}
+            yield {name: (truth, _estimate(pair.delta_m))}
 
 
 def rates(rng: np.random.Generator, each: int) -> Drawn:
@@ -125,11 +127,11 @@ def valleys(rng: np.random.Generator, each: int) -> Drawn:
         distances = _mixture(rng, scale, modes, spreads, share, n)
         (pair,) = find_thresholds([_distances(distances, _reals(rng, scale, modes, spreads))], spec)
         if pair.delta_m.method == "valley":
-            yield {"valley threshold (bootstrap)": (truth, Estimate(*_ends(pair.delta_m)))}
+            yield {"valley threshold (bootstrap)": (truth, _estimate(pair.delta_m))}
 
 
-def _ends(threshold: object) -> tuple[float, float, float]:
-    return threshold.value, threshold.low, threshold.high  # type: ignore[attr-defined]
+def _estimate(threshold: Threshold) -> Estimate:
+    return Estimate(threshold.value, threshold.low, threshold.high)
 
 
 def _two_modes(rng: np.random.Generator) -> tuple[SoftLog, np.ndarray, np.ndarray, float, int]:
@@ -157,7 +159,7 @@ def _distances(to_train: np.ndarray, real: np.ndarray) -> Distances:
     return Distances(100, to_train, to_train.copy(), real, real, real, np.arange(len(real)))
 
 
-PLANTINGS: tuple[Callable[[np.random.Generator, int], Drawn], ...] = (shares, means, heldout, rates, valleys)
+PLANTINGS: tuple[Planting, ...] = (shares, means, heldout, rates, valleys)
 
 
 # -- what is found ----------------------------------------------------------------------------
@@ -175,9 +177,7 @@ class Coverage:
     count: int
 
 
-def coverage(
-    planting: Callable[[np.random.Generator, int], Drawn], truths: int, each: int, seed: int
-) -> list[Coverage]:
+def coverage(planting: Planting, truths: int, each: int, seed: int) -> list[Coverage]:
     """Of each interval of a planting."""
     found: dict[str, list[list[tuple[float, Estimate]]]] = {}
     for rng in np.random.default_rng(seed).spawn(truths):

@@ -146,13 +146,14 @@ def verify(path: Path, root: Path = Path()) -> int:
         specs = [_artifact_folder(path) / SPEC]
     if not specs and not whole:
         raise ConfigError(f"{path} holds no artifact; give a folder below {' or '.join(STORES)}")
-    bad = 0
+    damaged = set()
     for spec in specs:
         if problems := check_folder(spec):
-            bad += 1
+            damaged.add(spec.parent)
             more = f", and {len(problems) - 1} more of its files are damaged or missing" if len(problems) > 1 else ""
             show(f"{problems[0]}{more}; {_remedy(spec.parent)}")
-    for problem in _published_problems(root) if whole else []:
+    bad = len(damaged)
+    for problem in _published_problems(root, damaged) if whole else []:
         bad += 1
         show(problem)
     partial = _unfinished(root) if whole else []
@@ -162,8 +163,8 @@ def verify(path: Path, root: Path = Path()) -> int:
     return 1 if bad else 0
 
 
-def _published_problems(root: Path) -> Iterator[str]:
-    """Published files that are not those of their report; a report that is not here cannot be compared with."""
+def _published_problems(root: Path, damaged: set[Path]) -> Iterator[str]:
+    """Published files that are not those of their report, where that is here and not itself among the ``damaged``."""
     for stamp in sorted(root.glob("results/*/.address-*")):
         folder, content = stamp.parent, stamp.read_bytes().decode(errors="replace").strip()
         remedy = f"`rm {stamp}`, then `snakemake --cores all {folder.name}` publishes it again"
@@ -174,7 +175,7 @@ def _published_problems(root: Path) -> Iterator[str]:
         if not (report / SPEC).exists():
             show(f"{folder} was not checked: its report {content} is not here")
             continue
-        if check_folder(report / SPEC):
+        if report in damaged:
             continue
         for name, digest in read_json(report / SPEC)["files"].items():
             if problem := check_file(folder / name, digest):

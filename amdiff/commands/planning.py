@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import math
 import statistics
@@ -11,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from amdiff.artifacts import VERSIONS, Artifact, Store, canonical_json
+from amdiff.artifacts import VERSIONS, Artifact, Store, short_digest
 from amdiff.config import AnyExperiment, ConfigError, ExperimentSpec
 from amdiff.data.images import DataError
 from amdiff.files import ArtifactError, read_json, write_json
@@ -161,7 +160,7 @@ def _parameters(spec: AnyExperiment, shape: tuple[int, ...], levels: int, root: 
     To count them takes torch, whose import takes longer than all else in a plan: what was counted stays in scratch.
     """
     identity = [VERSIONS["train"], spec.denoiser.identity(), list(shape), levels]
-    path = root / "scratch/parameters" / f"{hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:12]}.json"
+    path = root / "scratch/parameters" / f"{short_digest(identity)}.json"
     with contextlib.suppress(ArtifactError):
         if isinstance(known := read_json(path), int):
             return known

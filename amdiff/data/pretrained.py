@@ -7,15 +7,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from amdiff.config import DiffusionSpec, PretrainedDenoiser
 
 from .images import DataError
 from .own import digest_files
-
-if TYPE_CHECKING:
-    pass
 
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 """What a network may predict: the noise, v (Salimans and Ho 2022), or the image."""

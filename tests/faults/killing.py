@@ -106,13 +106,13 @@ def main() -> int:
     undisturbed.snakemake()
     ours, theirs = disturbed.checksums(), undisturbed.checksums()
     differing = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
-    wrong = differing + unfinished(disturbed)
+    left = unfinished(disturbed)
     verified = disturbed.run("python", "-m", "amdiff", "verify", check=False)
     sys.stdout.write(json.dumps({
         "kills": kills, "struck": dict(struck), "seconds": round(took), "files": len(ours), "differing": differing,
-        "unfinished": unfinished(disturbed), "verify": verified.stdout.splitlines()[-1], "folder": str(base),
+        "unfinished": left, "verify": verified.stdout.splitlines()[-1], "folder": str(base),
     }, indent=1) + "\n")  # fmt: skip
-    return 1 if wrong or verified.returncode else 0
+    return 1 if differing or left or verified.returncode else 0
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.coverage import PLANTINGS, Drawn, coverage, heldout_rate, second_modes
+from benchmarks.coverage import PLANTINGS, Planting, coverage, heldout_rate, second_modes
 
 
 @pytest.mark.parametrize("planting", PLANTINGS, ids=lambda planting: planting.__name__)
-def test_intervals_hold_random_truths(planting: Drawn) -> None:
+def test_intervals_hold_random_truths(planting: Planting) -> None:
     for one in coverage(planting, truths=10, each=20, seed=0):
         assert one.covered >= 0.89, one  # 95 % nominal, 92 % at the least; of 200 repetitions
         assert one.width <= 1.6, one
