@@ -11,19 +11,13 @@ is not hashed. Where ``spec.json`` stands the artifact is complete; rules depend
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-from amdiff.files import ArtifactError, locked, none_from_the_future, read_json, sha256_file, write_json
 
 VERSIONS = {
     "dataset": 1,
@@ -70,16 +64,7 @@ FILES = {
 }
 """Files of each stage's artifacts; those of pages depend on their sections."""
 
-STORES = ("artifacts", "data/canonical")
-"""Folders that hold artifacts, relative to a project's root."""
-
 SPEC = "spec.json"
-
-GRACE = 5.0
-"""Seconds within which a process that is to make an artifact again has taken its lock."""
-
-SCRATCH = "AMDIFF_SCRATCH"
-"""Environment variable that names a folder for resumable states, in place of ``scratch/``."""
 
 
 def canonical_json(value: Any) -> str:
@@ -159,109 +144,3 @@ class Artifact:
                         yield parent
 
         yield from visit(self)
-
-
-class Store:
-    """Reads and writes artifacts below a project's root."""
-
-    def __init__(self, root: Path = Path()) -> None:
-        self.root = root
-        self._scratch = Path(os.environ.get(SCRATCH) or root / "scratch")
-        self._verified: set[Path] = set()
-
-    def scratch(self, artifact: Artifact) -> Path:
-        """Folder of an artifact's resumable state; deleted when the artifact is complete."""
-        return self._scratch / artifact.stage / artifact.address
-
-    def complete(self, artifact: Artifact) -> bool:
-        return (self.root / artifact.spec).exists()
-
-    @contextlib.contextmanager
-    def making(
-        self,
-        artifact: Artifact,
-        provenance: Callable[[], Mapping[str, Any]],
-        waiting: Callable[[], None] = lambda: None,
-    ) -> Iterator[Path | None]:
-        """Yield the folder to fill, or None where another process has made the artifact.
-
-        One process at a time makes an artifact. On success the checksums of what the folder
-        holds and the provenance go into ``spec.json``; on failure there is none.
-        """
-        with locked(self._scratch / "locks" / artifact.address, waiting):
-            if self.complete(artifact):
-                yield None
-                return
-            folder = self.root / artifact.folder
-            shutil.rmtree(folder, ignore_errors=True)  # what a killed run left; resumable state is in scratch
-            folder.mkdir(parents=True)
-            yield folder
-            files = {p.relative_to(folder).as_posix(): sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}
-            wanted = FILES.get(artifact.stage)
-            if wanted is not None and set(files) != set(wanted):
-                raise RuntimeError(f"stage {artifact.stage!r} wrote {sorted(files)}, expected {sorted(wanted)}")
-            record = {"address": artifact.address, **artifact.identity, "files": files, "provenance": provenance()}
-            write_json(folder / SPEC, record)
-            read = (self.root / p.folder for group in artifact.reads.values() for p in group)
-            none_from_the_future(path for folder in read for path in folder.rglob("*"))
-            shutil.rmtree(self.scratch(artifact), ignore_errors=True)
-
-    def _await(self, artifact: Artifact) -> None:
-        """Wait for another run, which may be about to make an artifact that was there: Snakemake removes it first.
-
-        Whoever waits makes something of the artifact, so nobody waits for them.
-        """
-        end = time.monotonic() + GRACE
-        while not self.complete(artifact) and time.monotonic() < end:
-            with locked(self._scratch / "locks" / artifact.address):
-                pass
-            time.sleep(0.1)
-
-    def record(self, artifact: Artifact) -> dict[str, Any]:
-        """The content of ``spec.json``. Raises ``ArtifactError``."""
-        path = self.root / artifact.spec
-        if not path.exists() and path.parent.exists():
-            self._await(artifact)
-        record = read_json(path)
-        if not (isinstance(record, dict) and all(isinstance(record.get(key), dict) for key in ("files", "provenance"))):
-            raise ArtifactError(f"{path} is damaged; delete {path.parent} and run snakemake again")
-        return record
-
-    def file(self, artifact: Artifact, name: str) -> Path:
-        """Path of one of an artifact's files, its checksum verified. Raises ``ArtifactError``."""
-        path = self.root / artifact.folder / name
-        if path not in self._verified:
-            expected = self.record(artifact)["files"].get(name)
-            problem = check_file(path, expected)
-            if problem:
-                raise ArtifactError(
-                    f"{problem}; delete {self.root / artifact.folder}, then dvc pull, or run snakemake again"
-                )
-            self._verified.add(path)
-        return path
-
-
-def check_file(path: Path, expected: str | None) -> str | None:
-    """What is wrong with a file that should have the given SHA-256, or None."""
-    if expected is None:
-        return f"{path} is not listed in its {SPEC}"
-    if not path.is_file():
-        return f"{path} is missing"
-    if sha256_file(path) != expected:
-        return f"{path} is damaged: its SHA-256 is not the one that {SPEC} records"
-    return None
-
-
-def check_folder(spec: Path) -> list[str]:
-    """Every problem of the artifact whose ``spec.json`` is given; empty when it is whole."""
-    try:
-        record = read_json(spec)
-        files = dict(record["files"])
-        identity = {key: record[key] for key in ("stage", "version", "params", "parents")}
-        address = short_digest(identity)
-    except (ArtifactError, KeyError, TypeError, ValueError) as error:
-        return [f"{spec} is damaged: {error}"]
-    problems = [problem for name, digest in files.items() if (problem := check_file(spec.parent / name, digest))]
-    if address != record.get("address"):
-        problems.append(f"{spec} is damaged: what it records does not give its address {record.get('address')}")
-    return problems

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import h5py
 
-from amdiff.artifacts import FILES, SCRATCH, STORES, Store, canonical_json, short_digest
+from amdiff.artifacts import FILES, canonical_json, short_digest
 from amdiff.config import (
     BorrowedThresholds,
     CircleDataset,
@@ -45,6 +45,7 @@ from amdiff.data.pretrained import find_model, misfit, model_path
 from amdiff.files import ArtifactError, read_json, write_bytes
 from amdiff.plan import Plan, build_plan, dataset_artifact
 from amdiff.sources import find_sources
+from amdiff.store import SCRATCH, STORES, Store
 
 (GRID,) = FILES["grid"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from amdiff.artifacts import Artifact, Store
+from amdiff.artifacts import Artifact
 from amdiff.config import SamplingSpec
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.sampling import draw, sampler_steps, to_uint8
@@ -22,6 +22,7 @@ from amdiff.project import open_plan
 from amdiff.stages.context import Context
 from amdiff.stages.files import dataset_images
 from amdiff.stages.loading import load_denoiser
+from amdiff.store import Store
 
 
 def images(context: Context, artifact: Artifact, count: int, batch: int) -> torch.Tensor:

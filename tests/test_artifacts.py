@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from amdiff.artifacts import SPEC, Artifact, Store, canonical_json, check_folder
+from amdiff.artifacts import SPEC, Artifact, canonical_json
 from amdiff.files import ArtifactError, atomic_file, locked, read_json, write_json
+from amdiff.store import Store, check_folder
 
 
 @pytest.fixture
@@ -161,7 +162,7 @@ def test_what_another_run_makes_again_is_waited_for(tmp_path: Path, artifact: Ar
 
 
 def test_what_nobody_makes_is_missing(tmp_path: Path, artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amdiff.artifacts.GRACE", 0.3)
+    monkeypatch.setattr("amdiff.store.GRACE", 0.3)
     (make(Store(tmp_path), artifact) / SPEC).unlink()
     with pytest.raises(ArtifactError, match="is missing; run snakemake"):
         Store(tmp_path).record(artifact)

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from amdiff.artifacts import SPEC, STORES, VERSIONS, Artifact, check_file, check_folder
+from amdiff.artifacts import SPEC, VERSIONS, Artifact
 from amdiff.config import ConfigError
 from amdiff.files import read_json, write_bytes
 from amdiff.project import open_plan
+from amdiff.store import STORES, check_file, check_folder
 
 
 def show(text: str) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from amdiff.artifacts import FILES, Store
+from amdiff.artifacts import FILES
 from amdiff.config import ConfigError, parse_config
 from amdiff.files import atomic_file, read_json, write_json
 from amdiff.phases.classes import CLASSES, MEMORIZED
@@ -27,6 +27,7 @@ from amdiff.stages import make
 from amdiff.stages.files import IMAGES, image_names
 from amdiff.stages.measured import SUMMARY, TABLE, THRESHOLDS, class_numbers
 from amdiff.stages.parquet import read_parquet, write_parquet
+from amdiff.store import Store
 
 from . import show
 from .audit_configuration import NAME, Audit, configuration

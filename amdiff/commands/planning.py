@@ -10,13 +10,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from amdiff.artifacts import VERSIONS, Artifact, Store, short_digest
+from amdiff.artifacts import VERSIONS, Artifact, short_digest
 from amdiff.config import AnyExperiment, ConfigError, ExperimentSpec
 from amdiff.data.images import DataError
 from amdiff.files import ArtifactError, read_json, write_json
 from amdiff.plan import ExperimentPlan, PagePlan, Plan, wants_gpu
 from amdiff.plan.costs import hours, total_passes
 from amdiff.project import image_shape, open_plan
+from amdiff.store import Store
 
 from . import show
 

@@ -20,6 +20,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from amdiff.config import TrainingSpec
 
+from .adam import Adam
 from .corruption import Corruption
 from .sampling import from_uint8
 
@@ -65,13 +66,12 @@ class Trainer:
         self.iterations, self.log_every = iterations, log_every
         self.device = data.device
         self.ema = copy.deepcopy(network).requires_grad_(False).eval()
-        fused = self.device.type in ("cpu", "cuda")
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=spec.learning_rate, fused=fused)
         self.generator = torch.Generator().manual_seed(spec.seed)  # on the CPU: the same draws on every device
         self.step = 0
         self.metrics: list[dict[str, float]] = []
         self._loss_sum = torch.zeros((), device=self.device)
         self._parameters = list(network.parameters())
+        self.optimizer = Adam(self._parameters, fused=self.device.type in ("cpu", "cuda"))
         self._averages = list(self.ema.parameters())
         self._batch = spec.batch_for(len(data))
         self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in network.modules())
@@ -119,15 +119,13 @@ class Trainer:
         x, t, noise = self.corrupt(from_uint8(chosen) if chosen.dtype == torch.uint8 else chosen, self.generator)
         with self._dropout_stream(), self._autocast():
             loss = nn.functional.mse_loss(self._forward(x, t).float(), noise)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss.backward()
         norm = None
         if self.spec.clip_norm is not None:
             norm = nn.utils.clip_grad_norm_(self._parameters, self.spec.clip_norm)
         rate = learning_rate(self.spec, self.step, self.iterations)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
+        self.optimizer.step(rate)
         get_ema_multi_avg_fn(ema_decay(self.spec, self.step))(self._averages, self._parameters, None)
         self._loss_sum += loss.detach()
         self.step += 1

@@ -8,10 +8,11 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-from amdiff.artifacts import Artifact, Store
+from amdiff.artifacts import Artifact
 from amdiff.config import Config
 from amdiff.leases import gpu
 from amdiff.plan import wants_gpu
+from amdiff.store import Store
 
 from .context import Context, Stage, say
 

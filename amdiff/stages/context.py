@@ -19,8 +19,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from amdiff.artifacts import Artifact, Store
+from amdiff.artifacts import Artifact
 from amdiff.config import Config, RuntimeSpec
+from amdiff.store import Store
 
 _RSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
 _LIBRARIES = ("numpy", "torch", "faiss-cpu", "faiss-gpu-cu12", "h5py", "diffusers", "scikit-learn", "scipy")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amdiff.artifacts import FILES, Artifact, Store
+from amdiff.artifacts import FILES, Artifact
 from amdiff.config import DiffusionSpec, PretrainedDenoiser
 from amdiff.data.checkpoints import read_tensors
 from amdiff.data.images import DataError
@@ -14,6 +14,7 @@ from amdiff.data.pretrained import find_model, misfit, model_digest, model_path
 from amdiff.diffusion.schedules import Schedule
 from amdiff.files import ArtifactError, read_json, write_bytes, write_json
 from amdiff.plan import build_plan
+from amdiff.store import Store
 
 from .context import Context, say
 from .files import dataset_images

@@ -6,11 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from amdiff.artifacts import Artifact, Store
+from amdiff.artifacts import Artifact
 from amdiff.config import DiffusionSpec
 from amdiff.files import ArtifactError
 from amdiff.plan import Plan
 from amdiff.project import image_shape
+from amdiff.store import Store
 
 from .context import Context, say
 from .loading import load_denoiser

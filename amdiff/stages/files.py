@@ -13,8 +13,9 @@ import h5py
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped, UInt8
 
-from amdiff.artifacts import FILES, Artifact, Store
+from amdiff.artifacts import FILES, Artifact
 from amdiff.files import ArtifactError, atomic_file, write_bytes
+from amdiff.store import Store
 
 (IMAGES,), (SAMPLES,), (NEIGHBORS,) = (FILES[stage] for stage in ("dataset", "sample", "neighbors"))
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from amdiff.artifacts import SPEC, Store
+from amdiff.artifacts import SPEC
 from amdiff.files import ArtifactError, atomic_file, locked, none_from_the_future, read_json, write_bytes
 from amdiff.plan import PagePlan
+from amdiff.store import Store
 
 from .context import say
 

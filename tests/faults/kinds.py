@@ -7,10 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from amdiff.artifacts import SPEC, Artifact, check_folder
+from amdiff.artifacts import SPEC, Artifact
 from amdiff.files import read_json
 from amdiff.plan import Plan
 from amdiff.stages import STAGES
+from amdiff.store import check_folder
 from tests.conftest import SMALL, TOY
 from tests.pipelines import tiny_pipeline
 from tests.stages.test_convert import pipeline

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amdiff.artifacts import SPEC, Artifact, check_folder
+from amdiff.artifacts import SPEC, Artifact
 from amdiff.files import ArtifactError, read_json, write_bytes
 from amdiff.plan import Plan
 from amdiff.stages import make
 from amdiff.stages.publication import publish
 from amdiff.stages.resuming import restore_arrays, save_arrays
+from amdiff.store import check_folder
 from tests.faults.kinds import KINDS, assert_equal, first_of, without
 
 PAGES = ("report", "comparison", "prompts")

@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Browser as Chromium, Page, Request, sync_playwright
 
-from amdiff.artifacts import Store
 from amdiff.commands.audit import Audit, audit
 from amdiff.figures.browser import Browser, Sheet, Sorting, as_png
 from amdiff.figures.page import render
@@ -24,6 +23,7 @@ from amdiff.phases.classes import CLASSES, ordered
 from amdiff.plan import Plan
 from amdiff.stages.files import dataset_images, sample_images
 from amdiff.stages.measured import class_numbers
+from amdiff.store import Store
 from tests.conftest import SMALL, run_project
 from tests.test_audit import Planted, save
 

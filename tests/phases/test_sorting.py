@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.datasets import load_digits
 
-from amdiff.artifacts import Store
 from amdiff.data.subsets import heldout_subset, training_subset
 from amdiff.files import read_json
 from amdiff.neighbors import embed
 from amdiff.phases import CLASSES, FixedThresholds, HeldoutThresholds, ValleyThresholds, sort_samples
 from amdiff.stages.files import dataset_counts, dataset_images, sample_images
 from amdiff.stages.measured import class_numbers
+from amdiff.store import Store
 from tests.conftest import SMALL, run_project
 
 

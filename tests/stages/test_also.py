@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from amdiff.artifacts import Store
 from amdiff.config import ConfigError, parse_config
 from amdiff.plan import build_plan
 from amdiff.stages.measured import class_numbers
+from amdiff.store import Store
 from tests.conftest import SMALL, run_project
 
 OTHER = "stlpips-alex"

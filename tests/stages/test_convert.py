@@ -15,7 +15,6 @@ import pytest
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 
-from amdiff.artifacts import Store
 from amdiff.config import ConfigError, DiffusionSpec, PretrainedDenoiser, parse_config
 from amdiff.data.checkpoints import read_tensors
 from amdiff.data.images import DataError
@@ -29,6 +28,7 @@ from amdiff.stages.context import Context
 from amdiff.stages.exchange import export
 from amdiff.stages.files import sample_images
 from amdiff.stages.loading import load_denoiser
+from amdiff.store import Store
 from tests.conftest import run_project
 from tests.diffusion.ddpm import Ddpm
 

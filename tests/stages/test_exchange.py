@@ -50,9 +50,9 @@ def test_a_pipeline_samples_the_same_images(
 ) -> None:
     from diffusers import DDPMPipeline
 
-    from amdiff.artifacts import Store
     from amdiff.diffusion.randomness import SampleNoise
     from amdiff.stages.files import sample_images
+    from amdiff.store import Store
 
     root, plan = finished
     model = plan.experiment("conv").models[0]

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from amdiff.artifacts import Store
 from amdiff.config import ConfigError, parse_config
 from amdiff.data.backbones import metric_weights
 from amdiff.neighbors.perceptual import load_perceptual, squared_distance
 from amdiff.plan import Plan
 from amdiff.project import prepare
 from amdiff.stages import make
+from amdiff.store import Store
 from tests.backbones import save_backbone
 from tests.conftest import run_project
 

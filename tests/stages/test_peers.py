@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from amdiff.artifacts import Store
 from amdiff.config import ConfigError, parse_config
 from amdiff.data.subsets import training_subset
 from amdiff.files import read_json
 from amdiff.stages.files import dataset_images, sample_images
+from amdiff.store import Store
 from tests.conftest import SMALL, run_project
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from amdiff.artifacts import Artifact, Store
+from amdiff.artifacts import Artifact
 from amdiff.config import ConfigError, parse_config
 from amdiff.data.images import DataError
 from amdiff.data.pipelines import read_components
@@ -23,6 +23,7 @@ from amdiff.files import read_json
 from amdiff.plan import Plan
 from amdiff.project import prepare
 from amdiff.stages import make
+from amdiff.store import Store
 from tests.conftest import run_project
 from tests.pipelines import edit, tiny_pipeline
 
