@@ -104,10 +104,10 @@ def report(name: str, found: list[tuple[float, float]]) -> None:
     print(f"| {name} | {cpu:.2f} | {clock:.2f} |")
 
 
-def run(configfile: Path) -> None:
-    """Run a configuration whole, and print which process spent what."""
+def run(configfile: Path, kept: Path | None) -> None:
+    """Run a configuration whole, and print which process spent what; the project is left in ``kept``."""
     with tempfile.TemporaryDirectory() as folder:
-        root, accounts = Path(folder) / "project", Path(folder) / "accounts"
+        root, accounts = (kept or Path(folder) / "project").resolve(), Path(folder) / "accounts"
         accounts.mkdir()
         project(root, configfile)
         hook = REPO / "benchmarks/accounting"
@@ -135,5 +135,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", action="store_true")
     parser.add_argument("--configfile", type=Path, default=REPO / "config.yaml")
+    parser.add_argument("--keep", type=Path, help="a new folder, where the project of --run is left")
     asked = parser.parse_args()
-    run(asked.configfile) if asked.run else starts()
+    run(asked.configfile, asked.keep) if asked.run else starts()
