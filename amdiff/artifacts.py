@@ -33,7 +33,7 @@ VERSIONS = {
     "basin": 2,
     "curvature": 1,
     "energy": 1,
-    "likelihood": 1,
+    "likelihood": 2,
     "report": 7,
     "comparison": 2,
     "pipeline": 1,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
 
 from amdiff.artifacts import FILES, Artifact
 from amdiff.config import LikelihoodSpec
@@ -135,20 +136,17 @@ def _minima(found: list[Minimum], axis: np.ndarray, points: np.ndarray) -> list[
 
 
 def _clusters(samples: np.ndarray, points: np.ndarray, diameter: float) -> list[dict[str, Any]]:
-    """Clusters of generated points, the largest first."""
-    from sklearn.cluster import AgglomerativeClustering
-
-    model = AgglomerativeClustering(n_clusters=None, distance_threshold=diameter, linkage="complete")
-    labels = model.fit_predict(samples)
-    sizes = np.bincount(labels)
+    """Clusters of generated points by complete linkage, the largest first, those of one size by their first sample."""
+    labels = fcluster(linkage(samples, "complete"), diameter, "distance")
+    _, first, sizes = np.unique(labels, return_index=True, return_counts=True)
     out = []
-    for label in np.argsort(-sizes, kind="stable"):
-        centre = samples[labels == label].mean(axis=0)
+    for place in np.lexsort((first, -sizes)):
+        centre = samples[labels == labels[first[place]]].mean(axis=0)
         out.append(
             {
                 "x": float(centre[0]),
                 "y": float(centre[1]),
-                "size": int(sizes[label]),
+                "size": int(sizes[place]),
                 "nearest_training_distance": _nearest(points, centre),
             }
         )
