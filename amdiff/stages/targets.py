@@ -39,8 +39,8 @@ def choose_targets(context: Context, artifact: Artifact, spec: AnalysisSpec) -> 
     store, classified = context.store, artifact.parent("classify")
     columns = ["class", "attractor", "train_distance_1", "sample_distance_1"]
     table = read_parquet(store.file(classified, TABLE), columns=columns)
-    to_train, to_samples = (table[c].to_numpy() for c in columns[2:])
-    attractor = table["attractor"].to_numpy(zero_copy_only=False).astype(np.float64)
+    # NaN where there is none; pyarrow's own to_numpy imports pandas, for longer than it takes to list all samples
+    attractor, to_train, to_samples = (np.array(table[c].to_pylist(), np.float64) for c in columns[1:])
     rows = training_rows(context, artifact)[: spec.train_count]
     found = {
         "train": Targets(rows, rows, rows + TRAIN_STREAM, dataset_images(store, artifact.parent("dataset")).rows(rows))
