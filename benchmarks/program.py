@@ -137,4 +137,6 @@ if __name__ == "__main__":
     parser.add_argument("--configfile", type=Path, default=REPO / "config.yaml")
     parser.add_argument("--keep", type=Path, help="a new folder, where the project of --run is left")
     asked = parser.parse_args()
+    if asked.keep and asked.keep.exists():
+        parser.error(f"--keep: {asked.keep} exists already; name a folder that does not")
     run(asked.configfile, asked.keep) if asked.run else starts()

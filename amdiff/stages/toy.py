@@ -138,10 +138,10 @@ def _minima(found: list[Minimum], axis: np.ndarray, points: np.ndarray) -> list[
 def _clusters(samples: np.ndarray, points: np.ndarray, diameter: float) -> list[dict[str, Any]]:
     """Clusters of generated points by complete linkage, the largest first, those of one size by their first sample."""
     labels = fcluster(linkage(samples, "complete"), diameter, "distance")
-    _, first, sizes = np.unique(labels, return_index=True, return_counts=True)
+    numbers, first, sizes = np.unique(labels, return_index=True, return_counts=True)
     out = []
     for place in np.lexsort((first, -sizes)):
-        centre = samples[labels == labels[first[place]]].mean(axis=0)
+        centre = samples[labels == numbers[place]].mean(axis=0)
         out.append(
             {
                 "x": float(centre[0]),
