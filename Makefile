@@ -25,7 +25,7 @@ $(VENV)/.amdiff-$(FLAVOUR): $(LOCK)
 	touch $@
 
 test: install lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 lint: install
 	ruff check

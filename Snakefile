@@ -12,7 +12,7 @@ min_version("9.0")
 from amdiff.artifacts import FILES
 from amdiff.config import ANALYSES, ConfigError, parse_config
 from amdiff.plan import FIGURES, wants_gpu
-from amdiff.project import freeze, pack, prepare, settle, unpack, unwritable
+from amdiff.project import SNAKEMAKE, freeze, pack, prepare, settle, unpack, unwritable
 
 # A job on another machine has the configuration of the run that sent it, whatever the file says by then.
 SENT = None if workflow.is_main_process else os.environ.get("AMDIFF_SENT_CONFIG")
@@ -30,6 +30,11 @@ except ConfigError as error:
 for note in PLAN.notes:
     logger.warning(f"note: {note}")
 if SENT is None and (closed := unwritable()):
+    if SNAKEMAKE in closed:
+        raise WorkflowError(
+            f"{SNAKEMAKE} cannot be written, where snakemake keeps its notes; make it accessible "
+            "and run again: nothing finished is lost"
+        )
     logger.warning(
         f"note: {', '.join(closed)} cannot be written; jobs that have to will fail"
     )

@@ -26,7 +26,7 @@ VERSIONS = {
     "convert": 1,
     "sample": 1,
     "neighbors": 2,
-    "thresholds": 3,
+    "thresholds": 4,
     "classify": 2,
     "peers": 2,
     "grid": 1,

@@ -27,10 +27,11 @@ def sha256_file(path: Path) -> str:
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success sync it and rename it into place.
+    """Yield a temporary path beside ``path``; on success sync it, rename it into place and sync its name.
 
     Whatever goes wrong, ``path`` is either untouched or whole, and no temporary file stays
-    (but after kill -9, where its name says that it is one).
+    (but after kill -9, where its name says that it is one). What is written later does not outlast
+    a power loss that this file does not.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
@@ -39,8 +40,21 @@ def atomic_file(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Let the names in a folder outlast a power loss, where its file system can do that."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(folder)
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:

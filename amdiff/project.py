@@ -49,6 +49,9 @@ from amdiff.store import SCRATCH, STORES, Store
 
 (GRID,) = FILES["grid"]
 
+SNAKEMAKE = ".snakemake"
+"""Folder of Snakemake's own notes; it runs nothing where it cannot write them."""
+
 
 def open_plan(configfile: Path, root: Path = Path()) -> Plan:
     """The plan of a configuration file, checked against the data. Raises ``ConfigError``."""
@@ -189,7 +192,7 @@ def unwritable(root: Path = Path()) -> list[str]:
     def there(path: Path) -> Path:
         return path if path.exists() else there(path.parent)
 
-    places = dict.fromkeys((*STORES, "results", "logs", "scratch", os.environ.get(SCRATCH) or "scratch"))
+    places = dict.fromkeys((SNAKEMAKE, *STORES, "results", "logs", "scratch", os.environ.get(SCRATCH) or "scratch"))
     return [place.as_posix() for place in map(Path, places) if not os.access(there(root.resolve() / place), os.W_OK)]
 
 

@@ -17,7 +17,7 @@ from amdiff.plan import Plan
 from amdiff.project import prepare
 from amdiff.stages import make
 from amdiff.stages.publication import publish
-from tests.workflow_tools import REPO, Project
+from tests.workflow_tools import REPO, Project, once
 
 __all__ = ["REPO"]
 
@@ -95,9 +95,7 @@ def run_project(config: dict[str, Any], root: Path) -> Plan:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project in which the small configuration has run whole; copy it before changing it."""
-    project = Project(tmp_path_factory.mktemp("finished"), SMALL)
-    project.snakemake()
-    return project
+    return Project.at(once(tmp_path_factory, "finished", lambda root: Project(root, SMALL).snakemake()))
 
 
 @pytest.fixture

@@ -10,10 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+
+from amdiff.files import locked
 
 REPO = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -109,6 +113,20 @@ class Project:
                 os.utime(path, (1_600_000_000 + 7 * number, 1_600_000_000 + 7 * number))
 
 
+def once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], object]) -> Path:
+    """A folder of this name, filled by the first test process that needs it, for all of them to read."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    folder = (factory.getbasetemp() if alone else factory.getbasetemp().parent) / name
+    done = folder.with_suffix(".done")
+    with locked(folder.with_suffix(".lock")):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            fill(folder)
+            done.touch()
+    return folder
+
+
 def descendants(pid: int) -> list[int]:
     """A process and all that came of it, wherever their groups are."""
     listing = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
@@ -133,7 +151,7 @@ def kill_tree(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
-def wait_for(condition: Any, seconds: float = 120) -> None:
+def wait_for(condition: Any, seconds: float = 300) -> None:
     """Wait until ``condition()`` holds."""
     end = time.monotonic() + seconds
     while not condition():

@@ -203,8 +203,7 @@ def _valley_threshold(
         return None
     # a minimum is found off its place more on one side than on the other, which one is not known
     middle = histogram.grid[lowest]
-    low, high = _interval(np.array(kept), spec.confidence)
-    error = STEP / 2 + max(middle - low, high - middle)
+    error = STEP / 2 + float(np.quantile(np.abs(np.array(kept) - middle), spec.confidence))
     value, low, high = (float(scale.inverse(u)) for u in (middle, middle - error, middle + error))
     note = "" if len(kept) == len(drawn) else f"{len(drawn) - len(kept)} of {len(drawn)} resamples had one mode only"
     peaks = tuple(float(scale.inverse(histogram.grid[m])) for m in modes(density, spec.min_mode))

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from amdiff.artifacts import SPEC
-from amdiff.files import ArtifactError, atomic_file, locked, none_from_the_future, read_json, write_bytes
+from amdiff.files import ArtifactError, atomic_file, locked, none_from_the_future, read_json, sync_folder, write_bytes
 from amdiff.plan import PagePlan
 from amdiff.store import Store
 
@@ -30,6 +30,7 @@ def publish(page: PagePlan, root: Path = Path()) -> None:
         for stamp in target.glob(".address-*"):
             before |= _files_of(root / stamp.read_bytes().decode(errors="replace").strip())
             stamp.unlink()
+            sync_folder(target)
         for name in names:
             with atomic_file(target / name) as temporary:
                 shutil.copyfile(store.file(page.report, name), temporary)

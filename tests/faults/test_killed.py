@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +82,7 @@ def test_killed_in_training_and_in_sampling_then_finished(finished: Project, tmp
 def test_sigterm_between_steps_resumes_to_the_same_bits(finished: Project, tmp_path: Path) -> None:
     config = copy.deepcopy(SMALL)
     config["experiments"]["tiny"]["training"]["iterations"] = 4000
+    config["runtime"]["progress_seconds"] = 0.2
     project = Project(tmp_path, config)
     project.snakemake("--until", "dataset")
     weights = []
@@ -93,8 +93,8 @@ def test_sigterm_between_steps_resumes_to_the_same_bits(finished: Project, tmp_p
             run = subprocess.Popen(
                 command, cwd=project.root, env=project.environment, stderr=subprocess.PIPE, text=True
             )
-            wait_for(lambda: list(project.root.glob("scratch/locks/*")))
-            time.sleep(4)
+            assert run.stderr is not None
+            assert next(line for line in run.stderr if "steps/s" in line)
             run.terminate()
             assert run.wait() == 143
             assert list(project.root.glob("scratch/train/*/state.pt"))
@@ -110,17 +110,17 @@ def test_sigterm_to_all_processes(finished: Project, tmp_path: Path) -> None:
     """As a scheduler ends a job: what trains saves its state, and the same command goes on from there."""
     config = copy.deepcopy(SMALL)
     config["experiments"]["tiny"]["training"]["iterations"] = 12000
+    config["runtime"]["progress_seconds"] = 0.2
     undisturbed, disturbed = Project(tmp_path / "a", config), Project(tmp_path / "b", config)
     undisturbed.snakemake()
     run = disturbed.start()
-    wait_for(lambda: list(disturbed.root.glob("artifacts/digits/train/*")))
-    time.sleep(5)  # torch is there, and steps are taken
+    logs = disturbed.root / "logs/digits/train"
+    wait_for(lambda: sum("steps/s" in path.read_text() for path in logs.glob("*.log")) == 2)
     os.killpg(run.pid, signal.SIGTERM)
     assert run.wait() != 0
     assert len(list(disturbed.root.glob("scratch/train/*/state.pt"))) == 2
     disturbed.snakemake()
-    logs = [path.read_text() for path in disturbed.root.glob("logs/digits/train/*.log")]
-    assert all("resumes at step" in text for text in logs)
+    assert all("resumes at step" in path.read_text() for path in logs.glob("*.log"))
     assert disturbed.checksums() == undisturbed.checksums()
 
 

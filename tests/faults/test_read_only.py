@@ -45,3 +45,16 @@ def test_a_read_only_folder(name: str, project: Project, finished: Project) -> N
         assert "make it accessible and run again: nothing finished is lost" in output
     project.snakemake()
     assert project.checksums() == finished.checksums()
+
+
+def test_read_only_notes_of_snakemake(project: Project, finished: Project) -> None:
+    """Snakemake would end in a traceback of its own."""
+    shutil.rmtree(project.root / "results")
+    (project.root / ".snakemake").mkdir(exist_ok=True)
+    with read_only(project.root / ".snakemake"):
+        output = project.snakemake(check=False)
+    assert ".snakemake cannot be written" in output
+    assert "make it accessible and run again: nothing finished is lost" in output
+    assert "Traceback" not in output
+    project.snakemake()
+    assert project.checksums() == finished.checksums()
