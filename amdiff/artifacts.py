@@ -25,20 +25,20 @@ VERSIONS = {
     "train": 1,
     "convert": 1,
     "sample": 1,
-    "neighbors": 2,
+    "neighbors": 3,
     "thresholds": 4,
     "classify": 2,
     "peers": 2,
     "grid": 1,
-    "basin": 2,
-    "curvature": 1,
+    "basin": 3,
+    "curvature": 2,
     "energy": 1,
     "likelihood": 2,
     "report": 7,
-    "comparison": 2,
+    "comparison": 3,
     "pipeline": 1,
     "generate": 1,
-    "spectrum": 1,
+    "spectrum": 2,
     "prompts": 2,
 }
 """The meaning of each stage's results; raise a number when its meaning changes."""
@@ -132,15 +132,15 @@ class Artifact:
         return only
 
     def ancestors(self) -> Iterator[Artifact]:
-        """Every artifact this one is made of, each once, parents first."""
-        seen: set[str] = set()
+        """Every artifact this one is made of, parents first, each folder once: of one address there may be several."""
+        seen: set[Path] = set()
 
         def visit(artifact: Artifact) -> Iterator[Artifact]:
             for group in artifact.reads.values():
                 for parent in group:
-                    if parent.address not in seen:
+                    if parent.folder not in seen:
                         yield from visit(parent)
-                        seen.add(parent.address)
+                        seen.add(parent.folder)
                         yield parent
 
         yield from visit(self)

@@ -38,6 +38,7 @@ from amdiff.config import (
     parse_config,
     read_config,
 )
+from amdiff.config.measures import LEAST_HELDOUT
 from amdiff.data.datasets import peek
 from amdiff.data.images import DataError
 from amdiff.data.pipelines import pipeline_misfit, read_components
@@ -79,7 +80,7 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
                     f"experiments.{name}: the metric {perceptual[0]!r} needs images of 1 or 3 channels, dataset "
                     f"{experiment.dataset!r} has {shape[0]}; use 'pixels'"
                 )
-            _check_images(name, experiment, config.datasets[experiment.dataset], count + test_count, shape)
+            _check_images(name, experiment, config.datasets[experiment.dataset], count, test_count, shape)
             if isinstance(lent := experiment.thresholds, BorrowedThresholds):
                 lender = config.experiments[lent.experiment]
                 theirs = extents[lender.dataset][2]
@@ -108,23 +109,36 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def _check_images(
-    name: str, experiment: ExperimentSpec, dataset: DatasetSpec, count: int, shape: tuple[int, ...]
+    name: str, experiment: ExperimentSpec, dataset: DatasetSpec, count: int, test_count: int, shape: tuple[int, ...]
 ) -> None:
-    """Held-out images and the network's fit; ``count`` images of ``shape`` in all. Raises ``ConfigError``."""
+    """Held-out images and the network's fit; so many training and test images of ``shape``. Raises ``ConfigError``."""
+    total = count + test_count
     for size, needed, why in _heldout_needs(experiment, dataset):
-        if count - size < needed:
+        if total - size < needed:
             todo = "give more, or none" if experiment.trained_elsewhere and dataset.has_test else "choose a smaller K"
             raise ConfigError(
-                f"experiments.{name}.sizes: K = {size} leaves {count - size} held-out images, but {why} needs "
+                f"experiments.{name}.sizes: K = {size} leaves {total - size} held-out images, but {why} needs "
                 f"{needed}; {todo}"
             )
+    if _stand_in(experiment, dataset):
+        known = [max(size, total - size) for size in experiment.first_sizes]
+        for _, thresholds in experiment.sortings:
+            if isinstance(thresholds, EstimatedThresholds):
+                most = max(known) if thresholds.pooled else min(known)
+                if most < LEAST_HELDOUT:
+                    raise ConfigError(
+                        f"experiments.{name}: no image is held out, so training images stand for such ones, of which "
+                        f"thresholds of method {thresholds.method!r} need {LEAST_HELDOUT}, got {most}; give held-out "
+                        "images, or more training images"
+                    )
     if isinstance(experiment.denoiser, UnetDenoiser) and (problem := experiment.denoiser.misfit(shape)):
         raise ConfigError(f"experiments.{name}.denoiser: {problem}")
     if isinstance(experiment.denoiser, PretrainedDenoiser) and experiment.denoiser.hub is None:
         _check_models(name, experiment, experiment.denoiser, shape)
     if isinstance(energy := experiment.analyses.get("energy"), EnergySpec) and energy.references > count:
         raise ConfigError(
-            f"experiments.{name}.energy.references: {energy.references} were asked for, but there are {count} images"
+            f"experiments.{name}.energy.references: {energy.references} were asked for, but there are {count} "
+            "training images"
         )
 
 
@@ -132,7 +146,11 @@ def _check_models(name: str, experiment: ExperimentSpec, denoiser: PretrainedDen
     """Models of others fit, as far as their files say. Raises ``ConfigError``."""
     for size in experiment.first_sizes:
         path = model_path(denoiser, size)
-        if path.exists() and (problem := misfit(find_model(path), shape, experiment.diffusion)):
+        try:
+            problem = misfit(find_model(path), shape, experiment.diffusion)
+        except DataError:
+            continue  # gone, and what was read from it before is used: ``find_sources`` says so
+        if problem:
             raise ConfigError(f"experiments.{name}.denoiser: {path} {problem}")
 
 
@@ -141,21 +159,28 @@ def _check_prompts(name: str, prompts: PromptsSpec) -> None:
     if importlib.util.find_spec("transformers") is None:
         raise ConfigError(f"prompts.{name}: needs the package transformers; pip install 'amdiff[stable-diffusion]'")
     path = prompts.pipeline.path
+    if path is None:
+        return
     try:
-        if path is not None and path.exists() and (problem := pipeline_misfit(read_components(path), prompts)):
-            raise ConfigError(f"prompts.{name}: {path} {problem}")
-    except DataError as error:
-        raise ConfigError(f"prompts.{name}.pipeline: {error}") from None
+        problem = pipeline_misfit(read_components(path), prompts)
+    except DataError:
+        return  # as for models
+    if problem:
+        raise ConfigError(f"prompts.{name}: {path} {problem}")
+
+
+def _stand_in(experiment: ExperimentSpec, dataset: DatasetSpec) -> bool:
+    """Whether training images may stand for held-out ones."""
+    return experiment.trained_elsewhere and not dataset.has_test
 
 
 def _heldout_needs(experiment: ExperimentSpec, dataset: DatasetSpec) -> Iterator[tuple[int, int, str]]:
     """(K, number of held-out images that are needed there, what needs them)."""
     sizes = experiment.first_sizes
-    stand_in = experiment.trained_elsewhere and not dataset.has_test
     for _, thresholds in experiment.sortings:
-        if isinstance(thresholds, EstimatedThresholds) and not stand_in:
+        if isinstance(thresholds, EstimatedThresholds) and not _stand_in(experiment, dataset):
             size = min(sizes) if thresholds.pooled else max(sizes)
-            yield size, 20, f"thresholds of method {thresholds.method!r}"
+            yield size, LEAST_HELDOUT, f"thresholds of method {thresholds.method!r}"
     if isinstance(experiment.denoiser, ExactDenoiser) and experiment.denoiser.memories == "heldout":
         yield max(sizes), max(sizes), "'memories: heldout'"
 
@@ -217,7 +242,7 @@ def unpack(text: str) -> Config:
 
 def thaw(path: Path, root: Path = Path()) -> Plan:
     """The plan of a frozen configuration, or of a configuration file. Raises ``ConfigError``."""
-    if path.suffix == ".json" and path.parent.name == "config" and path.exists():
+    if path.suffix == ".json" and path.parent.parts[-2:] == ("scratch", "config") and path.exists():
         return settle(parse_config(read_json(path)), root)
     return open_plan(path, root)
 

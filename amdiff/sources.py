@@ -6,6 +6,7 @@ gone, what was read from them before still counts.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -46,7 +47,8 @@ def find_sources(config: Config, root: Path, notes: list[str]) -> dict[str, str]
         if key not in found:
             found[key] = _digest(key, where, read, recorded, notes)
     if len(known) != before:
-        write_json(cache, known)
+        with contextlib.suppress(OSError):  # a plan may be read where nothing can be written
+            write_json(cache, known)
     return found
 
 

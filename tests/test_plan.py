@@ -113,6 +113,22 @@ def test_shards_partition_the_samples_and_nest(size: int, per_image: int, larges
         assert set(ranges) <= set(shard_ranges(2 * few.count(size), size, few))
 
 
+def test_models_of_one_address_have_a_folder_for_each_size(small: dict[str, Any]) -> None:
+    """A Gaussian is fitted to the whole dataset, whatever K: all that is read is in the plan."""
+    tiny = small["experiments"]["tiny"]
+    gaussian = {"dataset": "digits", "sizes": tiny["sizes"], "denoiser": {"kind": "exact", "memories": "gaussian"}}
+    plan = plan_of({**small, "experiments": {"tiny": {**gaussian, "sampling": {"minimum": 1024}}}})
+    for artifact in plan.by_folder.values():
+        for group in artifact.reads.values():
+            assert all(plan.artifact(parent.folder.as_posix()) is not None for parent in group)
+
+
+def test_a_total_of_samples_is_not_cut_by_the_size() -> None:
+    spec = SamplingSpec(total=10_000)
+    assert shard_ranges(spec.count(1), 1, spec) == shard_ranges(spec.count(500), 500, spec)
+    assert len(shard_ranges(10_000, 1, spec)) == -(-10_000 // spec.shard_largest)
+
+
 def test_a_source_of_ones_own_needs_its_digest() -> None:
     config = {
         "datasets": {"mine": {"kind": "folder", "path": "x"}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,38 @@ def test_held_out_images_are_counted_before_work_starts(
     config = {"datasets": {"digits": {"kind": "digits"}}, "experiments": {"e": experiment}}
     with pytest.raises(ConfigError, match=message):
         prepare(parse_config(config), tmp_path)
+
+
+def test_references_are_training_images(tmp_path: Path) -> None:
+    for name, count in (("train", 4), ("heldout", 40)):
+        np.save(tmp_path / f"{name}.npy", np.random.default_rng(count).integers(0, 256, (count, 6, 6, 1), np.uint8))
+    dataset = {"kind": "arrays", "path": str(tmp_path / "train.npy"), "heldout": str(tmp_path / "heldout.npy")}
+    experiment = {"dataset": "mine", "sizes": [4], "denoiser": {"kind": "exact"}, "energy": {"references": 5}}
+    with pytest.raises(ConfigError, match="5 were asked for, but there are 4 training images"):
+        prepare(parse_config({"datasets": {"mine": dataset}, "experiments": {"e": experiment}}), tmp_path)
+
+
+def test_images_that_stand_for_held_out_ones_are_counted(tmp_path: Path) -> None:
+    for name, count in (("train", 12), ("samples", 40)):
+        np.save(tmp_path / f"{name}.npy", np.random.default_rng(count).integers(0, 256, (count, 6, 6, 1), np.uint8))
+    datasets = {
+        name: {"kind": "arrays", "path": str(tmp_path / f"{name}.npy"), "deduplicate": False}
+        for name in ("train", "samples")
+    }
+    experiment = {"dataset": "train", "sizes": [12], "denoiser": {"kind": "given", "samples": "samples"}}
+    with pytest.raises(ConfigError, match=r"of method 'valley' need 20, got 12; give held-out images"):
+        prepare(parse_config({"datasets": datasets, "experiments": {"e": experiment}}), tmp_path)
+
+
+def test_names_that_are_not_utf8(config: dict[str, Any], tmp_path: Path) -> None:
+    before = prepare(parse_config(config), tmp_path).experiments[0].dataset.address
+    (tmp_path / "mine/00.png").rename(tmp_path / "mine" / os.fsdecode(b"caf\xe9.png"))
+    assert prepare(parse_config(config), tmp_path).experiments[0].dataset.address != before
+
+
+def test_a_plan_is_read_where_nothing_can_be_written(config: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "scratch").write_text("no folder")
+    assert prepare(parse_config(config), tmp_path).experiments
 
 
 @pytest.mark.parametrize("sizes", [[1, 2], [16, 1797]], ids=["K = 1", "K = N"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import re
 import shutil
 from pathlib import Path
@@ -10,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from amdiff.artifacts import VERSIONS
 from amdiff.config import ANALYSES
+from amdiff.config.configuration import RULES
 from amdiff.plan import SECTIONS
 from amdiff.stages import STAGES, stage_function
 from tests.conftest import SMALL, TOY
@@ -112,6 +116,23 @@ def test_what_people_look_at_is_never_stale(project: Project) -> None:
     assert len(list((project.root / "results/tiny").glob(".address-*"))) == 1
 
 
+def test_publication_follows_no_path_in_a_record(project: Project) -> None:
+    """What was pulled may hold names that lead elsewhere: nothing is written or removed there."""
+    (spec,) = project.root.glob("artifacts/digits/report/*/spec.json")
+    record = json.loads(spec.read_text())
+    (spec.parent.parent.parent / "stolen").write_text("x")
+    record["files"] |= {"../../stolen": hashlib.sha256(b"x").hexdigest()}
+    spec.write_text(json.dumps(record))
+    forged = project.root / "artifacts/digits/report/forged"
+    forged.mkdir()
+    outside = [project.root / "dvc.yaml", project.root / "LICENSE"]
+    (forged / "spec.json").write_text(json.dumps({"files": {"../../dvc.yaml": "", str(outside[1]): ""}}))
+    (project.root / "results/tiny/.address-forged").write_text("artifacts/digits/report/forged")
+    project.run("python", "-m", "amdiff", "publish", "tiny")
+    assert not (project.root / "stolen").exists()
+    assert all(path.exists() for path in outside)
+
+
 def test_a_lost_result_comes_back(project: Project) -> None:
     (project.root / "results/tiny/figures/fractions.svg").unlink()
     assert project.planned() == {"all": 1, "tiny": 1}
@@ -193,6 +214,8 @@ def test_snakemakes_own_report(project: Project) -> None:
 def test_rules_commands_and_functions_share_their_names(finished: Project) -> None:
     listed = set(finished.snakemake("--list-rules").split())
     assert set(STAGES) - {"report", "comparison", "prompts"} | {"all", "report_tiny", "tiny"} <= listed
+    assert set(STAGES) == set(VERSIONS)
+    assert set(STAGES) <= RULES
     for name in STAGES:
         assert stage_function(name).__name__ == name
 

@@ -106,9 +106,11 @@ def _rebuilt(folder: Path, record: dict[str, Any], configfile: Path, root: Path)
         chosen = open_plan(configfile, root)
     except ConfigError as error:
         return f"cannot tell whether it is still wanted: {error}"
-    wanted = {a.address: a for a in chosen.by_folder.values()}
-    if record["address"] in wanted:
+    wanted = {**chosen.datasets, **chosen.by_folder}
+    if any((root / place).resolve() == folder.resolve() for place in wanted):
         return f"would not be made again: it is whole, and {configfile} asks for exactly this"
+    if same := [place for place, a in wanted.items() if a.address == record["address"]]:
+        return f"would be made again: {configfile} asks for the same in another folder, {same[0]}"
     dataset = folder.parts[-3] if record["stage"] != "dataset" else folder.parts[-2]
     near = [
         a

@@ -47,7 +47,7 @@ class CircleSamplingSpec(Spec):
     steps: Annotated[int, Field(ge=1)] = 1000
     """Network evaluations a sample."""
     end: Annotated[float, Field(gt=0, lt=1)] = 1e-3
-    """eps, the time at which it stops."""
+    """eps, the time of the last evaluation, which goes on to 0."""
     count: Annotated[int, Field(ge=2)] = 1000
     """Samples a model."""
     seed: Seed = 0

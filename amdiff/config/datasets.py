@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from .base import Local, Seed, Spec
+from .base import Local, Spec
 
 
 class ImageDataset(Spec):
@@ -155,7 +155,8 @@ class CircleDataset(Spec):
     kind: Literal["circle"]
     count: Annotated[int, Field(ge=2)] = 60_000
     """Number of points in the pool."""
-    seed: Seed = 9
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 9
+    """Of numpy's RandomState, as in the published code."""
 
     has_own_source: ClassVar[bool] = False
     has_test: ClassVar[bool] = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -21,10 +22,14 @@ class DiffusionSpec(Spec):
     def _increasing(self) -> DiffusionSpec:
         if self.beta_start > self.beta_end:
             raise ValueError("beta_start must not exceed beta_end")
-        mean = (self.beta_start + self.beta_end) / 2
-        if self.steps * mean > 600:  # alpha_bar_T, about exp(-T mean beta), would be 0 in float64
+        decay = -math.fsum(
+            math.log1p(-self.beta_start - (self.beta_end - self.beta_start) * i / (self.steps - 1))
+            for i in range(self.steps)
+        )
+        if decay > 150:  # samples are float32, in which 1 / sqrt(alpha_bar_T) must be a number
             raise ValueError(
-                f"{self.steps} steps with a mean beta of {mean:g} leave no signal at all; lower beta_end or steps"
+                f"{self.steps} steps with a beta up to {self.beta_end:g} leave no signal at all: alpha_bar_T is "
+                f"exp(-{decay:.0f}), at least exp(-150) was expected; lower beta_end or steps"
             )
         return self
 

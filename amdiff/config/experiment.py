@@ -20,6 +20,7 @@ from .diffusion import (
     TrainingSpec,
 )
 from .measures import (
+    LEAST_HELDOUT,
     EstimatedThresholds,
     NeighborsSpec,
     OtherMetricSpec,
@@ -136,9 +137,9 @@ class ExperimentSpec(Spec):
         if len(set(named)) < len(named):
             raise ValueError(f"also: name other metrics than that of neighbors, each once; got {', '.join(named)}")
         for _, thresholds in self.sortings:
-            if isinstance(thresholds, EstimatedThresholds) and self.neighbors.heldout_limit < 20:
+            if isinstance(thresholds, EstimatedThresholds) and self.neighbors.heldout_limit < LEAST_HELDOUT:
                 raise ValueError(
-                    f"thresholds of method {thresholds.method!r} need neighbors.heldout_limit >= 20, "
+                    f"thresholds of method {thresholds.method!r} need neighbors.heldout_limit >= {LEAST_HELDOUT}, "
                     f"got {self.neighbors.heldout_limit}"
                 )
         if isinstance(basin := self.analyses.get("basin"), BasinSpec) and basin.delta == "delta_m":

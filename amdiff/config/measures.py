@@ -22,6 +22,9 @@ BACKBONE_FILES: dict[Backbone, str] = {
 }
 """torchvision's files; each name ends in the first digits of the file's SHA-256."""
 
+LEAST_HELDOUT = 20
+"""Held-out images without which no threshold is estimated."""
+
 
 def official_digest(backbone: Backbone) -> str:
     """First digits of the SHA-256 of torchvision's file."""
@@ -42,7 +45,7 @@ class NeighborsSpec(Spec):
 
 class ThresholdsBase(Spec):
     confidence: Probability = 0.95
-    """Level of every interval."""
+    """Level of every interval, and of the test that the density of 'valley' has two modes."""
     sensitivity: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 2.0)
     """Factors by which both thresholds are varied in the sensitivity grid."""
 
@@ -110,7 +113,7 @@ class ValleyThresholds(EstimatedThresholds):
     pooled: bool = True
     """One threshold for the whole sweep, each K weighted equally, instead of one a K."""
     fallback_quantile: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
-    """q of 'heldout', which is used when there is one mode only."""
+    """q of 'heldout', which is used where there is one mode only or more real images than q lie below the valley."""
 
 
 ThresholdsSpec = Annotated[

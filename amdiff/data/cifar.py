@@ -55,7 +55,8 @@ def _batches(folder: Path, download: bool) -> list[tuple[np.ndarray, np.ndarray]
     content = io.BytesIO(_checked(archive, ARCHIVES[archive.name]))
     try:
         with tarfile.open(fileobj=content, mode="r:gz") as members:  # read in memory: nothing is extracted
-            files = {Path(m.name).name: f.read() for m in members if m.isfile() and (f := members.extractfile(m))}
+            known = [m for m in members if m.isfile() and Path(m.name).stem in BATCHES]
+            files = {Path(m.name).name: f.read() for m in known if (f := members.extractfile(m))}
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DataError(f"{archive}: cannot be read as an archive ({error})") from None
     suffix, read = (".bin", _records) if archive.name == BINARY else ("", _unpickled)

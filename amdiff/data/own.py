@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import os
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -148,7 +149,8 @@ def digest_files(files: Iterable[tuple[str, Path]], known: dict[str, str]) -> st
     total = hashlib.sha256()
     for name, path in files:
         digest = bytes.fromhex(sha256_once(path, known))
-        total.update(struct.pack("<I", len(name.encode())) + name.encode() + digest)
+        encoded = os.fsencode(name)  # names need not be UTF-8
+        total.update(struct.pack("<I", len(encoded)) + encoded + digest)
     return total.hexdigest()[:16]
 
 

@@ -104,6 +104,15 @@ def from_checkpoint(
             f"the tensors are not in DDPM's layout (down.0.block.0.conv1.weight, ...), but named {first}, ...; of a "
             "model of diffusers give the folder, whose config.json tells the architecture"
         )
+    try:
+        return _configuration(weights, norm_groups)
+    except KeyError as error:
+        raise ValueError(f"the checkpoint lacks the tensor {error}; it is not whole") from None
+
+
+def _configuration(
+    weights: Mapping[str, Float[Tensor, "..."]], norm_groups: int
+) -> tuple[dict[str, Any], dict[str, Float[Tensor, "..."]]]:
     tensors = from_ddpm(weights)
     levels = range(_count(weights, r"down\.(\d+)\."))
     attends = [f"down.{level}.attn.0.q.weight" in weights for level in levels]

@@ -11,6 +11,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Float32
 
+ANALYSIS = 2**41
+"""Added to the number of an image for noise that looks at it, which must not be the noise that it was drawn from."""
+
 
 class SampleNoise:
     """Standard normal noise for a batch of samples, each from its own stream."""

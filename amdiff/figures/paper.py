@@ -63,7 +63,6 @@ class Entry:
     shown: Sequence[Item]
     missing: Sequence[str]
     """Pages that would have it, and have not been made."""
-    absent: str = "Nothing in this configuration shows it."
 
 
 def render(entries: Sequence[Entry], *, configuration: str, made: int, total: int) -> str:

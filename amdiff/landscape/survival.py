@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor
 
 from amdiff.diffusion.denoisers import Denoiser
-from amdiff.diffusion.randomness import SampleNoise
+from amdiff.diffusion.randomness import ANALYSIS, SampleNoise
 from amdiff.diffusion.schedules import Schedule
 
 from .basins import Distance, Search, l2, lengths, scan, search_times
@@ -84,7 +84,8 @@ def find_basins(
         clip=clip,
         batch=batch,
     )
-    noise = torch.from_numpy(SampleNoise(seed, range(len(images)))((copies, *images.shape[1:]))).to(images)
+    streams = SampleNoise(seed, range(ANALYSIS, ANALYSIS + len(images)))
+    noise = torch.from_numpy(streams((copies, *images.shape[1:]))).to(images)
     table, _ = scan(search, images, noise, callback=callback)
     found = critical_times(table, delta, probability, delta)
     times = search.times[found.index]

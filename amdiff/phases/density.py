@@ -90,7 +90,7 @@ def valley(density: Float64[np.ndarray, " bins"], min_mode: float) -> int | None
 def dip_p_value(values: Sequence[Float64[np.ndarray, " _"]], most: int = 20_000) -> float:
     """p-value of Hartigan's dip test (1985) that the pooled values have one mode.
 
-    Each K contributes equally many values, about ``most`` in all.
+    Each K contributes equally many values, ``most`` in all, or as many as it has.
     """
-    share = max(1, min(min(len(v) for v in values), most // len(values)))
+    share = max(1, most // len(values))
     return float(diptest(np.concatenate([v[:share] for v in values]))[1])

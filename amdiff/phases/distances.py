@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-LEAST_HELDOUT = 20
-"""Held-out images without which no threshold is estimated."""
+CALIBRATION, REST = slice(0, None, 2), slice(1, None, 2)
+"""The two halves of the held-out images."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Distances:
     to_samples: Float64[np.ndarray, " n"]
     """S' to S' without itself."""
     heldout_to_train: Float64[np.ndarray, " h"]
-    """Held-out images to S. The first ``len // 2`` are the half that calibrates."""
+    """Held-out images to S. Every other one, from the first, calibrates."""
     heldout_within: Float64[np.ndarray, " h"]
     """Held-out images to others of their own half; inf where there is none."""
     heldout_nearest: Float64[np.ndarray, " h"]
@@ -33,9 +33,11 @@ class Distances:
     """No image is held out: training images, each without itself, stand for held-out ones."""
 
     def halves(self) -> tuple[slice, slice]:
-        """The held-out images that calibrate, and those on which errors are reported."""
-        middle = len(self.heldout_to_train) // 2
-        return slice(0, middle), slice(middle, len(self.heldout_to_train))
+        """The held-out images that calibrate, and those on which errors are reported.
+
+        The held-out images of one K start with those of a larger one, so what calibrates at one calibrates at all.
+        """
+        return CALIBRATION, REST
 
 
 @dataclass(frozen=True)

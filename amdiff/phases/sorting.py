@@ -16,7 +16,7 @@ from amdiff.neighbors.vectors import Vectors
 
 from .attractors import Attractors, components, describe
 from .classes import Fractions, classify, fractions
-from .distances import Pair
+from .distances import CALIBRATION, REST, Pair
 from .tables import Tables, measure
 from .thresholds import find_thresholds
 
@@ -101,7 +101,7 @@ def sort_samples(
         itself = np.random.default_rng(0).permutation(len(train.images))[:MOST_HELDOUT]
         heldout = _part(train, itself)
     count = len(heldout.images)
-    halves = [_part(heldout, np.arange(count)[part]) for part in (slice(0, count // 2), slice(count // 2, None))]
+    halves = [_part(heldout, np.arange(count)[part]) for part in (CALIBRATION, REST)]
 
     def search(queries: Vectors, database: Vectors, wanted: int) -> NeighborTable:
         return nearest_neighbors(queries, database, wanted, memory_mb=memory_mb)

@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
 from amdiff.neighbors.vectors import Vectors
 
-from .distances import Distances
+from .distances import CALIBRATION, REST, Distances
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Tables:
     heldout_nearest: NeighborTable
     """Of held-out images among them, without the image itself."""
     heldout_within: NeighborTable
-    """The same within the image's own half; the first half calibrates thresholds."""
+    """The same within the image's own half: every other one, of which the first calibrates thresholds."""
 
     def distances(self, size: int, rows: Int64[np.ndarray, " h"], *, stand_in: bool = False) -> Distances:
         """The nearest distances; ``rows`` tells which images are held out, alike for all K of a sweep."""
@@ -53,10 +53,9 @@ def measure(
 ) -> Tables:
     """All tables of a synthetic set, k neighbours each.
 
-    ``halves`` are the two halves of ``heldout`` one after the other. ``itself``, where training images stand for
+    ``halves`` are the parts ``CALIBRATION`` and ``REST`` of ``heldout``. ``itself``, where training images stand for
     held-out ones, is the number of each in ``train``. ``search`` is called for (queries, database, k).
     """
-    middle = len(halves[0].images)
     return Tables(
         samples_to_train=search(samples, train, k),
         samples_to_samples=search(samples, samples, k),
@@ -64,11 +63,15 @@ def measure(
             search(heldout, train, k) if itself is None else search(heldout, train, k + 1).without(itself)
         ),
         heldout_nearest=search(heldout, heldout, k),
-        heldout_within=_join([search(half, half, k) for half in halves], [0, middle]),
+        heldout_within=_interleaved(*(search(half, half, k) for half in halves)),
     )
 
 
-def _join(tables: Sequence[NeighborTable], offsets: Sequence[int]) -> NeighborTable:
-    """Tables one below the other, their neighbours renumbered."""
-    index = [np.where(t.index < 0, -1, t.index + offset) for t, offset in zip(tables, offsets, strict=True)]
-    return NeighborTable(np.concatenate(index), np.concatenate([t.distance for t in tables]))
+def _interleaved(calibration: NeighborTable, rest: NeighborTable) -> NeighborTable:
+    """One table of both halves, row by row in turns, their neighbours renumbered."""
+    shape = (len(calibration.index) + len(rest.index), calibration.index.shape[1])
+    both = NeighborTable(np.empty(shape, np.int64), np.empty(shape))
+    for table, part in ((calibration, CALIBRATION), (rest, REST)):
+        both.index[part] = np.where(table.index < 0, -1, part.start + part.step * table.index)
+        both.distance[part] = table.distance
+    return both

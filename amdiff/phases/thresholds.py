@@ -15,10 +15,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from amdiff.config import FixedThresholds, HeldoutThresholds, ValleyThresholds
+from amdiff.config.measures import LEAST_HELDOUT
 
 from .costs import false_positives
 from .density import STEP, Histogram, SoftLog, dip_p_value, modes, valley
-from .distances import LEAST_HELDOUT, Distances, Pair, Threshold
+from .distances import Distances, Pair, Threshold
 
 
 def find_thresholds(
@@ -47,15 +48,16 @@ def _heldout(group: Sequence[Distances], quantile: float, spec: HeldoutThreshold
     if not enough:
         most = max(group, key=lambda d: len(d.heldout_to_train))
         raise ValueError(
-            f"K = {most.size}: method 'heldout' needs at least 20 held-out images, got {len(most.heldout_to_train)}; "
-            "use smaller K, a dataset with a test split, or thresholds of method 'fixed'"
+            f"K = {most.size}: method 'heldout' needs at least {LEAST_HELDOUT} held-out images, got "
+            f"{len(most.heldout_to_train)}; use smaller K, a dataset with a test split, or thresholds of method 'fixed'"
         )
     group = enough
     halves = [d.halves()[0] for d in group]
     rows = [d.heldout_rows[half] for d, half in zip(group, halves, strict=True)]
     # nearest distances shrink with the size of the set: the level that fits |S'|
     levels = [
-        min(quantile * (half.stop - 1) / (len(d.to_samples) - 1), 0.5) for d, half in zip(group, halves, strict=True)
+        min(quantile * (len(d.heldout_within[half]) - 1) / (len(d.to_samples) - 1), 0.5)
+        for d, half in zip(group, halves, strict=True)
     ]
     rng = np.random.default_rng(spec.seed)
     return Pair(
@@ -139,7 +141,7 @@ def soft_log(group: Sequence[Distances], softness: float) -> SoftLog:
     enough = [d.heldout_nearest for d in group if len(d.heldout_nearest) >= LEAST_HELDOUT]
     if not enough:
         raise ValueError(
-            "method 'valley' takes its scale from held-out images, and there are fewer than 20; "
+            f"method 'valley' takes its scale from held-out images, and there are fewer than {LEAST_HELDOUT}; "
             "use smaller K, a dataset with a test split, or thresholds of method 'fixed'"
         )
     nearest = np.concatenate(enough)

@@ -11,7 +11,7 @@ from amdiff.artifacts import Artifact
 from amdiff.config import AnyExperiment, BorrowedThresholds, CircleSpec, Config, ConfigError
 
 from .circle import circle_experiment
-from .experiments import ExperimentPlan, ModelPlan, PagePlan, dataset_artifact, model_label, model_source, wants_gpu
+from .experiments import ExperimentPlan, ModelPlan, PagePlan, dataset_artifact, model_source, wants_gpu
 from .images import image_experiment
 from .models import shard_ranges
 from .prompts import image_source, pipeline_source, prompts_page
@@ -28,7 +28,6 @@ __all__ = [
     "build_plan",
     "dataset_artifact",
     "image_source",
-    "model_label",
     "model_source",
     "pipeline_source",
     "sections_of",
@@ -114,8 +113,8 @@ def build_plan(config: Config, grids: Mapping[str, tuple[int, ...]] | None = Non
 
 def _comparison(name: str, sides: list[ExperimentPlan]) -> Artifact:
     """Experiments set side by side."""
-    datasets = {side.dataset.address: side.dataset for side in sides}
-    first = {a.address: a for side in sides if (a := side.models[0].convert)}  # tell their parameters
+    datasets = {side.dataset.folder: side.dataset for side in sides}
+    first = {a.folder: a for side in sides if (a := side.models[0].convert)}  # tell their parameters
     converted = {"convert": tuple(first.values())} if first else {}
     return Artifact(
         "comparison",

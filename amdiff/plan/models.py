@@ -15,9 +15,9 @@ def shard_ranges(count: int, size: int, spec: SamplingSpec) -> list[tuple[int, i
 
     Boundaries lie at multiples of ``max(shard_per_image K, minimum)`` and, within these, at
     multiples of ``shard_largest``: they do not depend on ``count``, so the shards of |S'| = 4K are
-    among those of |S'| = 8K.
+    among those of |S'| = 8K. Where the total is given, at multiples of ``shard_largest`` alone.
     """
-    block = max(spec.shard_per_image * size, spec.minimum)
+    block = spec.shard_largest if spec.total else max(spec.shard_per_image * size, spec.minimum)
     edges = sorted({a + b for a in range(0, count, block) for b in range(0, block, spec.shard_largest)} | {count})
     edges = [e for e in edges if e <= count]
     return list(itertools.pairwise(edges))

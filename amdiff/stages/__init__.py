@@ -66,5 +66,6 @@ def make(artifact: Artifact, config: Config, root: Path = Path()) -> bool:
         with gpu(wants_gpu(artifact, config.runtime.device), busy) as device:
             if device is not None:
                 context.facts["gpu"] = device
+            context.start()
             stage_function(artifact.stage)(context, artifact, folder)
     return True

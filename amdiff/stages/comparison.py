@@ -63,7 +63,7 @@ def _side(context: Context, report: Artifact) -> drawing.Side:
     shares = _read(context, report, "fractions.csv")
     sizes = [int(row["K"]) for row in shares]
     try:
-        fallen = GridSpec.model_fields["fallen"].default
+        fallen = spec.sizes.fallen if isinstance(spec.sizes, GridSpec) else GridSpec.model_fields["fallen"].default
         transition = find_transition(sizes, [float(row["memorized"]) for row in shares], fallen)
     except ValueError:
         transition = None

@@ -83,6 +83,10 @@ class Context:
     _clock: float = field(default_factory=time.monotonic)
     _cpu: float = field(default_factory=time.process_time)
 
+    def start(self) -> None:
+        """Count from now on: waiting for another process or a GPU is over."""
+        self.started, self._clock, self._cpu = datetime.now(UTC), time.monotonic(), time.process_time()
+
     @property
     def runtime(self) -> RuntimeSpec:
         """Where and how fast."""

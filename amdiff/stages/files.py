@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -99,7 +100,10 @@ class VectorFile:
         path.unlink(missing_ok=True)
         if count:
             with path.open("wb") as stream:
-                os.posix_fallocate(stream.fileno(), 0, count * self._width)
+                if sys.platform == "darwin":  # has no such call
+                    stream.truncate(count * self._width)
+                else:
+                    os.posix_fallocate(stream.fileno(), 0, count * self._width)
 
     def write(self, start: int, vectors: Float32[np.ndarray, "n d"]) -> None:
         """Keep vectors as numbers ``start`` and on."""

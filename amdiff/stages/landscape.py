@@ -31,7 +31,7 @@ WATCHED = 8
 
 def _model(context: Context, artifact: Artifact, shape: tuple[int, ...]) -> tuple[Any, Schedule, Any]:
     """Denoiser, forward process and device."""
-    device = denoiser_device(context, artifact)
+    device = denoiser_device(context, artifact, double=True)
     context.facts["device"] = str(device)
     process = process_of(artifact.params)
     assert isinstance(process, Schedule)

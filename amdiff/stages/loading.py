@@ -46,10 +46,11 @@ def process_of(params: Mapping[str, Any]) -> Schedule | VarianceExploding:
     return Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))
 
 
-def choose_device(wanted: str, precision: str = "float32") -> Any:
+def choose_device(wanted: str, precision: str = "float32", *, double: bool = False) -> Any:
     """The torch device of the configuration, float32 in full but for precision 'tfloat32'.
 
-    Raises ``RuntimeError`` where it is not there.
+    For what is computed in ``double`` precision the CPU takes the place of MPS, which has none.
+    Raises ``RuntimeError`` where the device is not there.
     """
     import torch
 
@@ -59,15 +60,17 @@ def choose_device(wanted: str, precision: str = "float32") -> Any:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
         wanted = next(name for name, ok in there.items() if ok)
+    if double and wanted == "mps":
+        wanted = "cpu"
     if not there[wanted]:
         raise RuntimeError(f"runtime.device is {wanted!r}, which this machine lacks; use 'auto' or 'cpu'")
     return torch.device(wanted)
 
 
-def denoiser_device(context: Context, artifact: Artifact) -> Any:
-    """Where an artifact's denoiser runs: closed forms are in float64, which MPS lacks, hence on the CPU."""
+def denoiser_device(context: Context, artifact: Artifact, *, double: bool = False) -> Any:
+    """Where an artifact's denoiser runs, if need be in ``double`` precision: closed forms on the CPU."""
     closed_form = artifact.params["denoiser"]["kind"] == "exact"
-    return choose_device("cpu" if closed_form else context.runtime.device)
+    return choose_device("cpu" if closed_form else context.runtime.device, double=double)
 
 
 def untrained_network(params: Mapping[str, Any], shape: tuple[int, ...], generator: Any) -> Any:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from amdiff.artifacts import Artifact
 from amdiff.config import NeighborsSpec
+from amdiff.config.measures import LEAST_HELDOUT
 from amdiff.data.subsets import heldout_subset, training_subset
 from amdiff.files import write_json
 from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
@@ -19,7 +20,7 @@ from amdiff.neighbors.sets import DistinctSet, ImageSource, Selection
 from amdiff.neighbors.vectors import Vectors
 from amdiff.phases.attractors import halo
 from amdiff.phases.classes import CLASSES, MEMORIZED, SPURIOUS
-from amdiff.phases.distances import LEAST_HELDOUT
+from amdiff.phases.distances import CALIBRATION, REST
 from amdiff.phases.sorting import sort_at
 from amdiff.phases.tables import measure
 
@@ -45,13 +46,12 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
     stand_in = bool(params.get("stand_in")) and len(heldout_rows) < LEAST_HELDOUT
     if stand_in:  # without themselves, training images are as far from the others as real images that are new
         heldout_rows = training_subset(count, params["size"], params["subset_seed"])[: spec.heldout_limit]
-    middle = len(heldout_rows) // 2
     sources: dict[str, ImageSource] = {
         "train": Selection(images, train_rows),
         "samples": sample_images(context.store, artifact.parents["samples"]),
         "heldout": Selection(images, heldout_rows),
-        "calibration": Selection(images, heldout_rows[:middle]),
-        "rest": Selection(images, heldout_rows[middle:]),
+        "calibration": Selection(images, heldout_rows[CALIBRATION]),
+        "rest": Selection(images, heldout_rows[REST]),
     }
     real, synthetic, heldout, *halves = (
         as_vectors(context, artifact, embedding, role, DistinctSet.of(part)) for role, part in sources.items()
@@ -78,7 +78,7 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
         "heldout_rows@meaning": "row of the canonical dataset of each held-out image",
         **({"stand_in": True} if stand_in else {}),
         "heldout_nearest@meaning": "neighbours among the held-out images without the image itself",
-        "heldout_within@meaning": "neighbours within the held-out image's own half (first: calibration)",
+        "heldout_within@meaning": "neighbours within the held-out image's half: every other one (first: calibration)",
         "samples_to_samples@meaning": "neighbours in S' without the sample itself",
     }
     write_h5(folder / NEIGHBORS, arrays, attributes)

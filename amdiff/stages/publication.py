@@ -25,7 +25,7 @@ def publish(page: PagePlan, root: Path = Path()) -> None:
     """
     store, target = Store(root), root / page.results
     with locked(root / "scratch/locks" / f"publish-{page.name}"):
-        names = list(store.record(page.report)["files"])
+        names = page.files
         before: set[str] = set()
         for stamp in target.glob(".address-*"):
             before |= _files_of(root / stamp.read_bytes().decode(errors="replace").strip())
@@ -42,8 +42,8 @@ def publish(page: PagePlan, root: Path = Path()) -> None:
 
 
 def _files_of(report: Path) -> set[str]:
-    """Files of the report that an older stamp names; none where it is gone."""
+    """Files of the report that an older stamp names, below its folder; none where it is gone."""
     try:
-        return set(read_json(report / SPEC)["files"])
+        return {name for name in read_json(report / SPEC)["files"] if ".." not in Path(name).parts and name[:1] != "/"}
     except (ArtifactError, KeyError, TypeError, ValueError):
         return set()

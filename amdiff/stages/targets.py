@@ -9,6 +9,7 @@ from jaxtyping import Int64, UInt8
 
 from amdiff.artifacts import Artifact
 from amdiff.config import AnalysisSpec
+from amdiff.diffusion.randomness import ANALYSIS
 from amdiff.landscape.targets import choose_samples
 
 from .context import Context
@@ -17,7 +18,7 @@ from .loading import training_rows
 from .measured import TABLE, class_numbers, read_summaries
 from .parquet import read_parquet
 
-TRAIN_STREAM = 2**40
+TRAIN_STREAM = ANALYSIS + 2**40
 """Added to the row of a training point, to tell its stream of noise from those of samples."""
 
 
@@ -49,7 +50,7 @@ def choose_targets(context: Context, artifact: Artifact, spec: AnalysisSpec) -> 
     for name, chosen in choose_samples(class_numbers(table), to_train, to_samples, spec.count, spec.min_share).items():
         own = attractor[chosen]
         cluster = np.where(np.isnan(own), -1 - chosen, np.nan_to_num(own)).astype(np.int64)
-        found[name] = Targets(chosen, cluster, chosen, samples.rows(chosen))
+        found[name] = Targets(chosen, cluster, chosen + ANALYSIS, samples.rows(chosen))
     return found
 
 

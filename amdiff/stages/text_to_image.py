@@ -47,13 +47,13 @@ def pipeline(context: Context, artifact: Artifact, folder: Path) -> None:
     say(f"pipeline {artifact.dataset}: {path}, {len(files)} files")
 
 
-def _load(context: Context, source: Artifact, precision: str) -> tuple[Any, dict[str, Any]]:
-    """The pipeline on the device that serves it, and the configurations of its components."""
+def _load(context: Context, source: Artifact, precision: str, *, double: bool = False) -> tuple[Any, dict[str, Any]]:
+    """The pipeline on the device that serves it, in ``double`` precision or not, and its components' configurations."""
     from amdiff.diffusion.guidance import TextToImage
 
     path = pipeline_path(context.config.prompts[source.dataset].pipeline, download=False)
     components = read_json(context.store.file(source, PIPELINE))["components"]
-    device = choose_device(context.runtime.device)
+    device = choose_device(context.runtime.device, double=double)
     context.facts["device"] = str(device)
     try:
         return TextToImage(path, components, precision, device), components
@@ -91,7 +91,7 @@ def spectrum(context: Context, artifact: Artifact, folder: Path) -> None:
     """Singular values of the guided score's Jacobian at what was drawn; the Gram matrix lies in scratch meanwhile."""
     source = artifact.parent("generate")
     spec = LatentSpectrumSpec.model_validate(artifact.params["spectrum"])
-    model, _ = _load(context, source.parent("pipeline"), source.params["precision"])
+    model, _ = _load(context, source.parent("pipeline"), source.params["precision"], double=True)
     (latent,) = read_h5(context.store.file(source, GENERATION), "latent")
     denoiser, schedule = model.guided(source.params["prompt"], source.params["guidance"]), model.schedule
     d = latent.size
@@ -118,7 +118,7 @@ def _values(
     """Raw singular values, float64 (d,), at one noise level; what is finished survives an interruption."""
     import torch
 
-    from amdiff.diffusion.randomness import SampleNoise
+    from amdiff.diffusion.randomness import ANALYSIS, SampleNoise
     from amdiff.landscape.curvature import add_scores, singular_values
 
     scratch = context.store.scratch(artifact)
@@ -142,7 +142,7 @@ def _values(
             schedule,
             method=spec.method,
             rows=rows,
-            noise=SampleNoise(spec.seed, [0]) if spec.directions == "gaussian" else None,
+            noise=SampleNoise(spec.seed, [ANALYSIS]) if spec.directions == "gaussian" else None,
             batch=context.runtime.latent_batch,
             start=first,
         ):

@@ -61,6 +61,13 @@ def edit(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
         ("experiments.train", {"dataset": "digits", "sizes": [2], "denoiser": {"kind": "exact"}}, "taken by a rule"),
         ("experiments.tiny.thresholds.sensitivity", [0.5, 2.0], "with 1.0 among them"),
         ("experiments.tiny.diffusion", {"beta_end": 0.99, "steps": 2000}, "leave no signal at all"),
+        ("experiments.tiny.diffusion", {"beta_end": 0.35}, "alpha_bar_T is exp(-2"),
+        (
+            "experiments.tiny.diffusion",
+            {"beta_end": 0.9999},
+            "alpha_bar_T is exp(-1003), at least exp(-150) was expected",
+        ),
+        ("datasets.ring", {"kind": "circle", "seed": 2**32}, "less than 4294967296"),
         ("runtime", 3, "runtime: got 3"),
         ("runtime.device", "tpu", "runtime.device: got 'tpu'"),
     ],

@@ -9,6 +9,7 @@ import torch
 
 from amdiff.config import UnetDenoiser
 from amdiff.diffusion.ddpm_layout import from_ddpm
+from amdiff.diffusion.pretrained import from_checkpoint
 from amdiff.diffusion.unet import Unet
 from tests.diffusion.ddpm import Ddpm
 
@@ -42,6 +43,11 @@ def test_outputs_are_ddpms(case: str) -> None:
     with torch.no_grad():
         expected = theirs(x, t)
         assert torch.allclose(ours(x, t), expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_a_checkpoint_that_is_not_whole_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"the checkpoint lacks the tensor 'conv_in\.weight'; it is not whole"):
+        from_checkpoint({"down.0.block.0.conv1.weight": torch.zeros(4, 4, 3, 3)}, 4)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import torch
 
 from amdiff.config import DiffusionSpec
 from amdiff.diffusion.exact import FiniteSet, Gaussian
-from amdiff.diffusion.randomness import SampleNoise
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.randomness import ANALYSIS, SampleNoise
+from amdiff.diffusion.sampling import draw
+from amdiff.diffusion.schedules import Schedule, ddim_steps
 from amdiff.landscape.basins import Search, bisect, pair_distance, scan, search_times
 from amdiff.landscape.survival import find_basins
 from amdiff.landscape.volumes import critical_times
@@ -145,7 +146,7 @@ def test_basins_of_any_function_of_x_and_t() -> None:
     memories = two_memories().float()
     exact = FiniteSet(memories, SCHEDULE)
     found = find_basins(lambda x, t: exact(x, t), memories, SCHEDULE, delta=0.05, copies=6, seed=4)
-    noise = torch.from_numpy(SampleNoise(4, range(2))((6, 1, 3, 4)))
+    noise = torch.from_numpy(SampleNoise(4, range(ANALYSIS, ANALYSIS + 2))((6, 1, 3, 4)))
     plan = search(memories)
     table, _ = scan(plan, memories, noise)
     assert np.array_equal(found.distance, table, equal_nan=True)
@@ -164,6 +165,15 @@ def test_basins_of_any_function_of_x_and_t() -> None:
     assert find_basins(exact, -0.5 * memories, SCHEDULE, delta=0.05).failed.all()
     with pytest.raises(ValueError, match="positive distance, got 0"):
         find_basins(exact, memories, SCHEDULE, delta=0)
+
+
+def test_the_noise_of_copies_is_not_that_which_the_image_was_drawn_from() -> None:
+    """Seeds are 0 by default; from its own noise a sample comes back from any time, from other noise to any memory."""
+    memories = torch.randn(20, 1, 3, 4, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    exact = FiniteSet(memories, SCHEDULE)
+    drawn = draw(exact, ddim_steps(SCHEDULE, 20, 0.0), SampleNoise(0, range(40)), (1, 3, 4))
+    found = find_basins(exact, drawn, SCHEDULE, delta=0.05, copies=1, first=976, stride=999, probability=0.1)
+    assert (found.distance <= 0.05).mean() < 0.5
 
 
 def test_what_cannot_be_searched_is_refused() -> None:
