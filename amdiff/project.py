@@ -48,7 +48,7 @@ from amdiff.plan import Plan, build_plan, dataset_artifact
 from amdiff.sources import find_sources
 from amdiff.store import SCRATCH, STORES, Store
 
-(GRID,) = FILES["grid"]
+(GRID,), (IMAGES,) = FILES["grid"], FILES["dataset"]
 
 SNAKEMAKE = ".snakemake"
 """Folder of Snakemake's own notes; it runs nothing where it cannot write them."""
@@ -254,7 +254,7 @@ def image_shape(plan: Plan, dataset: str, root: Path = Path()) -> tuple[int, ...
 
 def _extent(config: Config, name: str, root: Path) -> tuple[int, int, tuple[int, ...]]:
     """Training images or points, test images, their shape: of the canonical file where it is there, else the source."""
-    path = root / dataset_artifact(config, name).folder / "images.h5"
+    path = root / dataset_artifact(config, name).folder / IMAGES
     spec = config.datasets[name]
     try:
         with h5py.File(path, "r") as file:

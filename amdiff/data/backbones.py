@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from amdiff.config import BACKBONE_FILES, BACKBONES, Backbone, official_digest
 
+from .checkpoints import stored_weights
 from .images import DataError
 
 if TYPE_CHECKING:
@@ -104,14 +105,8 @@ def _official(backbone: Backbone) -> dict[str, Tensor]:
 def _read(path: Path) -> dict[str, Tensor]:
     """Tensors of a .pth or .safetensors file; no code in it is run. Raises ``DataError``."""
     import torch
-    from safetensors.torch import load_file
 
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # zip, pickle, safetensors and torch each have their own
-        raise DataError(f"{path}: cannot be read as weights ({' '.join(str(error).split())})") from None
+    stored = stored_weights(path)
     if not isinstance(stored, dict) or not all(isinstance(t, torch.Tensor) for t in stored.values()):
         raise DataError(f"{path}: is no state dict, a mapping of names to tensors")
     return stored

@@ -19,8 +19,8 @@ _NEUTRAL = ("state_dict", "module", "params", "network", "net", "unet", "weights
 _PREFIXES = ("_orig_mod.", "module.", "ema_model.", "model.")
 
 
-def read_tensors(model: ForeignModel, which: str) -> dict[str, Tensor]:
-    """The weights of a model, float32; of a checkpoint that has several the ones kept under ``which``.
+def stored_weights(path: Path) -> Any:
+    """What a .pth or .safetensors file holds.
 
     Of a pickle nothing but tensors, plain containers and ``argparse.Namespace`` is read. Raises ``DataError``.
     """
@@ -28,15 +28,21 @@ def read_tensors(model: ForeignModel, which: str) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        if model.weights.suffix == ".safetensors":
-            stored: Any = load_file(model.weights)
-        else:
-            with torch.serialization.safe_globals([argparse.Namespace]):  # the arguments of a training; plain data
-                stored = torch.load(model.weights, map_location="cpu", weights_only=True)
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with torch.serialization.safe_globals([argparse.Namespace]):  # the arguments of a training; plain data
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # zip, pickle, safetensors and torch each have their own
         reason = " ".join(str(error).split())
-        raise DataError(f"{model.weights}: cannot be read as weights, or holds more than weights ({reason})") from None
-    tensors = _chosen(model.weights, stored, which)
+        raise DataError(f"{path}: cannot be read as weights, or holds more than weights ({reason})") from None
+
+
+def read_tensors(model: ForeignModel, which: str) -> dict[str, Tensor]:
+    """The weights of a model, float32; of a checkpoint that has several the ones kept under ``which``.
+
+    Raises ``DataError``.
+    """
+    tensors = _chosen(model.weights, stored_weights(model.weights), which)
     prefix = next((p for p in _PREFIXES if all(name.startswith(p) for name in tensors)), "")
     return {name.removeprefix(prefix): tensor.float().contiguous() for name, tensor in tensors.items()}
 
