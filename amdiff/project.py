@@ -41,7 +41,7 @@ from amdiff.config import (
 from amdiff.config.measures import LEAST_HELDOUT
 from amdiff.data.datasets import peek
 from amdiff.data.images import DataError
-from amdiff.data.pipelines import pipeline_misfit, read_components
+from amdiff.data.pipelines import pipeline_files, pipeline_misfit, read_components
 from amdiff.data.pretrained import find_model, misfit, model_path
 from amdiff.files import ArtifactError, read_json, write_bytes
 from amdiff.plan import Plan, build_plan, dataset_artifact
@@ -162,9 +162,13 @@ def _check_prompts(name: str, prompts: PromptsSpec) -> None:
     if path is None:
         return
     try:
-        problem = pipeline_misfit(read_components(path), prompts)
+        pipeline_files(path)
     except DataError:
-        return  # as for models
+        return  # gone, as for models
+    try:
+        problem = pipeline_misfit(read_components(path), prompts)
+    except DataError as error:
+        raise ConfigError(f"prompts.{name}.pipeline: {error}") from None
     if problem:
         raise ConfigError(f"prompts.{name}: {path} {problem}")
 

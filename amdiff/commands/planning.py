@@ -37,7 +37,7 @@ def show_plan(
         raise ConfigError(f"--steps-per-second: got {steps_per_second:g}, expected a positive number")
     chosen = open_plan(configfile, root)
     described = [_describe(chosen, experiment, root) for experiment in chosen.experiments]
-    counted: set[str] = set()
+    counted: set[Path] = set()
     for entry, experiment in zip(described, chosen.experiments, strict=True):
         entry["passes"], entry["hours"] = _effort(chosen, experiment, counted, steps_per_second, measure, root)
     artifacts = list(chosen.by_folder.values())
@@ -98,14 +98,14 @@ STABLE_DIFFUSION = 4 * 64 * 64
 def _effort(
     chosen: Plan,
     experiment: ExperimentPlan,
-    counted: set[str],
+    counted: set[Path],
     steps_per_second: float | None,
     measure: bool,
     root: Path,
 ) -> tuple[dict[str, float], dict[str, Any] | None]:
     """Forward passes that no experiment before has asked for, and the hours that they take, where a rate is known."""
-    new = [a for a in experiment.artifacts() if a.address not in counted]
-    counted |= {a.address for a in new}
+    new = [a for a in experiment.artifacts() if a.folder not in counted]
+    counted |= {a.folder for a in new}
     shape = image_shape(chosen, experiment.spec.dataset, root)
     passes = total_passes(new, math.prod(shape))
     trained = [m.train for m in experiment.models if m.train is not None]
