@@ -76,7 +76,7 @@ def network_weights(metric: str, backbone: Path | str | None = None) -> dict[str
     from amdiff.data.backbones import metric_weights
 
     if metric not in EMBEDDINGS or metric == "pixels":
-        raise ValueError(f"no metric {metric!r}; known: {', '.join(EMBEDDINGS)}, and for arrays 'values'")
+        raise ValueError(f"no metric {metric!r}; known: values, {', '.join(EMBEDDINGS)}")
     if backbone is not None and metric not in BACKBONES:
         raise ValueError(f"backbone: {metric!r} takes none; it is for {', '.join(BACKBONES)}")
     return metric_weights(metric, None if backbone is None else Path(backbone))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import os
@@ -28,8 +29,9 @@ _LIBRARIES = ("numpy", "torch", "faiss-cpu", "faiss-gpu-cu12", "h5py", "diffuser
 
 
 def say(text: str) -> None:
-    """One line for whoever watches."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    """One line for whoever watches; nobody need: a signal to all processes ends the log's ``tee`` first."""
+    with contextlib.suppress(BrokenPipeError):
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 @dataclass
