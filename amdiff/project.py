@@ -9,40 +9,19 @@ checked. What a run uses is then frozen in ``scratch/config/<digest>.json``, so 
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
-import math
 import os
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import h5py
 
 from amdiff.artifacts import FILES, canonical_json, short_digest
-from amdiff.config import (
-    BorrowedThresholds,
-    CircleDataset,
-    Config,
-    ConfigError,
-    DatasetSpec,
-    EnergySpec,
-    EstimatedThresholds,
-    ExactDenoiser,
-    ExperimentSpec,
-    MlpDenoiser,
-    PretrainedDenoiser,
-    PromptsSpec,
-    UnetDenoiser,
-    parse_config,
-    read_config,
-)
-from amdiff.config.measures import LEAST_HELDOUT
+from amdiff.checks import Extent, check, remarks
+from amdiff.config import CircleDataset, Config, ConfigError, parse_config, read_config
 from amdiff.data.datasets import peek
 from amdiff.data.images import DataError
-from amdiff.data.pipelines import pipeline_files, pipeline_misfit, read_components
-from amdiff.data.pretrained import find_model, misfit, model_path
 from amdiff.files import ArtifactError, read_json, write_bytes
 from amdiff.plan import Plan, build_plan, dataset_artifact
 from amdiff.sources import find_sources
@@ -65,138 +44,8 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
     used = dict.fromkeys(name for e in config.experiments.values() for name in e.datasets)
     config = config.model_copy(update={"sources": find_sources(config, root, notes)})
     extents = {name: _extent(config, name, root) for name in used}
-    for name, experiment in config.experiments.items():
-        count, test_count, shape = extents[experiment.dataset]
-        sizes = experiment.first_sizes if isinstance(experiment, ExperimentSpec) else experiment.sizes
-        largest = max(sizes)
-        if largest > count:
-            raise ConfigError(
-                f"experiments.{name}.sizes: K = {largest}, but dataset {experiment.dataset!r} has {count} "
-                f"training {'points' if experiment.kind == 'circle' else 'images'}; choose K up to {count}"
-            )
-        if isinstance(experiment, ExperimentSpec):
-            if shape[0] not in (1, 3) and (perceptual := [m for m in experiment.metrics if m != "pixels"]):
-                raise ConfigError(
-                    f"experiments.{name}: the metric {perceptual[0]!r} needs images of 1 or 3 channels, dataset "
-                    f"{experiment.dataset!r} has {shape[0]}; use 'pixels'"
-                )
-            _check_images(name, experiment, config.datasets[experiment.dataset], count, test_count, shape)
-            if isinstance(lent := experiment.thresholds, BorrowedThresholds):
-                lender = config.experiments[lent.experiment]
-                theirs = extents[lender.dataset][2]
-                if experiment.neighbors.metric == "pixels" and math.prod(theirs) != math.prod(shape):
-                    raise ConfigError(
-                        f"experiments.{name}.thresholds.experiment: {lent.experiment!r} measures distances between "
-                        f"images of {_size(theirs)}, this experiment of {_size(shape)}; they do not compare"
-                    )
-            for other in experiment.datasets[1:]:
-                if extents[other][0] < 2:
-                    raise ConfigError(f"datasets.{other}: holds one sample; at least two are needed to compare them")
-                if extents[other][2] != shape:
-                    raise ConfigError(
-                        f"experiments.{name}: images of {_size(extents[other][2])} in {other!r} cannot be compared "
-                        f"with {_size(shape)} in {experiment.dataset!r}; use 'resize', and 'crop: square' before it"
-                    )
-    for name, prompts in config.prompts.items():
-        _check_prompts(name, prompts)
-    return replace(
-        settle(config, root), notes=(*notes, *_notes(config, {name: extent[2] for name, extent in extents.items()}))
-    )
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[2]} and {shape[0]} channel{'s' if shape[0] > 1 else ''}"
-
-
-def _check_images(
-    name: str, experiment: ExperimentSpec, dataset: DatasetSpec, count: int, test_count: int, shape: tuple[int, ...]
-) -> None:
-    """Held-out images and the network's fit; so many training and test images of ``shape``. Raises ``ConfigError``."""
-    total = count + test_count
-    for size, needed, why in _heldout_needs(experiment, dataset):
-        if total - size < needed:
-            todo = "give more, or none" if experiment.trained_elsewhere and dataset.has_test else "choose a smaller K"
-            raise ConfigError(
-                f"experiments.{name}.sizes: K = {size} leaves {total - size} held-out images, but {why} needs "
-                f"{needed}; {todo}"
-            )
-    if _stand_in(experiment, dataset):
-        known = [max(size, total - size) for size in experiment.first_sizes]
-        for _, thresholds in experiment.sortings:
-            if isinstance(thresholds, EstimatedThresholds):
-                most = max(known) if thresholds.pooled else min(known)
-                if most < LEAST_HELDOUT:
-                    raise ConfigError(
-                        f"experiments.{name}: no image is held out, so training images stand for such ones, of which "
-                        f"thresholds of method {thresholds.method!r} need {LEAST_HELDOUT}, got {most}; give held-out "
-                        "images, or more training images"
-                    )
-    if isinstance(experiment.denoiser, UnetDenoiser) and (problem := experiment.denoiser.misfit(shape)):
-        raise ConfigError(f"experiments.{name}.denoiser: {problem}")
-    if isinstance(experiment.denoiser, PretrainedDenoiser) and experiment.denoiser.hub is None:
-        _check_models(name, experiment, experiment.denoiser, shape)
-    if isinstance(energy := experiment.analyses.get("energy"), EnergySpec) and energy.references > count:
-        raise ConfigError(
-            f"experiments.{name}.energy.references: {energy.references} were asked for, but there are {count} "
-            "training images"
-        )
-
-
-def _check_models(name: str, experiment: ExperimentSpec, denoiser: PretrainedDenoiser, shape: tuple[int, ...]) -> None:
-    """Models of others fit, as far as their files say. Raises ``ConfigError``."""
-    for size in experiment.first_sizes:
-        path = model_path(denoiser, size)
-        try:
-            problem = misfit(find_model(path), shape, experiment.diffusion)
-        except DataError:
-            continue  # gone, and what was read from it before is used: ``find_sources`` says so
-        if problem:
-            raise ConfigError(f"experiments.{name}.denoiser: {path} {problem}")
-
-
-def _check_prompts(name: str, prompts: PromptsSpec) -> None:
-    """A pipeline fits, as far as its files say, and its library is here. Raises ``ConfigError``."""
-    if importlib.util.find_spec("transformers") is None:
-        raise ConfigError(f"prompts.{name}: needs the package transformers; pip install 'amdiff[stable-diffusion]'")
-    path = prompts.pipeline.path
-    if path is None:
-        return
-    try:
-        pipeline_files(path)
-    except DataError:
-        return  # gone, as for models
-    try:
-        problem = pipeline_misfit(read_components(path), prompts)
-    except DataError as error:
-        raise ConfigError(f"prompts.{name}.pipeline: {error}") from None
-    if problem:
-        raise ConfigError(f"prompts.{name}: {path} {problem}")
-
-
-def _stand_in(experiment: ExperimentSpec, dataset: DatasetSpec) -> bool:
-    """Whether training images may stand for held-out ones."""
-    return experiment.trained_elsewhere and not dataset.has_test
-
-
-def _heldout_needs(experiment: ExperimentSpec, dataset: DatasetSpec) -> Iterator[tuple[int, int, str]]:
-    """(K, number of held-out images that are needed there, what needs them)."""
-    sizes = experiment.first_sizes
-    for _, thresholds in experiment.sortings:
-        if isinstance(thresholds, EstimatedThresholds) and not _stand_in(experiment, dataset):
-            size = min(sizes) if thresholds.pooled else max(sizes)
-            yield size, LEAST_HELDOUT, f"thresholds of method {thresholds.method!r}"
-    if isinstance(experiment.denoiser, ExactDenoiser) and experiment.denoiser.memories == "heldout":
-        yield max(sizes), max(sizes), "'memories: heldout'"
-
-
-def _notes(config: Config, shapes: dict[str, tuple[int, ...]]) -> Iterator[str]:
-    for name, experiment in config.experiments.items():
-        denoiser, dimensions = experiment.denoiser, math.prod(shapes[experiment.dataset])
-        if isinstance(denoiser, MlpDenoiser) and denoiser.width < dimensions:
-            yield (
-                f"experiments.{name}.denoiser: an MLP narrower than its images cannot predict their noise; "
-                f"its width is {denoiser.width}, the images have {dimensions} values"
-            )
+    check(config, extents)
+    return replace(settle(config, root), notes=(*notes, *remarks(config, extents)))
 
 
 def settle(config: Config, root: Path = Path()) -> Plan:
@@ -256,7 +105,7 @@ def image_shape(plan: Plan, dataset: str, root: Path = Path()) -> tuple[int, ...
     return _extent(plan.config, dataset, root)[2]
 
 
-def _extent(config: Config, name: str, root: Path) -> tuple[int, int, tuple[int, ...]]:
+def _extent(config: Config, name: str, root: Path) -> Extent:
     """Training images or points, test images, their shape: of the canonical file where it is there, else the source."""
     path = root / dataset_artifact(config, name).folder / IMAGES
     spec = config.datasets[name]

@@ -105,22 +105,24 @@ def test_held_out_images_are_counted_before_work_starts(
         prepare(parse_config(config), tmp_path)
 
 
+def arrays(folder: Path, **counts: int) -> list[str]:
+    """Paths of so many random images each."""
+    for name, count in counts.items():
+        np.save(folder / f"{name}.npy", np.random.default_rng(count).integers(0, 256, (count, 6, 6, 1), np.uint8))
+    return [str(folder / f"{name}.npy") for name in counts]
+
+
 def test_references_are_training_images(tmp_path: Path) -> None:
-    for name, count in (("train", 4), ("heldout", 40)):
-        np.save(tmp_path / f"{name}.npy", np.random.default_rng(count).integers(0, 256, (count, 6, 6, 1), np.uint8))
-    dataset = {"kind": "arrays", "path": str(tmp_path / "train.npy"), "heldout": str(tmp_path / "heldout.npy")}
+    train, heldout = arrays(tmp_path, train=4, heldout=40)
+    dataset = {"kind": "arrays", "path": train, "heldout": heldout}
     experiment = {"dataset": "mine", "sizes": [4], "denoiser": {"kind": "exact"}, "energy": {"references": 5}}
     with pytest.raises(ConfigError, match="5 were asked for, but there are 4 training images"):
         prepare(parse_config({"datasets": {"mine": dataset}, "experiments": {"e": experiment}}), tmp_path)
 
 
 def test_images_that_stand_for_held_out_ones_are_counted(tmp_path: Path) -> None:
-    for name, count in (("train", 12), ("samples", 40)):
-        np.save(tmp_path / f"{name}.npy", np.random.default_rng(count).integers(0, 256, (count, 6, 6, 1), np.uint8))
-    datasets = {
-        name: {"kind": "arrays", "path": str(tmp_path / f"{name}.npy"), "deduplicate": False}
-        for name in ("train", "samples")
-    }
+    paths = zip(("train", "samples"), arrays(tmp_path, train=12, samples=40), strict=True)
+    datasets = {name: {"kind": "arrays", "path": path, "deduplicate": False} for name, path in paths}
     experiment = {"dataset": "train", "sizes": [12], "denoiser": {"kind": "given", "samples": "samples"}}
     with pytest.raises(ConfigError, match=r"of method 'valley' need 20, got 12; give held-out images"):
         prepare(parse_config({"datasets": datasets, "experiments": {"e": experiment}}), tmp_path)

@@ -107,7 +107,7 @@ def _rebuilt(folder: Path, record: dict[str, Any], configfile: Path, root: Path)
     except ConfigError as error:
         return f"cannot tell whether it is still wanted: {error}"
     wanted = {**chosen.datasets, **chosen.by_folder}
-    if any((root / place).resolve() == folder.resolve() for place in wanted):
+    if folder.resolve() in {root.resolve() / place for place in wanted}:
         return f"would not be made again: it is whole, and {configfile} asks for exactly this"
     if same := [place for place, a in wanted.items() if a.address == record["address"]]:
         return f"would be made again: {configfile} asks for the same in another folder, {same[0]}"

@@ -44,6 +44,7 @@ from .experiment import AnyExperiment, ExperimentSpec
 from .measures import (
     BACKBONE_FILES,
     BACKBONES,
+    LEAST_HELDOUT,
     Backbone,
     BorrowedThresholds,
     EstimatedThresholds,
@@ -66,6 +67,7 @@ __all__ = [
     "ANALYSES",
     "BACKBONES",
     "BACKBONE_FILES",
+    "LEAST_HELDOUT",
     "AnalysisSpec",
     "AnyExperiment",
     "ArraysDataset",

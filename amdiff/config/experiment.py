@@ -10,6 +10,7 @@ from pydantic import Discriminator, Tag, model_validator
 from .analyses import ANALYSES, AnalysisSpec, BasinSpec, CurvatureSpec, EnergySpec
 from .base import Seed, Spec
 from .circle import CircleSpec
+from .datasets import DatasetSpec
 from .diffusion import (
     DenoiserSpec,
     DiffusionSpec,
@@ -106,6 +107,10 @@ class ExperimentSpec(Spec):
     def trained_elsewhere(self) -> bool:
         """Whether its samples come from a training of others, who may have used all images."""
         return isinstance(self.denoiser, (PretrainedDenoiser, GivenSamples))
+
+    def stands_in(self, dataset: DatasetSpec) -> bool:
+        """Whether training images may stand for held-out ones, where there are none of its ``dataset``."""
+        return self.trained_elsewhere and not dataset.has_test
 
     @property
     def trained(self) -> bool:

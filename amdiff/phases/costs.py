@@ -11,7 +11,7 @@ import numpy as np
 from amdiff.config import ThresholdsSpec
 
 from .classes import MEMORIZED, SPURIOUS, classify
-from .distances import Distances, Pair
+from .distances import REST, Distances, Pair
 from .intervals import wilson
 
 
@@ -23,16 +23,15 @@ def false_positives(distances: Distances, pair: Pair, confidence: float) -> dict
     sample finds a neighbour more easily in a larger set. ``None`` where no image is held out.
     """
     calibrated = "heldout" in (pair.delta_m.method, pair.delta_s.method)
-    _, second = distances.halves()
-    part = second if calibrated else slice(None)
+    part = REST if calibrated else slice(None)
     to_train, within = distances.heldout_to_train[part], distances.heldout_within[part]
     count = len(to_train)
-    if count < 2 or len(distances.heldout_within[second]) < 2:
+    if count < 2 or len(distances.heldout_within[REST]) < 2:
         return {"n": count, "memorized": None, "spurious": None}
     memorized = wilson(float((to_train <= pair.delta_m.value).mean()), count, confidence)
     # what is near another image comes in pairs, of which there are half as many
     spurious = wilson(float((within <= pair.delta_s.value).mean()), count / 2, confidence)
-    scale = (len(distances.to_samples) - 1) / (len(distances.heldout_within[second]) - 1)
+    scale = (len(distances.to_samples) - 1) / (len(distances.heldout_within[REST]) - 1)
     scaled = {name: min(value * scale, 1.0) for name, value in spurious._asdict().items()}
     return {"n": count, "memorized": memorized._asdict(), "spurious": scaled}
 

@@ -8,7 +8,10 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 CALIBRATION, REST = slice(0, None, 2), slice(1, None, 2)
-"""The two halves of the held-out images."""
+"""The held-out images that calibrate, and those on which errors are reported.
+
+The held-out images of one K start with those of a larger one, so what calibrates at one calibrates at all.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,6 @@ class Distances:
     """Which images these are, the same number for the same image at every K."""
     stand_in: bool = False
     """No image is held out: training images, each without itself, stand for held-out ones."""
-
-    def halves(self) -> tuple[slice, slice]:
-        """The held-out images that calibrate, and those on which errors are reported.
-
-        The held-out images of one K start with those of a larger one, so what calibrates at one calibrates at all.
-        """
-        return CALIBRATION, REST
 
 
 @dataclass(frozen=True)

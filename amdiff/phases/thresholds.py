@@ -14,12 +14,11 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float64
 
-from amdiff.config import FixedThresholds, HeldoutThresholds, ValleyThresholds
-from amdiff.config.measures import LEAST_HELDOUT
+from amdiff.config import LEAST_HELDOUT, FixedThresholds, HeldoutThresholds, ValleyThresholds
 
 from .costs import false_positives
 from .density import STEP, Histogram, SoftLog, dip_p_value, modes, valley
-from .distances import Distances, Pair, Threshold
+from .distances import CALIBRATION, Distances, Pair, Threshold
 
 
 def find_thresholds(
@@ -52,21 +51,18 @@ def _heldout(group: Sequence[Distances], quantile: float, spec: HeldoutThreshold
             f"{len(most.heldout_to_train)}; use smaller K, a dataset with a test split, or thresholds of method 'fixed'"
         )
     group = enough
-    halves = [d.halves()[0] for d in group]
-    rows = [d.heldout_rows[half] for d, half in zip(group, halves, strict=True)]
+    rows, to_train, within = (
+        [getattr(d, name)[CALIBRATION] for d in group]
+        for name in ("heldout_rows", "heldout_to_train", "heldout_within")
+    )
     # nearest distances shrink with the size of the set: the level that fits |S'|
     levels = [
-        min(quantile * (len(d.heldout_within[half]) - 1) / (len(d.to_samples) - 1), 0.5)
-        for d, half in zip(group, halves, strict=True)
+        min(quantile * (len(half) - 1) / (len(d.to_samples) - 1), 0.5) for d, half in zip(group, within, strict=True)
     ]
     rng = np.random.default_rng(spec.seed)
     return Pair(
-        _quantile_threshold(
-            [d.heldout_to_train[h] for d, h in zip(group, halves, strict=True)], rows, quantile, spec, rng
-        ),
-        _quantile_threshold(
-            [d.heldout_within[h] for d, h in zip(group, halves, strict=True)], rows, float(np.mean(levels)), spec, rng
-        ),
+        _quantile_threshold(to_train, rows, quantile, spec, rng),
+        _quantile_threshold(within, rows, float(np.mean(levels)), spec, rng),
     )
 
 

@@ -103,8 +103,7 @@ def _sweep(
 ) -> Sweep:
     """Models, neighbours, thresholds and classes for each of ``sizes``."""
     models = tuple(model_of(name, spec, config, dataset, size) for size in sizes)
-    # where nothing may be held out, training images stand for real ones that are not
-    stand_in = spec.trained_elsewhere and not config.datasets[spec.dataset].has_test
+    stand_in = spec.stands_in(config.datasets[spec.dataset])
     (tables, found, classified), *others = (
         _sorted(spec, neighbors, thresholds, models, dataset, metrics[neighbors.metric], lender, stand_in)
         for neighbors, thresholds in spec.sortings

@@ -11,8 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from amdiff.artifacts import Artifact
-from amdiff.config import NeighborsSpec
-from amdiff.config.measures import LEAST_HELDOUT
+from amdiff.config import LEAST_HELDOUT, NeighborsSpec
 from amdiff.data.subsets import heldout_subset, training_subset
 from amdiff.files import write_json
 from amdiff.neighbors.knn import NeighborTable, nearest_neighbors

@@ -183,18 +183,15 @@ def test_the_level_of_delta_s_is_scaled_to_the_synthetic_set(rng: np.random.Gene
 
 @pytest.mark.parametrize("ratio", [4, 16, 64])
 def test_delta_s_keeps_its_level_when_samples_outnumber_held_out_images(ratio: int) -> None:
-    """Samples that are as far apart as real images: about q of them are flagged, however many there are.
-
-    In the median: what lies beyond the held-out images is extrapolated, now and then by far.
-    """
+    """Samples that are as far apart as real images: about q of them are flagged, however many there are."""
     rng = np.random.default_rng(ratio)
     spec = HeldoutThresholds(method="heldout", quantile=0.005, bootstrap=10)
     flagged = []
-    for _ in range(11):
+    for _ in range(24):  # what lies beyond the held-out images is extrapolated, now and then by far
         d = cloud(rng, 50, 500 * ratio, 1000)
         (pair,) = find_thresholds([d], spec)
         flagged.append((d.to_samples <= pair.delta_s.value).mean())
-    assert 0.001 < np.median(flagged) < 0.02
+    assert 0.001 < np.mean(flagged) < 0.02
 
 
 def test_a_low_quantile_is_extrapolated_by_the_power_of_the_dimension() -> None:
