@@ -107,7 +107,8 @@ def rates(rng: np.random.Generator, each: int) -> Drawn:
         distances = _distances(real[:50], real)
         (pair,) = find_thresholds([distances], FixedThresholds(method="fixed", delta_m=cut, delta_s=cut))
         found = false_positives(distances, pair, 0.95)["memorized"]
-        yield {"false-positive rate (Wilson)": (truth, Estimate(found["value"], found["low"], found["high"]))}
+        interval = Estimate(found["value"], found["low"], found["high"])
+        yield {"false-positive rate, memorized (Wilson)": (truth, interval)}
 
 
 def valleys(rng: np.random.Generator, each: int) -> Drawn:
