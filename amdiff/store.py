@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,6 @@ from amdiff.files import ArtifactError, locked, none_from_the_future, read_json,
 
 STORES = ("artifacts", "data/canonical")
 """Folders that hold artifacts, relative to a project's root."""
-
-GRACE = 5.0
-"""Seconds within which a process that is to make an artifact again has taken its lock."""
 
 SCRATCH = "AMDIFF_SCRATCH"
 """Environment variable that names a folder for resumable states, in place of ``scratch/``."""
@@ -68,22 +64,9 @@ class Store:
             none_from_the_future(path for folder in read for path in folder.rglob("*"))
             shutil.rmtree(self.scratch(artifact), ignore_errors=True)
 
-    def _await(self, artifact: Artifact) -> None:
-        """Wait for another run, which may be about to make an artifact that was there: Snakemake removes it first.
-
-        Whoever waits makes something of the artifact, so nobody waits for them.
-        """
-        end = time.monotonic() + GRACE
-        while not self.complete(artifact) and time.monotonic() < end:
-            with locked(self._scratch / "locks" / artifact.address):
-                pass
-            time.sleep(0.1)
-
     def record(self, artifact: Artifact) -> dict[str, Any]:
         """The content of ``spec.json``. Raises ``ArtifactError``."""
         path = self.root / artifact.spec
-        if not path.exists() and path.parent.exists():
-            self._await(artifact)
         record = read_json(path)
         if not (isinstance(record, dict) and all(isinstance(record.get(key), dict) for key in ("files", "provenance"))):
             raise ArtifactError(f"{path} is damaged; delete {path.parent} and run snakemake again")

@@ -140,29 +140,7 @@ def test_a_killed_holder_frees_the_lock(tmp_path: Path) -> None:
         assert log.read_text() == "in "
 
 
-def _remake(root: Path, artifact: Artifact) -> None:
-    time.sleep(0.5)  # it starts
-    with Store(root).making(artifact, lambda: {"host": "there"}) as folder:
-        assert folder is not None
-        time.sleep(0.5)
-        with atomic_file(folder / "w.txt") as temporary:
-            temporary.write_text("weights")
-
-
-def test_what_another_run_makes_again_is_waited_for(tmp_path: Path, artifact: Artifact) -> None:
-    """Snakemake removes the output of a job that it starts, although another one may have made it in the meantime."""
-    spec = make(Store(tmp_path), artifact) / SPEC
-    spec.unlink()
-    other = multiprocessing.Process(target=_remake, args=(tmp_path, artifact))
-    other.start()
-    store = Store(tmp_path)
-    assert store.record(artifact)["provenance"] == {"host": "there"}
-    assert store.file(artifact, "w.txt").read_text() == "weights"
-    other.join()
-
-
-def test_what_nobody_makes_is_missing(tmp_path: Path, artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amdiff.store.GRACE", 0.3)
+def test_what_is_not_complete_is_missing(tmp_path: Path, artifact: Artifact) -> None:
     (make(Store(tmp_path), artifact) / SPEC).unlink()
     with pytest.raises(ArtifactError, match="is missing; run snakemake"):
         Store(tmp_path).record(artifact)

@@ -75,13 +75,14 @@ class Project:
         done = self.run(str(BIN / "snakemake"), "--cores", "2", *arguments, check=check)
         return done.stdout + done.stderr
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, output: Path = Path(os.devnull)) -> subprocess.Popen[str]:
         """Start snakemake in a process group of its own."""
-        return subprocess.Popen(
-            [str(BIN / "snakemake"), "--cores", "2", *arguments],
-            cwd=self.root, env=self.environment, text=True, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        with output.open("w") as stream:
+            return subprocess.Popen(
+                [str(BIN / "snakemake"), "--cores", "2", *arguments],
+                cwd=self.root, env=self.environment, text=True, start_new_session=True,
+                stdout=stream, stderr=subprocess.STDOUT,
+            )  # fmt: skip
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """Jobs that a dry run would start, by rule; empty when there is nothing to be done."""

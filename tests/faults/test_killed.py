@@ -124,8 +124,51 @@ def test_sigterm_to_all_processes(finished: Project, tmp_path: Path) -> None:
     assert disturbed.checksums() == undisturbed.checksums()
 
 
+def made_at(project: Project) -> dict[Path, int]:
+    """When each file of an artifact was written, by its number on the disk as well."""
+    return {path: path.stat().st_ino for path in sorted(project.root.glob("artifacts/*/*/*/*"))}
+
+
+def test_what_outlives_snakemake_is_kept(finished: Project, tmp_path: Path) -> None:
+    """The machine that Snakemake runs on goes down, jobs on others go on: what they finish is not made again."""
+    config = copy.deepcopy(SMALL)
+    config["experiments"]["tiny"]["training"]["iterations"] = 3000
+    config["runtime"]["progress_seconds"] = 0.2
+    project = Project(tmp_path, config)
+    run = project.start()
+    logs = project.root / "logs/digits/train"
+    wait_for(lambda: sum("steps/s" in path.read_text() for path in logs.glob("*.log")) == 2)
+    run.kill()
+    run.wait()
+    assert not list(project.root.glob("artifacts/digits/train/*/spec.json"))
+    wait_for(lambda: len(list(project.root.glob("artifacts/digits/train/*/spec.json"))) == 2)
+    before = made_at(project)
+    project.snakemake()
+    assert before.items() < made_at(project).items()
+    assert unfinished(project) == []
+
+
+def test_what_is_made_since_is_kept(finished: Project, tmp_path: Path) -> None:
+    """Artifacts that come while a run goes on, from another run or a pull, with times in any order."""
+    project, other = Project(tmp_path / "a", SMALL), finished.copy(tmp_path / "b")
+    other.scramble_times()
+    run = project.start("--cores", "1", output=tmp_path / "run.log")
+    wait_for(lambda: list(project.root.glob("logs/digits/train/*.log")))
+    (training,) = (path.stem for path in project.root.glob("logs/digits/train/*.log"))
+    for spec in other.root.glob("artifacts/*/*/*/spec.json"):
+        if spec.parent.name != training:
+            shutil.copytree(spec.parent, project.root / spec.parent.relative_to(other.root))
+    before = made_at(project)
+    assert run.wait() == 0, (tmp_path / "run.log").read_text()
+    assert made_at(project).items() > before.items()
+    jobs = (tmp_path / "run.log").read_text().count("Finished jobid")
+    assert jobs == sum(1 for _ in project.root.glob("artifacts/*/*/*/spec.json")) + 3  # the data, the copies, all
+    assert project.checksums() == finished.checksums()
+
+
 def test_two_runs_at_once_make_each_artifact_once(tmp_path: Path, finished: Project) -> None:
     project = Project(tmp_path, SMALL)
-    first, second = project.start(), project.start()
-    assert (first.wait(), second.wait()) == (0, 0)
+    runs = [project.start(output=tmp_path / f"run{i}.log") for i in range(2)]
+    for run in runs:
+        assert run.wait() == 0, [(tmp_path / f"run{i}.log").read_text() for i in range(2)]
     assert project.checksums() == finished.checksums()

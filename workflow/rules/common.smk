@@ -27,8 +27,16 @@ def folder(stage):
 
 
 def files(folder, names):
-    """What stands for an artifact, as input and as output."""
+    """What stands for an artifact."""
     return [f"{folder}/{name}" for name in ("spec.json", *(names if STORED else ()))]
+
+
+def made(paths):
+    """Output that Snakemake leaves alone when it starts the job.
+
+    Another run may have made it since, or a job that outlived its Snakemake; then the job has nothing to do.
+    """
+    return list(paths) if STORED else [update(path) for path in paths]
 
 
 def planned(stage, wildcards):

@@ -9,7 +9,7 @@ for page in PLAN.pages:
         input:
             ancient(report_parents(page.name)),
         output:
-            files(page.report.folder, page.files),
+            made(files(page.report.folder, page.files)),
         log:
             f"logs/report/{page.name}.log",
         threads: 1
@@ -29,7 +29,7 @@ for page in PLAN.pages:
         input:
             ancient(files(page.report.folder, page.files)),
         output:
-            [
+            made(
                 (
                     report(
                         path,
@@ -41,7 +41,7 @@ for page in PLAN.pages:
                     else path
                 )
                 for path in page.published
-            ],
+            ),
         log:
             f"logs/publish/{page.name}.log",
         localrule: True

@@ -27,7 +27,7 @@ for stage, (memory, minutes) in DEMANDS.items():
         input:
             ancient(parents(stage)),
         output:
-            files(folder(stage), FILES[stage]),
+            made(files(folder(stage), FILES[stage])),
         log:
             f"logs/{{dataset}}/{stage}/{{name}}.log",
         # downloads happen where snakemake runs: nodes of a cluster often have no network
@@ -49,7 +49,7 @@ checkpoint grid:
     input:
         ancient(parents("grid")),
     output:
-        files(folder("grid"), FILES["grid"]),
+        made(files(folder("grid"), FILES["grid"])),
     log:
         "logs/{dataset}/grid/{name}.log",
     threads: 1
