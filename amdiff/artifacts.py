@@ -35,7 +35,7 @@ VERSIONS = {
     "energy": 1,
     "likelihood": 2,
     "report": 7,
-    "comparison": 3,
+    "comparison": 4,
     "pipeline": 1,
     "generate": 1,
     "spectrum": 2,

@@ -101,7 +101,8 @@ def to_uint8(values: Shaped[np.ndarray, "..."], black_white: tuple[float, float]
     if black_white is None:
         if values.dtype != np.uint8:
             raise DataError(
-                f"the array is {values.dtype}: state the values that mean black and white, as in 'range: [0, 1]'"
+                f"the array is {values.dtype}: state the values that mean black and white, as in 'range: [0, 1]' "
+                "(--values 0 1 of an audit)"
             )
         return values
     low, high = black_white

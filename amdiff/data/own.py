@@ -123,7 +123,7 @@ def _choose(names: list[str], key: str | None) -> str:
             raise DataError(f"no array {key!r}; there are: {', '.join(names) or 'none'}")
         return key
     if len(names) != 1:
-        raise DataError(f"holds the arrays {', '.join(names) or '(none)'}; choose one by 'key'")
+        raise DataError(f"holds the arrays {', '.join(names) or '(none)'}; choose one by 'key' (--key of an audit)")
     return names[0]
 
 

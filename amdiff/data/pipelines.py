@@ -10,7 +10,7 @@ from amdiff.config import PipelineSpec, PromptsSpec
 
 from .images import DataError
 from .own import digest_files
-from .pretrained import VP_SCHEDULERS, from_hub, json_object
+from .pretrained import from_hub, json_object, scheduler_misfit
 
 CONFIGS = {
     "unet": "config.json",
@@ -96,13 +96,8 @@ def pipeline_misfit(components: Components, spec: PromptsSpec) -> str | None:
             f"has {channels[0]} channels going in and {channels[1]} out, for latents of {channels[2]}; a text-to-image "
             "model is needed, none for inpainting or upscaling"
         )
-    if (name := scheduler.get("_class_name", "DDPMScheduler")) not in VP_SCHEDULERS:
-        return f"is sampled by a {name}, so it is no model of the VP process in discrete time"
-    if (prediction := scheduler.get("prediction_type", "epsilon")) not in PREDICTIONS:
-        return f"predicts {prediction!r}, which is none of {', '.join(PREDICTIONS)}"
-    kind = "trained" if scheduler.get("trained_betas") is not None else scheduler.get("beta_schedule", "linear")
-    if kind not in ("linear", "scaled_linear") or scheduler.get("rescale_betas_zero_snr"):
-        return f"has betas of kind {kind!r}, rescaled or not; 'linear' or 'scaled_linear' ones are needed"
+    if problem := scheduler_misfit(scheduler, PREDICTIONS, ("linear", "scaled_linear")):
+        return problem
     levels = int(scheduler.get("num_train_timesteps", 1000))
     if max(spec.spectrum.times) >= levels or spec.steps > levels:
         return f"has noise levels 0 to {levels - 1}; 'spectrum.times' and 'steps' must lie within"

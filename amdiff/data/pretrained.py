@@ -139,7 +139,7 @@ def misfit(model: ForeignModel, shape: tuple[int, ...], diffusion: DiffusionSpec
     """Why a model cannot be used for images (C, H, W) with that forward process, as far as its files say; or None."""
     if model.unet is not None and (problem := unet_misfit(model.unet, shape)):
         return problem
-    return _scheduler_misfit(model.scheduler, diffusion) if model.scheduler is not None else None
+    return _process_misfit(model.scheduler, diffusion) if model.scheduler is not None else None
 
 
 def unet_misfit(unet: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> str | None:
@@ -166,14 +166,21 @@ def unet_misfit(unet: Mapping[str, Any], shape: tuple[int, ...] | None = None) -
     return None
 
 
-def _scheduler_misfit(scheduler: Mapping[str, Any], diffusion: DiffusionSpec) -> str | None:
+def scheduler_misfit(scheduler: Mapping[str, Any], predictions: Sequence[str], betas: Sequence[str]) -> str | None:
+    """Why a scheduler's model is none of the VP process that predicts and has betas like one of those; or None."""
     if (name := scheduler.get("_class_name", "DDPMScheduler")) not in VP_SCHEDULERS:
         return f"is sampled by a {name}, so it is no model of the VP process in discrete time; a DDPM is needed"
-    if (prediction := scheduler.get("prediction_type", "epsilon")) not in PREDICTIONS:
-        return f"predicts {prediction!r}, which is none of {', '.join(PREDICTIONS)}"
+    if (prediction := scheduler.get("prediction_type", "epsilon")) not in predictions:
+        return f"predicts {prediction!r}, which is none of {', '.join(predictions)}"
     kind = "trained" if scheduler.get("trained_betas") is not None else scheduler.get("beta_schedule", "linear")
-    if kind != "linear" or scheduler.get("rescale_betas_zero_snr"):
-        return f"has betas of kind {kind!r}, rescaled or not; linear betas are needed"
+    if kind not in betas or scheduler.get("rescale_betas_zero_snr"):
+        return f"has betas of kind {kind!r}, rescaled or not; {' or '.join(betas)} ones are needed"
+    return None
+
+
+def _process_misfit(scheduler: Mapping[str, Any], diffusion: DiffusionSpec) -> str | None:
+    if problem := scheduler_misfit(scheduler, PREDICTIONS, ("linear",)):
+        return problem
     theirs = (
         scheduler.get("num_train_timesteps", 1000),
         scheduler.get("beta_start", 1e-4),

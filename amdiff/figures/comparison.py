@@ -113,7 +113,7 @@ def tables(sides: Sequence[Side]) -> list[Table]:
     peaks, transitions, thresholds, configurations = [], [], [], []
     for side in sides:
         row, spec = side.peak, side.spec
-        peaks.append([side.name, side.parameters, spec.sampling.per_image, int(row["K"]),
+        peaks.append([side.name, side.parameters, int(row["K"]), int(row["n_synthetic"]),
                       *(float(row[f"spurious{end}"]) for end in ("", "_low", "_high"))])  # fmt: skip
         fall, plateau = side.transition or (None, None)
         transitions.append([side.name, spec.dataset, fall, plateau, side.images, len(side.shares)])
@@ -136,7 +136,7 @@ def tables(sides: Sequence[Side]) -> list[Table]:
     return [
         make_table(
             "comparison", "Spurious peaks",
-            ["experiment", "parameters", "samples_per_image", "K", "spurious", "spurious_low", "spurious_high"], peaks,
+            ["experiment", "parameters", "K", "n_synthetic", "spurious", "spurious_low", "spurious_high"], peaks,
         ),
         make_table(
             "transitions", "Transitions (table 1)", ["experiment", "dataset", "A", "B", "N", "models"], transitions,
