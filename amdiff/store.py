@@ -48,6 +48,7 @@ class Store:
         """
         with locked(self._scratch / "locks" / artifact.address, waiting):
             if self.complete(artifact):
+                self._set_clocks(artifact)
                 yield None
                 return
             folder = self.root / artifact.folder
@@ -60,9 +61,13 @@ class Store:
                 raise RuntimeError(f"stage {artifact.stage!r} wrote {sorted(files)}, expected {sorted(wanted)}")
             record = {"address": artifact.address, **artifact.identity, "files": files, "provenance": provenance()}
             write_json(folder / SPEC, record)
-            read = (self.root / p.folder for group in artifact.reads.values() for p in group)
-            none_from_the_future(path for folder in read for path in folder.rglob("*"))
+            self._set_clocks(artifact)
             shutil.rmtree(self.scratch(artifact), ignore_errors=True)
+
+    def _set_clocks(self, artifact: Artifact) -> None:
+        """No file that an artifact is made of is from the future: Snakemake takes the artifact for stale otherwise."""
+        read = (self.root / parent.folder for group in artifact.reads.values() for parent in group)
+        none_from_the_future(path for folder in read for path in folder.rglob("*"))
 
     def record(self, artifact: Artifact) -> dict[str, Any]:
         """The content of ``spec.json``. Raises ``ArtifactError``."""

@@ -105,6 +105,10 @@ class Project:
             if p.is_file() and p.suffix in DATA_SUFFIXES and p.name != "spec.json"
         }
 
+    def made(self) -> dict[Path, str]:
+        """What each ``spec.json`` says: that of an artifact which was made again tells other times."""
+        return {path: path.read_text() for path in self.root.glob("artifacts/*/*/*/spec.json")}
+
     def scramble_times(self) -> None:
         """Give every file another time, in no order, as a pull or a clone does."""
         for number, path in enumerate(

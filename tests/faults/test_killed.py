@@ -109,7 +109,7 @@ def test_sigterm_between_steps_resumes_to_the_same_bits(finished: Project, tmp_p
 def test_sigterm_to_all_processes(finished: Project, tmp_path: Path) -> None:
     """As a scheduler ends a job: what trains saves its state, and the same command goes on from there."""
     config = copy.deepcopy(SMALL)
-    config["experiments"]["tiny"]["training"]["iterations"] = 12000
+    config["experiments"]["tiny"]["training"]["iterations"] = 5000
     config["runtime"]["progress_seconds"] = 0.2
     undisturbed, disturbed = Project(tmp_path / "a", config), Project(tmp_path / "b", config)
     undisturbed.snakemake()
@@ -122,11 +122,6 @@ def test_sigterm_to_all_processes(finished: Project, tmp_path: Path) -> None:
     disturbed.snakemake()
     assert all("resumes at step" in path.read_text() for path in logs.glob("*.log"))
     assert disturbed.checksums() == undisturbed.checksums()
-
-
-def made_at(project: Project) -> dict[Path, int]:
-    """When each file of an artifact was written, by its number on the disk as well."""
-    return {path: path.stat().st_ino for path in sorted(project.root.glob("artifacts/*/*/*/*"))}
 
 
 def test_what_outlives_snakemake_is_kept(finished: Project, tmp_path: Path) -> None:
@@ -142,9 +137,9 @@ def test_what_outlives_snakemake_is_kept(finished: Project, tmp_path: Path) -> N
     run.wait()
     assert not list(project.root.glob("artifacts/digits/train/*/spec.json"))
     wait_for(lambda: len(list(project.root.glob("artifacts/digits/train/*/spec.json"))) == 2)
-    before = made_at(project)
+    before = project.made()
     project.snakemake()
-    assert before.items() < made_at(project).items()
+    assert before.items() < project.made().items()
     assert unfinished(project) == []
 
 
@@ -158,11 +153,11 @@ def test_what_is_made_since_is_kept(finished: Project, tmp_path: Path) -> None:
     for spec in other.root.glob("artifacts/*/*/*/spec.json"):
         if spec.parent.name != training:
             shutil.copytree(spec.parent, project.root / spec.parent.relative_to(other.root))
-    before = made_at(project)
+    before = project.made()
     assert run.wait() == 0, (tmp_path / "run.log").read_text()
-    assert made_at(project).items() > before.items()
+    assert project.made().items() > before.items()
     jobs = (tmp_path / "run.log").read_text().count("Finished jobid")
-    assert jobs == sum(1 for _ in project.root.glob("artifacts/*/*/*/spec.json")) + 3  # the data, the copies, all
+    assert jobs == len(project.made()) + 3  # the data, the copies, all
     assert project.checksums() == finished.checksums()
 
 
