@@ -55,6 +55,18 @@ except OSError as error:
     ) from None
 
 
+# Jobs behind one whose output came while the run went on, from another run or from a job that outlived its Snakemake,
+# are dropped by Snakemake where it looks at all jobs again, as a sparse sweep makes it do.
+onsuccess:
+    if not STORED and workflow.dag.batch is None:
+        for job in workflow.dag.targetjobs & set(workflow.dag.jobs):
+            for path in (*job.input, *job.output):
+                if not os.path.exists(path):
+                    raise WorkflowError(
+                        f"{path} is not made yet; run the same command again"
+                    )
+
+
 localrules:
     all,
 

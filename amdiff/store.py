@@ -48,7 +48,7 @@ class Store:
         """
         with locked(self._scratch / "locks" / artifact.address, waiting):
             if self.complete(artifact):
-                self._set_clocks(artifact)
+                self._tidy(artifact)
                 yield None
                 return
             folder = self.root / artifact.folder
@@ -61,11 +61,14 @@ class Store:
                 raise RuntimeError(f"stage {artifact.stage!r} wrote {sorted(files)}, expected {sorted(wanted)}")
             record = {"address": artifact.address, **artifact.identity, "files": files, "provenance": provenance()}
             write_json(folder / SPEC, record)
-            self._set_clocks(artifact)
-            shutil.rmtree(self.scratch(artifact), ignore_errors=True)
+            self._tidy(artifact)
 
-    def _set_clocks(self, artifact: Artifact) -> None:
-        """No file that an artifact is made of is from the future: Snakemake takes the artifact for stale otherwise."""
+    def _tidy(self, artifact: Artifact) -> None:
+        """Remove what a complete artifact needs no more, and let nothing that it is made of be from the future.
+
+        Snakemake takes it for stale otherwise.
+        """
+        shutil.rmtree(self.scratch(artifact), ignore_errors=True)
         read = (self.root / parent.folder for group in artifact.reads.values() for parent in group)
         none_from_the_future(path for folder in read for path in folder.rglob("*"))
 

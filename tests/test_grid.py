@@ -45,7 +45,6 @@ OPEN: dict[str, Any] = {
 }
 
 
-@pytest.mark.slow
 def test_a_sparse_sweep_finds_the_sizes(tmp_path: Path) -> None:
     project = Project(tmp_path, OPEN)
     listing = project.run("python", "-m", "amdiff", "plan").stdout

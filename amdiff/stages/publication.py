@@ -13,7 +13,7 @@ from pathlib import Path
 from amdiff.artifacts import SPEC
 from amdiff.files import ArtifactError, atomic_file, locked, none_from_the_future, read_json, sync_folder, write_bytes
 from amdiff.plan import PagePlan
-from amdiff.store import Store
+from amdiff.store import Store, check_file
 
 from .context import say
 
@@ -25,20 +25,29 @@ def publish(page: PagePlan, root: Path = Path()) -> None:
     """
     store, target = Store(root), root / page.results
     with locked(root / "scratch/locks" / f"publish-{page.name}"):
-        names = page.files
-        before: set[str] = set()
-        for stamp in target.glob(".address-*"):
-            before |= _files_of(root / stamp.read_bytes().decode(errors="replace").strip())
-            stamp.unlink()
-            sync_folder(target)
-        for name in names:
-            with atomic_file(target / name) as temporary:
-                shutil.copyfile(store.file(page.report, name), temporary)
-        for name in before - set(names):
-            (target / name).unlink(missing_ok=True)
-        write_bytes(root / page.stamp, f"{page.report.folder}\n".encode())
+        wanted = store.record(page.report)["files"]
+        whole = list(target.glob(".address-*")) == [root / page.stamp] and not any(
+            check_file(target / name, wanted.get(name)) for name in page.files
+        )
+        if not whole:  # else another run was faster
+            _copy(page, store, root)
         none_from_the_future((root / page.report.folder).rglob("*"))
     say(f"{page.name}: see {target / 'report.html'}")
+
+
+def _copy(page: PagePlan, store: Store, root: Path) -> None:
+    target = root / page.results
+    before: set[str] = set()
+    for stamp in target.glob(".address-*"):
+        before |= _files_of(root / stamp.read_bytes().decode(errors="replace").strip())
+        stamp.unlink()
+        sync_folder(target)
+    for name in page.files:
+        with atomic_file(target / name) as temporary:
+            shutil.copyfile(store.file(page.report, name), temporary)
+    for name in before - set(page.files):
+        (target / name).unlink(missing_ok=True)
+    write_bytes(root / page.stamp, f"{page.report.folder}\n".encode())
 
 
 def _files_of(report: Path) -> set[str]:

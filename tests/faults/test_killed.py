@@ -20,7 +20,7 @@ from amdiff.plan import Plan
 from tests.conftest import SMALL
 from tests.faults.killing import kill_again_and_again, unfinished
 from tests.faults.kinds import KINDS, assert_equal, first_of, without
-from tests.workflow_tools import REPO, Project, kill_tree, wait_for
+from tests.workflow_tools import BIN, REPO, Project, kill_tree, wait_for
 
 
 def test_killed_at_random_moments(finished: Project, tmp_path: Path) -> None:
@@ -109,13 +109,13 @@ def test_sigterm_between_steps_resumes_to_the_same_bits(finished: Project, tmp_p
 def test_sigterm_to_all_processes(finished: Project, tmp_path: Path) -> None:
     """As a scheduler ends a job: what trains saves its state, and the same command goes on from there."""
     config = copy.deepcopy(SMALL)
-    config["experiments"]["tiny"]["training"]["iterations"] = 5000
+    config["experiments"]["tiny"]["training"]["iterations"] = 7000
     config["runtime"]["progress_seconds"] = 0.2
     undisturbed, disturbed = Project(tmp_path / "a", config), Project(tmp_path / "b", config)
     undisturbed.snakemake()
     run = disturbed.start()
     logs = disturbed.root / "logs/digits/train"
-    wait_for(lambda: sum("steps/s" in path.read_text() for path in logs.glob("*.log")) == 2)
+    wait_for(lambda: sum(" left" in path.read_text() for path in logs.glob("*.log")) == 2)
     os.killpg(run.pid, signal.SIGTERM)
     assert run.wait() != 0
     assert len(list(disturbed.root.glob("scratch/train/*/state.pt"))) == 2
@@ -125,20 +125,22 @@ def test_sigterm_to_all_processes(finished: Project, tmp_path: Path) -> None:
 
 
 def test_what_outlives_snakemake_is_kept(finished: Project, tmp_path: Path) -> None:
-    """The machine that Snakemake runs on goes down, jobs on others go on: what they finish is not made again."""
+    """Snakemake's machine goes down, jobs on others go on: nothing is made again, what lasts is awaited."""
     config = copy.deepcopy(SMALL)
-    config["experiments"]["tiny"]["training"]["iterations"] = 3000
+    config["experiments"]["tiny"]["training"] |= {"iterations": 7000, "iterations_by_size": {4: 3000}}
     config["runtime"]["progress_seconds"] = 0.2
     project = Project(tmp_path, config)
     run = project.start()
     logs = project.root / "logs/digits/train"
-    wait_for(lambda: sum("steps/s" in path.read_text() for path in logs.glob("*.log")) == 2)
+    wait_for(lambda: sum(" left" in path.read_text() for path in logs.glob("*.log")) == 2)
     run.kill()
     run.wait()
-    assert not list(project.root.glob("artifacts/digits/train/*/spec.json"))
-    wait_for(lambda: len(list(project.root.glob("artifacts/digits/train/*/spec.json"))) == 2)
+    assert not project.made()
+    wait_for(project.made)
     before = project.made()
-    project.snakemake()
+    assert len(before) == 1
+    output = project.snakemake()
+    assert output.count("another process is making this; waiting for it") == 1
     assert before.items() < project.made().items()
     assert unfinished(project) == []
 
@@ -159,6 +161,40 @@ def test_what_is_made_since_is_kept(finished: Project, tmp_path: Path) -> None:
     jobs = (tmp_path / "run.log").read_text().count("Finished jobid")
     assert jobs == len(project.made()) + 3  # the data, the copies, all
     assert project.checksums() == finished.checksums()
+
+
+def test_jobs_that_snakemake_drops_are_missed(finished: Project, tmp_path: Path) -> None:
+    """What is made anew although it is there hides from Snakemake all that is made of it: the run says so."""
+    project = finished.copy(tmp_path / "copy")
+    shutil.rmtree(project.root / "results")
+    shutil.rmtree(project.root / "artifacts/digits/report")
+    output = project.snakemake("--forcerun", "classify", "--", "all", check=False)
+    assert "results/tiny/.address-" in output
+    assert "is not made yet; run the same command again" in output
+    project.snakemake()
+    assert project.checksums() == finished.checksums()
+
+
+def test_a_failed_publication_leaves_nothing_stale(finished: Project, tmp_path: Path) -> None:
+    """Where a job fails after all was published, Snakemake does not bring the last report back."""
+    project = finished.copy(tmp_path / "copy")
+    config = copy.deepcopy(SMALL)
+    config["experiments"]["tiny"]["panels"] = {"columns": 3}
+    project.configure(config)
+    before = project.checksums()["results/tiny/report.html"]
+    tee = tmp_path / "bin" / "tee"
+    tee.parent.mkdir()
+    tee.write_text('#!/bin/sh\ncat > "$1"\ncase "$1" in *publish*) exit 1; esac\n')
+    tee.chmod(0o755)
+    done = subprocess.run(
+        [str(BIN / "snakemake"), "--cores", "2"], cwd=project.root, capture_output=True, text=True, check=False,
+        env=project.environment | {"PATH": f"{tee.parent}{os.pathsep}{project.environment['PATH']}"},
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "Restored" not in done.stdout + done.stderr
+    project.snakemake()
+    assert project.checksums()["results/tiny/report.html"] != before
+    assert "0 problems" in project.run("python", "-m", "amdiff", "verify").stdout
 
 
 def test_two_runs_at_once_make_each_artifact_once(tmp_path: Path, finished: Project) -> None:

@@ -1,4 +1,5 @@
 # Look-ups shared by the rules. An artifact's folder is <dataset>/<stage>/<name> below artifacts/, a dataset's below data/.
+import snakemake.persistence
 
 
 wildcard_constraints:
@@ -29,6 +30,14 @@ def folder(stage):
 def files(folder, names):
     """What stands for an artifact."""
     return [f"{folder}/{name}" for name in ("spec.json", *(names if STORED else ()))]
+
+
+# Snakemake copies output that it leaves alone, and puts the copy back when the job fails: perhaps years later, over what
+# was published since. Nothing has to be put back here, since all files are replaced whole.
+for kind in vars(snakemake.persistence).values():
+    if isinstance(kind, type) and "backup_output" in vars(kind):
+        kind.backup_output = kind.cleanup_backup = lambda self, path: None
+        kind.restore_output = lambda self, path: False
 
 
 def made(paths):
