@@ -76,9 +76,9 @@ def assert_circle_is_that_of_the_theory(tables: Path) -> None:
 
 
 def test_three_sizes_show_three_phases(tmp_path: Path) -> None:
-    tables = run(tmp_path, "digits", sizes=[16, 96, 512], energy=None)
+    tables = run(tmp_path, "digits", sizes=[16, 128, 512], energy=None)
     assert_three_phases(tables)
-    assert_basins_in_order(tables, [96])
+    assert_basins_in_order(tables, [128])
     assert_dimensions_open(tables)
 
 
