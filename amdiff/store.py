@@ -105,6 +105,11 @@ def check_file(path: Path, expected: str | None) -> str | None:
     return None
 
 
+def check_files(folder: Path, digests: Mapping[str, str | None]) -> Iterator[str]:
+    """Everything that is wrong with files of a folder that should have the given SHA-256."""
+    return (problem for name, digest in digests.items() if (problem := check_file(folder / name, digest)))
+
+
 def check_folder(spec: Path) -> list[str]:
     """Every problem of the artifact whose ``spec.json`` is given; empty when it is whole."""
     try:
@@ -114,7 +119,7 @@ def check_folder(spec: Path) -> list[str]:
         address = short_digest(identity)
     except (ArtifactError, KeyError, TypeError, ValueError) as error:
         return [f"{spec} is damaged: {error}"]
-    problems = [problem for name, digest in files.items() if (problem := check_file(spec.parent / name, digest))]
+    problems = list(check_files(spec.parent, files))
     if address != record.get("address"):
         problems.append(f"{spec} is damaged: what it records does not give its address {record.get('address')}")
     return problems

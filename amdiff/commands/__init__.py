@@ -13,7 +13,7 @@ from amdiff.artifacts import SPEC, VERSIONS, Artifact
 from amdiff.config import ConfigError
 from amdiff.files import read_json, write_bytes
 from amdiff.project import open_plan
-from amdiff.store import STORES, check_file, check_folder
+from amdiff.store import STORES, check_files, check_folder
 
 
 def show(text: str) -> None:
@@ -180,9 +180,8 @@ def _published_problems(root: Path, damaged: set[Path]) -> Iterator[str]:
             continue
         if report in damaged:
             continue
-        for name, digest in read_json(report / SPEC)["files"].items():
-            if problem := check_file(folder / name, digest):
-                yield f"{problem}; {remedy}"
+        for problem in check_files(folder, read_json(report / SPEC)["files"]):
+            yield f"{problem}; {remedy}"
 
 
 def _unfinished(root: Path) -> list[Path]:

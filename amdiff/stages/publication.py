@@ -13,7 +13,7 @@ from pathlib import Path
 from amdiff.artifacts import SPEC
 from amdiff.files import ArtifactError, atomic_file, locked, none_from_the_future, read_json, sync_folder, write_bytes
 from amdiff.plan import PagePlan
-from amdiff.store import Store, check_file
+from amdiff.store import Store, check_files
 
 from .context import say
 
@@ -25,17 +25,17 @@ def publish(page: PagePlan, root: Path = Path()) -> None:
     """
     store, target = Store(root), root / page.results
     with locked(root / "scratch/locks" / f"publish-{page.name}"):
-        wanted = store.record(page.report)["files"]
-        whole = list(target.glob(".address-*")) == [root / page.stamp] and not any(
-            check_file(target / name, wanted.get(name)) for name in page.files
-        )
-        if not whole:  # else another run was faster
+        recorded = store.record(page.report)["files"]
+        digests = {name: recorded.get(name) for name in page.files}
+        # another run may have published it
+        if list(target.glob(".address-*")) != [root / page.stamp] or any(check_files(target, digests)):
             _copy(page, store, root)
         none_from_the_future((root / page.report.folder).rglob("*"))
     say(f"{page.name}: see {target / 'report.html'}")
 
 
 def _copy(page: PagePlan, store: Store, root: Path) -> None:
+    """As ``publish``, by the process that holds the lock."""
     target = root / page.results
     before: set[str] = set()
     for stamp in target.glob(".address-*"):

@@ -20,7 +20,7 @@ from amdiff.plan import Plan
 from tests.conftest import SMALL
 from tests.faults.killing import kill_again_and_again, unfinished
 from tests.faults.kinds import KINDS, assert_equal, first_of, without
-from tests.workflow_tools import BIN, REPO, Project, kill_tree, wait_for
+from tests.workflow_tools import REPO, Project, kill_tree, wait_for
 
 
 def test_killed_at_random_moments(finished: Project, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_sigterm_to_all_processes(finished: Project, tmp_path: Path) -> None:
 def test_what_outlives_snakemake_is_kept(finished: Project, tmp_path: Path) -> None:
     """Snakemake's machine goes down, jobs on others go on: nothing is made again, what lasts is awaited."""
     config = copy.deepcopy(SMALL)
-    config["experiments"]["tiny"]["training"] |= {"iterations": 7000, "iterations_by_size": {4: 3000}}
+    config["experiments"]["tiny"]["training"] |= {"iterations": 15000, "iterations_by_size": {4: 3000}}
     config["runtime"]["progress_seconds"] = 0.2
     project = Project(tmp_path, config)
     run = project.start()
@@ -186,10 +186,8 @@ def test_a_failed_publication_leaves_nothing_stale(finished: Project, tmp_path: 
     tee.parent.mkdir()
     tee.write_text('#!/bin/sh\ncat > "$1"\ncase "$1" in *publish*) exit 1; esac\n')
     tee.chmod(0o755)
-    done = subprocess.run(
-        [str(BIN / "snakemake"), "--cores", "2"], cwd=project.root, capture_output=True, text=True, check=False,
-        env=project.environment | {"PATH": f"{tee.parent}{os.pathsep}{project.environment['PATH']}"},
-    )  # fmt: skip
+    path = f"{tee.parent}{os.pathsep}{project.environment['PATH']}"
+    done = project.run("env", f"PATH={path}", "snakemake", "--cores", "2", check=False)
     assert done.returncode == 1, done.stderr
     assert "Restored" not in done.stdout + done.stderr
     project.snakemake()
