@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .schedules import Schedule, VarianceExploding
+from .transfer import onto
 
 Corruption = Callable[[Tensor, torch.Generator], tuple[Tensor, Tensor, Tensor]]
 """x_0 (n, *shape) and a generator on the CPU, to x_t, t (n,) and the noise (n, *shape)."""
@@ -26,8 +27,8 @@ def _discrete(schedule: Schedule, device: torch.device) -> Corruption:
     sigma = torch.from_numpy(schedule.sigma).float().to(device)
 
     def corrupt(x0: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        t = torch.randint(len(sigma), (len(x0),), generator=generator).to(x0.device)
-        noise = torch.randn(x0.shape, generator=generator).to(x0.device)
+        t = onto(x0.device, torch.randint(len(sigma), (len(x0),), generator=generator))
+        noise = onto(x0.device, torch.randn(x0.shape, generator=generator))
         per_image = (len(x0), *[1] * (x0.ndim - 1))
         return signal[t].view(per_image) * x0 + sigma[t].view(per_image) * noise, t, noise
 
@@ -36,8 +37,8 @@ def _discrete(schedule: Schedule, device: torch.device) -> Corruption:
 
 def _continuous(process: VarianceExploding, start: float) -> Corruption:
     def corrupt(x0: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        t = (start + (1 - start) * torch.rand(len(x0), generator=generator)).to(x0.device)
-        noise = torch.randn(x0.shape, generator=generator).to(x0.device)
+        t = onto(x0.device, start + (1 - start) * torch.rand(len(x0), generator=generator))
+        noise = onto(x0.device, torch.randn(x0.shape, generator=generator))
         sigma = process.sigma * t.sqrt()
         return x0 + sigma.view(len(x0), *[1] * (x0.ndim - 1)) * noise, t, noise
 

@@ -12,6 +12,7 @@ from .denoisers import Denoiser
 from .randomness import SampleNoise
 from .sampling import finite
 from .schedules import VarianceExploding
+from .transfer import onto
 
 
 @torch.inference_mode()
@@ -33,13 +34,13 @@ def draw_ve(
     Raises ``ValueError`` where the result is not finite.
     """
     times = torch.linspace(1.0, end, steps, dtype=torch.float64).tolist()
-    x = process.sigma * torch.from_numpy(noise(shape)).to(device)
+    x = process.sigma * onto(device, noise(shape))
     for done, (time, following) in enumerate(zip(times, [*times[1:], 0.0], strict=True), start=1):
         step = time - following
         t = torch.full((len(x),), time, dtype=torch.float32, device=x.device)
         sigma_t = process.sigma * time**0.5
         x = x - process.sigma**2 * step * denoiser(x, t) / sigma_t  # the score is -eps / sigma_t
         if done < steps:
-            x = x + process.sigma * step**0.5 * torch.from_numpy(noise(shape)).to(device)
+            x = x + process.sigma * step**0.5 * onto(device, noise(shape))
         callback(done)
     return finite(x)

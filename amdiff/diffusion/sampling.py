@@ -13,6 +13,7 @@ from amdiff.config import SamplingSpec
 from .denoisers import Denoiser
 from .randomness import SampleNoise
 from .schedules import Schedule, Step, ddim_steps, ddpm_steps
+from .transfer import onto
 
 
 def sampler_steps(schedule: Schedule, spec: SamplingSpec) -> list[Step]:
@@ -38,7 +39,7 @@ def draw(
     Returns images (n, *shape), in [-1, 1] when ``clip``. ``callback`` hears the number of steps done.
     Raises ``ValueError`` where the result is not finite.
     """
-    x = torch.from_numpy(noise(shape)).to(device)
+    x = onto(device, noise(shape))
     return finite(reverse(denoiser, x, steps, clip=clip, noise=noise, callback=callback))
 
 
@@ -71,7 +72,7 @@ def reverse(
         if step.noise:
             if noise is None:
                 raise ValueError("these steps draw noise; give a source of it, or use DDIM with eta = 0")
-            x = x + step.noise * torch.from_numpy(noise(x.shape[1:])).to(x.device)
+            x = x + step.noise * onto(x.device, noise(x.shape[1:]))
         callback(done)
     return x
 

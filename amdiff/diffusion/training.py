@@ -23,6 +23,7 @@ from amdiff.config import TrainingSpec
 from .adam import Adam
 from .corruption import Corruption
 from .sampling import from_uint8
+from .transfer import onto
 
 
 class TrainingDiverged(RuntimeError):
@@ -114,7 +115,7 @@ class Trainer:
         self.metrics, self.step = list(state["metrics"]), state["step"]
 
     def _take_step(self) -> None:
-        rows = torch.randint(len(self.data), (self._batch,), generator=self.generator).to(self.device)
+        rows = onto(self.device, torch.randint(len(self.data), (self._batch,), generator=self.generator))
         chosen = self.data[rows]
         x, t, noise = self.corrupt(from_uint8(chosen) if chosen.dtype == torch.uint8 else chosen, self.generator)
         with self._dropout_stream(), self._autocast():

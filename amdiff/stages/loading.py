@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,16 +47,16 @@ def process_of(params: Mapping[str, Any]) -> Schedule | VarianceExploding:
     return Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))
 
 
-def choose_device(wanted: str, precision: str = "float32", *, double: bool = False) -> Any:
-    """The torch device of the configuration, float32 in full but for precision 'tfloat32'.
+def choose_device(wanted: str, training: str | None = None, *, double: bool = False) -> Any:
+    """The torch device of the configuration, float32 in full but for a ``training`` of precision 'tfloat32'.
 
-    For what is computed in ``double`` precision the CPU takes the place of MPS, which has none.
-    Raises ``RuntimeError`` where the device is not there.
+    CUDA computes the same bits on every run. For what is computed in ``double`` precision the CPU takes the place of
+    MPS, which has none. Raises ``RuntimeError`` where the device is not there.
     """
     import torch
 
     # CUDA's default for convolutions rounds to 10 bits, percents of the distance between two near copies
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tfloat32"
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = training == "tfloat32"
     torch.set_num_threads(threads())
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
@@ -64,7 +65,20 @@ def choose_device(wanted: str, precision: str = "float32", *, double: bool = Fal
         wanted = "cpu"
     if not there[wanted]:
         raise RuntimeError(f"runtime.device is {wanted!r}, which this machine lacks; use 'auto' or 'cpu'")
+    if wanted == "cuda":
+        _compute_reproducibly(training is not None)
     return torch.device(wanted)
+
+
+def _compute_reproducibly(training: bool) -> None:
+    """Let CUDA sum in one order, as by default it does not, gradients above all."""
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
+    torch.backends.cudnn.deterministic = True
+    if training:  # imports torch's compiler, so not for nothing
+        torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def denoiser_device(context: Context, artifact: Artifact, *, double: bool = False) -> Any:

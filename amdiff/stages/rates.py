@@ -55,14 +55,15 @@ def _seconds(
         compile=runtime.compile,
     )
 
-    def run(steps: int) -> None:
-        trainer.run(steps)
+    def wait() -> None:
         if device.type == "cuda":
             torch.cuda.synchronize()
 
-    run(2)
+    trainer.run(2)
+    wait()
     start, steps = time.monotonic(), 0
     while steps == 0 or time.monotonic() - start < least:
-        run(1)
+        trainer.run(1)
         steps += 1
+    wait()
     return (time.monotonic() - start) / steps

@@ -1,0 +1,170 @@
+"""On a GPU: the same bits on every run, and what the CPU computes up to rounding. Skipped where there is none."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from amdiff.artifacts import FILES, SPEC
+from amdiff.config import DiffusionSpec, MlpDenoiser, SamplingSpec, TrainingSpec, UnetDenoiser
+from amdiff.diffusion.corruption import corruption
+from amdiff.diffusion.denoisers import build_network
+from amdiff.diffusion.randomness import SampleNoise
+from amdiff.diffusion.sampling import draw, sampler_steps
+from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.training import Trainer
+from amdiff.leases import devices
+from amdiff.neighbors.embeddings import EMBEDDINGS
+from amdiff.plan import Plan
+from amdiff.stages.loading import choose_device
+from tests.backbones import random_features
+from tests.conftest import SMALL, TOY, run_project
+from tests.pipelines import tiny_pipeline
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+SCHEDULE = Schedule.linear(DiffusionSpec())
+SHAPE = (3, 16, 16)
+NETWORKS: dict[str, MlpDenoiser | UnetDenoiser] = {
+    "mlp": MlpDenoiser(kind="mlp", width=800, blocks=2, time_features=32, dropout=0.1),
+    "unet": UnetDenoiser(kind="unet", width=32, multipliers=(1, 2), attention_at=(8,), norm_groups=8, dropout=0.1),
+}
+
+
+def trainer(name: str, precision: str, device: str = "cuda") -> Trainer:
+    spec = TrainingSpec(batch_size=64, learning_rate=1e-3, warmup=10, ema_decay=0.9, precision=precision)
+    where = choose_device(device, precision)
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (256, *SHAPE), dtype=np.uint8)).to(where)
+    network = build_network(NETWORKS[name], SHAPE, 1000, torch.Generator().manual_seed(0)).to(where)
+    return Trainer(network, images, spec, corruption(SCHEDULE, where), iterations=40, log_every=10)
+
+
+def weights(t: Trainer) -> list[torch.Tensor]:
+    return list(t.ema.state_dict().values())
+
+
+@pytest.mark.parametrize("precision", ["float32", "tfloat32", "bfloat16"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_training_gives_the_same_bits_also_when_resumed(name: str, precision: str) -> None:
+    whole, first = trainer(name, precision), trainer(name, precision)
+    whole.run(40)
+    first.run(23)
+    file = io.BytesIO()
+    torch.save(first.state(), file)
+    second = trainer(name, precision)
+    second.restore(torch.load(io.BytesIO(file.getvalue()), map_location="cuda", weights_only=True))
+    second.run(40)
+    assert second.metrics == whole.metrics
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(second), strict=True))
+    assert whole.metrics[-1]["loss"] < 0.9 * whole.metrics[0]["loss"]
+
+
+def test_training_agrees_with_the_cpu() -> None:
+    """Without dropout, whose draws differ; rounding grows with the steps."""
+    found = []
+    for device in ("cpu", "cuda"):
+        t = trainer("unet", "float32", device)
+        for module in t.network.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        t._has_dropout = False
+        t.run(10)
+        found.append(t.metrics[-1]["loss"])
+    assert found[1] == pytest.approx(found[0], rel=1e-3)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_samples_agree_with_the_cpu(name: str) -> None:
+    t = trainer(name, "float32")
+    t.run(40)
+    steps = sampler_steps(SCHEDULE, SamplingSpec(steps=20))
+    drawn = [
+        draw(t.ema.to(device), steps, SampleNoise(0, range(16)), SHAPE, device=device).cpu()
+        for device in ("cuda", "cuda", "cpu")
+    ]
+    assert torch.equal(drawn[0], drawn[1])
+    assert (drawn[0] - drawn[2]).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("metric", ["lpips-alex", "lpips-vgg"])
+def test_perceptual_vectors_agree_with_the_cpu(metric: str, rng: np.random.Generator) -> None:
+    heads = {"lpips-alex": (64, 192, 384, 256, 256), "lpips-vgg": (64, 128, 256, 512, 512)}[metric]
+    tensors = random_features(metric) | {f"heads.{i}": torch.rand(n) for i, n in enumerate(heads)}
+    images = rng.integers(0, 256, (20, 3, 32, 32), dtype=np.uint8)
+    found = [EMBEDDINGS[metric](tensors, choose_device(name)).vectors(images) for name in ("cpu", "cuda")]
+    assert np.abs(found[0] - found[1]).max() < 1e-4 * np.abs(found[0]).max()
+
+
+def test_the_driver_counts_as_many_devices_as_torch() -> None:
+    names = devices({})
+    assert names is not None
+    assert len(names) >= torch.cuda.device_count()
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Plan, Path]]:
+    """Two small experiments, whole, on each device."""
+    found = {}
+    for device in ("cpu", "cuda", "again"):
+        config: dict[str, Any] = copy.deepcopy(SMALL)
+        toy = copy.deepcopy(TOY)
+        config["datasets"] |= toy["datasets"]
+        config["experiments"] |= toy["experiments"]
+        config["runtime"]["device"] = "cpu" if device == "cpu" else "cuda"
+        root = tmp_path_factory.mktemp(device)
+        found[device] = run_project(config, root), root
+    return found
+
+
+def test_a_run_says_which_device_it_used(both: dict[str, tuple[Plan, Path]]) -> None:
+    plan, root = both["cuda"]
+    names = devices({})
+    assert names is not None
+    for artifact in plan.by_folder.values():
+        if artifact.stage == "train":
+            facts = json.loads((root / artifact.folder / SPEC).read_text())["provenance"]
+            assert facts["device"] == "cuda"
+            assert facts["gpu"] in names
+
+
+def test_a_run_on_a_gpu_has_the_addresses_of_one_on_the_cpu(both: dict[str, tuple[Plan, Path]]) -> None:
+    assert both["cpu"][0].by_folder.keys() == both["cuda"][0].by_folder.keys()
+
+
+def test_two_runs_on_a_gpu_give_the_same_bytes(both: dict[str, tuple[Plan, Path]]) -> None:
+    (plan, first), (_, second) = both["cuda"], both["again"]
+    for artifact in plan.by_folder.values():
+        for name in FILES.get(artifact.stage, ()):
+            one, other = (root / artifact.folder / name for root in (first, second))
+            assert one.read_bytes() == other.read_bytes(), one
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_text_to_image_agrees_with_the_cpu(precision: str, tmp_path: Path) -> None:
+    from amdiff.data.pipelines import read_components
+    from amdiff.diffusion.guidance import TextToImage
+
+    folder = tiny_pipeline(tmp_path / "pipeline")
+    components = read_components(folder)
+    drawn = [
+        TextToImage(folder, components, kind, choose_device(device))
+        .draw("abc", SampleNoise(0, range(2)), side=8, scale=3.0, steps=5)
+        .cpu()
+        for kind, device in (("float32", "cpu"), (precision, "cuda"))
+    ]
+    assert (drawn[0] - drawn[1]).abs().max() < {"float32": 1e-3, "bfloat16": 0.3, "float16": 0.05}[precision]
+
+
+def test_precisions_are_those_of_training_alone() -> None:
+    choose_device("cuda", "tfloat32")
+    assert torch.backends.cudnn.allow_tf32
+    choose_device("cuda")
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
