@@ -2,9 +2,7 @@
 # make test: install if needed, check style, types and layers, and run all tests.
 PYTHON ?= python3
 VENV ?= .venv
-# faiss-gpu and faiss-cpu exclude each other: an NVIDIA driver decides, or FLAVOUR=cpu
-FLAVOUR ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
-LOCK := locks/$(FLAVOUR).txt
+LOCK := locks/requirements.txt
 BIN := $(VENV)/bin
 export PATH := $(if $(filter /%,$(VENV)),,$(CURDIR)/)$(BIN):$(PATH)
 
@@ -14,11 +12,11 @@ run: install
 	snakemake --cores all
 	@echo; for page in results/*/report.html; do echo "report: $$PWD/$$page"; done
 
-install: $(VENV)/.amdiff-$(FLAVOUR)
+install: $(VENV)/.amdiff-installed
 	@$(BIN)/python -P -c "import amdiff, pathlib, sys; sys.exit(pathlib.Path(amdiff.__file__).parent.parent != pathlib.Path.cwd())" \
 	  2>/dev/null || $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 
-$(VENV)/.amdiff-$(FLAVOUR): $(LOCK)
+$(VENV)/.amdiff-installed: $(LOCK)
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'amdiff needs Python >= 3.11, this is ' + sys.version.split()[0] + '; set PYTHON=python3.x')"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --requirement $(LOCK)
@@ -43,13 +41,11 @@ docs: install
 schema: install
 	$(BIN)/python -m amdiff schema > workflow/config/schema.json
 
-# Resolve the locks anew: exact versions for every platform; torch is held where its wheels were tried.
+# Resolve the lock anew: exact versions for every platform; torch is held where its wheels were tried.
 lock: install
 	printf 'torch==2.14.1\ntorchvision==0.29.1\n' > locks/constraints.txt
-	for flavour in cpu gpu; do \
-	  uv pip compile --universal --python-version 3.11 --quiet --no-header --no-annotate \
-	    --extra $$flavour --extra dev --constraints locks/constraints.txt pyproject.toml -o locks/$$flavour.txt; \
-	done
+	uv pip compile --universal --python-version 3.11 --quiet --no-header --no-annotate \
+	  --extra dev --constraints locks/constraints.txt pyproject.toml -o $(LOCK)
 
 clean:
 	rm -rf scratch logs site .snakemake

@@ -9,6 +9,7 @@ the same way among the jobs of one allocation; with one device there, one job co
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import hashlib
 import os
@@ -60,6 +61,15 @@ def _driver() -> list[str] | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return [str(i) for i, _ in enumerate(line for line in listing.splitlines() if line.startswith("GPU "))]
+
+
+def has_driver() -> bool:
+    """Whether CUDA's driver is on this machine, which costs less to see than to import PyTorch."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _allocation(environment: Mapping[str, str]) -> str:

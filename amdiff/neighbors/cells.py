@@ -48,15 +48,15 @@ def _nearest_in_cell(
     for start in range(0, len(queries), rows):
         left = queries.rows(start, min(start + rows, len(queries)))
         here = slice(start, start + len(left))
-        cell[here] = nearest_candidates(left, centres, 1, gpu=False)[1][:, 0]
+        cell[here] = nearest_candidates(left, centres, 1)[1][:, 0]
         for first in range(0, len(database), rows):
             right = database.rows(first, min(first + rows, len(database)))
-            of_right = nearest_candidates(right, centres, 1, gpu=False)[1][:, 0]
+            of_right = nearest_candidates(right, centres, 1)[1][:, 0]
             for number in range(len(centres)):
                 q, b = np.flatnonzero(cell[here] == number), np.flatnonzero(of_right == number)
                 if not len(q) or not len(b):
                     continue
-                near = nearest_candidates(left[q], right[b], 1, gpu=False)[1][:, 0]
+                near = nearest_candidates(left[q], right[b], 1)[1][:, 0]
                 exact = pair_squares(left, right, q, b[near], rows)
                 squares[start + q] = np.minimum(squares[start + q], exact)
     distance = database.embedding.distance(squares)

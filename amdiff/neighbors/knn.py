@@ -54,13 +54,14 @@ def nearest_neighbors(
     k: int,
     *,
     memory_mb: float = 1024,
-    gpu: bool = False,
+    device: str = "cpu",
     callback: Callable[[int], None] = lambda done: None,
 ) -> NeighborTable:
     """The k nearest of ``database`` for each of ``queries``; without itself if both are the same object.
 
-    ``memory_mb`` bounds the blocks that are held, in MiB. ``gpu`` searches on a GPU. ``callback`` hears the number of
-    distinct queries done. Raises ``ValueError`` where the images differ in shape or in metric, or for k < 1.
+    ``memory_mb`` bounds the blocks that are held, in MiB. ``device`` 'cuda' searches on a GPU, where PyTorch's TF32
+    must be off, as by default. ``callback`` hears the number of distinct queries done. Raises ``ValueError`` where the
+    images differ in shape or in metric, or for k < 1.
     """
     for part in (queries, database):
         if not isinstance(part, Vectors):
@@ -76,7 +77,7 @@ def nearest_neighbors(
         return NeighborTable(np.full((len(left), k), -1, np.int64), np.full((len(left), k), np.inf))
     exclude_self = queries is database
     wanted = k + 1 if exclude_self else k
-    blocks = _Blocks(database, memory_mb, wanted + MARGIN, gpu)
+    blocks = _Blocks(database, memory_mb, wanted + MARGIN, device)
     index = np.full((len(left), k), -1, np.int64)
     distance = np.full((len(left), k), np.inf)
     for start in range(0, len(queries), blocks.rows):
@@ -127,8 +128,8 @@ def _expand(
 class _Blocks:
     """The distinct images of a database as vectors, block after block."""
 
-    def __init__(self, database: Vectors, memory_mb: float, candidates: int, gpu: bool) -> None:
-        self.database, self.candidates, self.gpu = database, candidates, gpu
+    def __init__(self, database: Vectors, memory_mb: float, candidates: int, device: str) -> None:
+        self.database, self.candidates, self.device = database, candidates, device
         # two blocks of vectors in float32, once more while they are made and centred, and the candidates
         self.rows = int(np.clip(memory_mb * 2**20 / (database.dimension * 4 * 6 + candidates * 96), 1, 65_536))
         self.pairs = max(1, int(memory_mb * 2**20 / (database.dimension * 20 * 8)))
@@ -158,12 +159,12 @@ class _Blocks:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Candidate rows of one block and their exact squared distances, (q, c), that hold the nearest.
 
-        Only what may lie within ``bound``, (q,), is of interest: the last one wanted of the blocks before. What FAISS
-        left out is at least as far as the last candidate it gave, up to its rounding. Where the last one wanted is
-        not nearer than that, as among many near copies of one image, all that may be as near is measured.
+        Only what may lie within ``bound``, (q,), is of interest: the last one wanted of the blocks before. What the
+        search left out is at least as far as the last candidate it gave, up to its rounding. Where the last one wanted
+        is not nearer than that, as among many near copies of one image, all that may be as near is measured.
         """
         shifted = block - self.centre
-        approximate, rows = nearest_candidates(centred, shifted, self.candidates, gpu=self.gpu)
+        approximate, rows = nearest_candidates(centred, shifted, self.candidates, device=self.device)
         largest = np.einsum("bd,bd->b", shifted, shifted).max() + np.einsum("qd,qd->q", centred, centred)
         slack = float32_slack(block.shape[1]) * largest
         exact = np.full(rows.shape, np.inf)

@@ -16,13 +16,13 @@ from .vectors import Vectors
 
 
 def radius_pairs(
-    vectors: Vectors, radius: float, *, memory_mb: float = 1024, gpu: bool = False
+    vectors: Vectors, radius: float, *, memory_mb: float = 1024, device: str = "cpu"
 ) -> Iterator[tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"]]]:
     """Blocks of pairs (i, j) of image numbers with ``distance(i, j) <= radius``.
 
     Byte-equal images come as a star around the first of them, and stand for each other: pairs
     between groups are those of their first images. The connected components are those of the
-    whole graph. ``memory_mb`` bounds the blocks that are held, in MiB; ``gpu`` searches on a GPU.
+    whole graph. ``memory_mb`` bounds the blocks that are held, in MiB; ``device`` 'cuda' searches on a GPU.
     """
     images, embedding = vectors.images, vectors.embedding
     yield images.first[images.group], np.arange(len(images))
@@ -35,7 +35,7 @@ def radius_pairs(
         centre = left.mean(axis=0, dtype=np.float64).astype(np.float32)
         for second in range(first, count, rows):
             right = vectors.rows(second, min(second + rows, count))
-            i, j = near_pairs(left - centre, right - centre, squares, gpu=gpu)
+            i, j = near_pairs(left - centre, right - centre, squares, device=device)
             for start in range(0, len(i), rows):
                 p, q = i[start : start + rows], j[start : start + rows]
                 near = embedding.distance(pair_squares(left, right, p, q, rows)) <= radius

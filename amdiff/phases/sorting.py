@@ -46,16 +46,16 @@ def sort_at(
     *,
     confidence: float = 0.95,
     memory_mb: float = 1024,
-    gpu: bool = False,
+    device: str = "cpu",
 ) -> Phases:
     """Sort samples by their neighbours in S and in S' (eq. 9-11), and find their attractors.
 
-    ``memory_mb`` bounds the blocks of the search for attractors, in MiB; ``gpu`` searches on a GPU. Raises
+    ``memory_mb`` bounds the blocks of the search for attractors, in MiB; ``device`` 'cuda' searches on a GPU. Raises
     ``ValueError`` for fewer than two samples or neighbours, or thresholds that are not positive.
     """
     classes = classify(to_train.nearest, to_samples.nearest, delta_m, delta_s)
     shares = fractions(classes, to_samples.index, to_samples.distance, delta_s, confidence)
-    component = components(len(classes), radius_pairs(samples, delta_s, memory_mb=memory_mb, gpu=gpu))
+    component = components(len(classes), radius_pairs(samples, delta_s, memory_mb=memory_mb, device=device))
     return Phases(classes, shares, component, describe(component, classes, to_train.nearest, to_samples.nearest))
 
 

@@ -25,7 +25,7 @@ from amdiff.config import Config, RuntimeSpec
 from amdiff.store import Store
 
 _RSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
-_LIBRARIES = ("numpy", "torch", "faiss-cpu", "faiss-gpu-cu12", "h5py", "diffusers", "scikit-learn", "scipy")
+_LIBRARIES = ("numpy", "torch", "faiss-cpu", "h5py", "diffusers", "scikit-learn", "scipy")
 
 
 def say(text: str) -> None:

@@ -26,7 +26,7 @@ from amdiff.phases.tables import measure
 from .context import Context, say, threads
 from .files import NEIGHBORS, SAMPLES, dataset_counts, dataset_images, read_h5, sample_images, write_h5
 from .measured import SUMMARY, TABLE, read_table, read_thresholds
-from .metrics import as_vectors, load_metric, use_gpu
+from .metrics import as_vectors, load_metric, search_device
 from .parquet import write_parquet
 
 
@@ -56,7 +56,7 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
         as_vectors(context, artifact, embedding, role, DistinctSet.of(part)) for role, part in sources.items()
     )
 
-    progress = context.progress(artifact, 2 * len(synthetic), "queries")
+    progress, device = context.progress(artifact, 2 * len(synthetic), "queries"), search_device(context)
 
     def search(queries: Vectors, database: Vectors, k: int) -> NeighborTable:
         def report(done: int) -> None:
@@ -64,7 +64,7 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
                 progress.update(done + (len(synthetic) if database is synthetic else 0))
 
         memory = context.runtime.neighbor_memory_mb
-        return nearest_neighbors(queries, database, k, memory_mb=memory, gpu=use_gpu(context), callback=report)
+        return nearest_neighbors(queries, database, k, memory_mb=memory, device=device, callback=report)
 
     itself = np.searchsorted(train_rows, heldout_rows) if stand_in else None
     tables = measure(synthetic, real, heldout, halves, spec.k, itself=itself, search=search)
@@ -95,8 +95,10 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
     images = DistinctSet.of(sample_images(context.store, artifact.parents["samples"]))
     embedding = load_metric(context, artifact, artifact.params["metric"])
     vectors = as_vectors(context, artifact, embedding, "samples", images)
-    memory, gpu = context.runtime.neighbor_memory_mb, use_gpu(context)
-    phases = sort_at(vectors, to_train, to_samples, delta_m, delta_s, confidence=confidence, memory_mb=memory, gpu=gpu)
+    memory, device = context.runtime.neighbor_memory_mb, search_device(context)
+    phases = sort_at(
+        vectors, to_train, to_samples, delta_m, delta_s, confidence=confidence, memory_mb=memory, device=device
+    )
     classes, shares, labels, found = phases.classes, phases.fractions, phases.component, phases.attractors
     (train_rows,) = read_h5(path, "train_rows")
     keys = np.concatenate([read_h5(context.store.file(a, SAMPLES), "seed")[0] for a in artifact.parents["samples"]])

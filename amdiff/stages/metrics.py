@@ -11,6 +11,7 @@ from amdiff.config import BACKBONES
 from amdiff.data.backbones import backbone_digest, metric_weights
 from amdiff.data.images import DataError
 from amdiff.files import write_bytes
+from amdiff.leases import has_driver
 from amdiff.neighbors.embeddings import EMBEDDINGS, Embedding
 from amdiff.neighbors.sets import DistinctSet
 from amdiff.neighbors.vectors import Vectors
@@ -74,8 +75,8 @@ def as_vectors(context: Context, artifact: Artifact, embedding: Embedding, role:
         return Vectors(images, embedding)
 
 
-def use_gpu(context: Context) -> bool:
-    """Whether a search runs on a GPU: one is there, FAISS can use it, and the configuration does not forbid it."""
-    from amdiff.neighbors.blocks import gpu_count
-
-    return context.runtime.device in ("auto", "cuda") and gpu_count() > 0
+def search_device(context: Context) -> str:
+    """Where a search runs: 'cuda' where there is a GPU and the configuration does not forbid it, else 'cpu'."""
+    if context.runtime.device not in ("auto", "cuda") or not has_driver():
+        return "cpu"  # and PyTorch is not imported
+    return "cuda" if choose_device(context.runtime.device).type == "cuda" else "cpu"

@@ -23,7 +23,7 @@ from amdiff.phases.peers import authentic, data_copying, nearest_ratio
 from .context import Context, say, threads
 from .files import NEIGHBORS, dataset_images, read_h5, sample_images
 from .measured import TABLE, class_numbers, read_distances, read_table
-from .metrics import as_vectors, load_metric, use_gpu
+from .metrics import as_vectors, load_metric, search_device
 from .parquet import read_parquet, write_parquet
 
 SUMMARY, SAMPLES = FILES["peers"]
@@ -80,7 +80,7 @@ def _within_train(context: Context, train: Vectors, wanted: np.ndarray) -> np.nd
     rows = np.unique(wanted)
     chosen = Vectors(DistinctSet.of(Selection(train.images.source, rows)), train.embedding)
     memory = context.runtime.neighbor_memory_mb
-    found = nearest_neighbors(chosen, train, 2, memory_mb=memory, gpu=use_gpu(context))
+    found = nearest_neighbors(chosen, train, 2, memory_mb=memory, device=search_device(context))
     out = np.full(len(train.images), np.nan)
     out[rows] = found.without(rows).nearest
     return out

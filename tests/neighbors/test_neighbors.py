@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -12,6 +13,9 @@ from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
 from amdiff.neighbors.radius import radius_pairs
 from amdiff.neighbors.sets import ArraySource, DistinctSet
 from amdiff.neighbors.vectors import Vectors
+
+by_each = pytest.mark.parametrize("device", ["cpu", "cpu:0", *["cuda"] * torch.cuda.is_available()])
+"""FAISS, and PyTorch's search that a GPU does, on the CPU too."""
 
 SQUARED = Embedding(PIXELS.vectors, PIXELS.dimension, (2 / 255) ** 2, True, "a squared distance, as LPIPS is one")
 
@@ -43,17 +47,25 @@ def brute_force(x: np.ndarray, y: np.ndarray, k: int, exclude_self: bool) -> tup
     return order, np.sqrt(np.take_along_axis(squares, order, axis=1)) * (2 / 255)
 
 
-@pytest.mark.parametrize("memory", [1024, 0.05])
-@pytest.mark.parametrize("k", [1, 5])
-def test_neighbors_are_those_of_brute_force(rng: np.random.Generator, memory: float, k: int) -> None:
+@pytest.fixture(autouse=True)
+def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a block takes several."""
+    monkeypatch.setattr("amdiff.neighbors.blocks.TILE", 1000)
+
+
+@by_each
+@pytest.mark.parametrize(("k", "memory"), [(1, 1024), (1, 0.05), (5, 1024), (5, 0.05), (200, 1024)])
+def test_neighbors_are_those_of_brute_force(rng: np.random.Generator, memory: float, k: int, device: str) -> None:
     samples, train = planted(rng, 300), planted(rng, 150)
     train[17] = samples[200]
     synthetic, real = vectors(samples, block=7), vectors(train)
     for database, images in ((real, train), (synthetic, samples)):
-        found = nearest_neighbors(synthetic, database, k, memory_mb=memory)
+        found = nearest_neighbors(synthetic, database, k, memory_mb=memory, device=device)
         index, distance = brute_force(samples, images, k, database is synthetic)
-        assert np.array_equal(found.index, index)
-        assert np.allclose(found.distance, distance, rtol=1e-14, atol=0)
+        there = index.shape[1]
+        assert np.array_equal(found.index[:, :there], index)
+        assert np.allclose(found.distance[:, :there], distance, rtol=1e-14, atol=0)
+        assert (found.index[:, there:] == -1).all()
 
 
 def test_itself_is_excluded_by_number_with_exact_duplicates_present(rng: np.random.Generator) -> None:
@@ -88,21 +100,23 @@ def test_byte_equal_images_have_distance_zero_whatever_the_embedding(rng: np.ran
     assert (found.distance[:, 1] > 0).all()
 
 
-def test_near_duplicates_are_told_apart_where_float32_norms_cannot() -> None:
+@by_each
+def test_near_duplicates_are_told_apart_where_float32_norms_cannot(device: str) -> None:
     """Bright images that differ by one level in one pixel: the expanded norm loses this, float64 does not."""
     images = np.full((40, 1, 32, 32), 255, np.uint8)
     for i in range(40):
         images[i, 0, i % 32, i % 7] = 254 - i % 3
     s = vectors(images)
-    found = nearest_neighbors(s, s, 5)
+    found = nearest_neighbors(s, s, 5, device=device)
     _, distance = brute_force(images, images, 5, True)
     assert np.allclose(found.distance, distance, rtol=1e-12)
     assert not np.isnan(found.distance).any()
     assert (found.distance > 0).all()
 
 
+@by_each
 @pytest.mark.parametrize("memory", [1024, 0.5])
-def test_many_near_copies_of_a_few_images(rng: np.random.Generator, memory: float) -> None:
+def test_many_near_copies_of_a_few_images(rng: np.random.Generator, memory: float, device: str) -> None:
     """More images within float32 rounding of each other than there are candidates: found all the same."""
     memories = rng.integers(0, 2, (4, 3, 16, 16), dtype=np.uint8) * 255
     images = np.repeat(memories, 60, axis=0)
@@ -111,7 +125,7 @@ def test_many_near_copies_of_a_few_images(rng: np.random.Generator, memory: floa
         pixels = rng.choice(flat.size, 8, replace=False)
         flat[pixels] = np.abs(flat[pixels].astype(int) - 1)
     s = vectors(images)
-    found = nearest_neighbors(s, s, 5, memory_mb=memory)
+    found = nearest_neighbors(s, s, 5, memory_mb=memory, device=device)
     index, distance = brute_force(images, images, 5, True)
     assert np.allclose(found.distance, distance, rtol=1e-12)
     assert np.array_equal(found.index, index)
@@ -140,11 +154,12 @@ def test_shapes_must_agree(rng: np.random.Generator) -> None:
         nearest_neighbors(a, b, 1)
 
 
+@by_each
 @pytest.mark.parametrize("memory", [1024, 0.05])
 @pytest.mark.parametrize("embedding", [PIXELS, SQUARED], ids=["root", "squared"])
 @pytest.mark.parametrize("quantile", [0.01, 0.03, 0.04])
 def test_the_radius_graph_has_the_components_of_brute_force(
-    rng: np.random.Generator, memory: float, embedding: Embedding, quantile: float
+    rng: np.random.Generator, memory: float, embedding: Embedding, quantile: float, device: str
 ) -> None:
     images = planted(rng, 250)
     _, distance = brute_force(images, images, 249, True)
@@ -153,7 +168,8 @@ def test_the_radius_graph_has_the_components_of_brute_force(
     flat = images.reshape(250, -1).astype(np.int64)
     squares = ((flat[:, None] - flat[None]) ** 2).sum(2)
     _, expected = connected_components(embedding.distance(squares.astype(float)) <= radius)
-    i, j = map(np.concatenate, zip(*radius_pairs(vectors(images, embedding), radius, memory_mb=memory), strict=True))
+    pairs = radius_pairs(vectors(images, embedding), radius, memory_mb=memory, device=device)
+    i, j = map(np.concatenate, zip(*pairs, strict=True))
     assert (embedding.distance(squares[i, j].astype(float)) <= radius).all()
     _, found = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(250, 250)))
     assert np.array_equal(expected, found)
