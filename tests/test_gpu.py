@@ -14,6 +14,7 @@ import torch
 
 from amdiff.artifacts import FILES, SPEC
 from amdiff.config import DiffusionSpec, MlpDenoiser, SamplingSpec, TrainingSpec, UnetDenoiser
+from amdiff.data.backbones import metric_weights
 from amdiff.diffusion.corruption import corruption
 from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.randomness import SampleNoise
@@ -24,7 +25,7 @@ from amdiff.leases import devices
 from amdiff.neighbors.embeddings import EMBEDDINGS
 from amdiff.plan import Plan
 from amdiff.stages.loading import choose_device
-from tests.backbones import random_features
+from tests.backbones import save_backbone
 from tests.conftest import SMALL, TOY, run_project
 from tests.pipelines import tiny_pipeline
 
@@ -94,9 +95,8 @@ def test_samples_agree_with_the_cpu(name: str) -> None:
 
 
 @pytest.mark.parametrize("metric", ["lpips-alex", "lpips-vgg"])
-def test_perceptual_vectors_agree_with_the_cpu(metric: str, rng: np.random.Generator) -> None:
-    heads = {"lpips-alex": (64, 192, 384, 256, 256), "lpips-vgg": (64, 128, 256, 512, 512)}[metric]
-    tensors = random_features(metric) | {f"heads.{i}": torch.rand(n) for i, n in enumerate(heads)}
+def test_perceptual_vectors_agree_with_the_cpu(metric: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    tensors = metric_weights(metric, save_backbone(tmp_path / "backbone.pth", metric))
     images = rng.integers(0, 256, (20, 3, 32, 32), dtype=np.uint8)
     found = [EMBEDDINGS[metric](tensors, choose_device(name)).vectors(images) for name in ("cpu", "cuda")]
     assert np.abs(found[0] - found[1]).max() < 1e-4 * np.abs(found[0]).max()

@@ -56,7 +56,8 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
         as_vectors(context, artifact, embedding, role, DistinctSet.of(part)) for role, part in sources.items()
     )
 
-    progress, device = context.progress(artifact, 2 * len(synthetic), "queries"), search_device(context)
+    device = search_device(context)
+    progress = context.progress(artifact, 2 * len(synthetic), "queries")
 
     def search(queries: Vectors, database: Vectors, k: int) -> NeighborTable:
         def report(done: int) -> None:

@@ -14,28 +14,11 @@ from amdiff.config import parse_config
 from amdiff.stages.context import Context
 from amdiff.stages.metrics import search_device
 from amdiff.store import Store
-from tests.conftest import run_project
-
-EXACT: dict[str, Any] = {
-    "datasets": {"digits": {"kind": "digits"}},
-    "experiments": {
-        "exact": {
-            "dataset": "digits",
-            "sizes": [16],
-            "denoiser": {"kind": "exact"},
-            "sampling": {"steps": 20, "minimum": 64},
-            "neighbors": {"heldout_limit": 100},
-            "thresholds": {"method": "fixed", "delta_m": 0.5, "delta_s": 1.0},
-            "peers": {},
-            **dict.fromkeys(("basin", "curvature", "energy")),
-        }
-    },
-    "runtime": {"device": "cpu"},
-}
+from tests.conftest import SMALL, run_project
 
 
 def where(root: Path, device: str) -> str:
-    return search_device(Context(Store(root), parse_config({**EXACT, "runtime": {"device": device}})))
+    return search_device(Context(Store(root), parse_config({**SMALL, "runtime": {"device": device}})))
 
 
 @pytest.mark.parametrize(
@@ -63,12 +46,15 @@ def test_without_a_driver_pytorch_is_not_imported(tmp_path: Path, monkeypatch: p
     assert where(tmp_path, "auto") == "cpu"
 
 
-def test_files_are_the_same_by_either_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_the_same_by_either_search(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """PyTorch's search on the CPU in place of a GPU."""
-    first = run_project(EXACT, tmp_path / "faiss")
+    small["experiments"]["tiny"] |= {"peers": {}, **dict.fromkeys(("basin", "curvature", "energy"))}
+    first = run_project(small, tmp_path / "faiss")
     for module in ("measures", "peers"):
         monkeypatch.setattr(f"amdiff.stages.{module}.search_device", lambda context: "cpu:0")
-    second = run_project(EXACT, tmp_path / "torch")
+    second = run_project(small, tmp_path / "torch")
     assert first.by_folder.keys() == second.by_folder.keys()
     compared = 0
     for artifact in first.by_folder.values():
