@@ -1,10 +1,10 @@
 """Nearest neighbours side by side: the same neighbours, one thread, one run.
 
-    python benchmarks/neighbors.py [--queries 1000] [--database 4000]
+    python benchmarks/neighbors.py [--queries 1000] [--database 4000] [--device cuda]
 
 LPIPS (AlexNet, a seeded random network: its arithmetic does not depend on the weights) by embedding, by LPIPS's own
 arithmetic over all pairs of stored activations, and by the ``lpips`` module; both are timed on some of the queries.
-L2 of FASHION-MNIST's size by amdiff, scikit-learn's brute force and torch.cdist.
+L2 of FASHION-MNIST's size by amdiff, scikit-learn's brute force and torch.cdist. On a GPU all but scikit-learn use it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
 from amdiff.neighbors.sets import ArraySource, DistinctSet
 from amdiff.neighbors.vectors import Vectors
 from amdiff.stages.files import VectorFile
+from amdiff.stages.loading import choose_device
 from tests.backbones import save_backbone
 
 K = 5
@@ -67,7 +68,7 @@ def search(queries: np.ndarray, database: np.ndarray, embedding: Embedding, fold
         store = VectorFile(folder / name, embedding.dimension(images.shape[1:])) if embedding.costly else None
         return Vectors(DistinctSet.of(ArraySource(images)), embedding, store)
 
-    return nearest_neighbors(vectors(queries, "queries"), vectors(database, "database"), K)
+    return nearest_neighbors(vectors(queries, "queries"), vectors(database, "database"), K, device=DEVICE.type)
 
 
 def line(name: str, seconds: float, pairs: int, base: float | None = None) -> float:
@@ -79,14 +80,15 @@ def line(name: str, seconds: float, pairs: int, base: float | None = None) -> fl
 
 def compare_lpips(queries: np.ndarray, database: np.ndarray, folder: Path) -> None:
     weights = metric_weights("lpips-alex", save_backbone(folder / "alex.pth", "lpips-alex"))
-    embedding = EMBEDDINGS["lpips-alex"](weights, "cpu")
+    embedding = EMBEDDINGS["lpips-alex"](weights, DEVICE)
     module = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
     state = module.state_dict()
     for name in state:
         if name.startswith("net."):
             state[name] = weights["features." + name.split(".", 2)[2]]
     module.load_state_dict(state)
-    x, y = (torch.from_numpy(images).float() / 127.5 - 1 for images in (queries, database))
+    module.to(DEVICE)
+    x, y = (torch.from_numpy(images).to(DEVICE).float() / 127.5 - 1 for images in (queries, database))
 
     @torch.inference_mode()
     def features(images: torch.Tensor) -> list[torch.Tensor]:
@@ -101,19 +103,19 @@ def compare_lpips(queries: np.ndarray, database: np.ndarray, folder: Path) -> No
         left = features(x[:few])
         rows = []
         for i in range(few):
-            total = torch.zeros(len(y))
+            total = torch.zeros(len(y), device=DEVICE)
             for head, a, b in zip(module.lins, left, right, strict=True):
                 difference = lpips.normalize_tensor(b) - lpips.normalize_tensor(a[i : i + 1])
                 total += head(difference**2).mean(dim=(1, 2, 3))
             rows.append(total)
-        return torch.stack(rows)
+        return torch.stack(rows).cpu()
 
     @torch.inference_mode()
     def by_module(few: int) -> torch.Tensor:
         return torch.stack([
             torch.cat([module(x[i : i + 1].expand(len(part), -1, -1, -1), part).flatten() for part in y.split(250)])
             for i in range(few)
-        ])  # fmt: skip
+        ]).cpu()  # fmt: skip
 
     def table(queries: np.ndarray) -> NeighborTable:
         return search(queries, database, embedding, folder)
@@ -143,14 +145,13 @@ def compare_l2(queries: np.ndarray, database: np.ndarray, folder: Path) -> None:
         return NearestNeighbors(n_neighbors=K, algorithm="brute").fit(flat[1]).kneighbors(flat[0])[0]
 
     def cdist() -> np.ndarray:
-        parts = torch.from_numpy(flat[0]).split(1000)
-        return torch.cat(
-            [torch.cdist(p, torch.from_numpy(flat[1])).topk(K, largest=False).values for p in parts]
-        ).numpy()
+        parts, there = torch.from_numpy(flat[0]).to(DEVICE).split(1000), torch.from_numpy(flat[1]).to(DEVICE)
+        return torch.cat([torch.cdist(part, there).topk(K, largest=False).values for part in parts]).cpu().numpy()
 
     def amdiff() -> NeighborTable:
         return search(queries, database, PIXELS, folder)
 
+    cdist()  # libraries are loaded
     (seconds, found), *rest = timed([amdiff, sklearn, cdist])
     assert isinstance(found, NeighborTable)
     print(f"L2, {len(queries):,} x {len(database):,} images of {queries.shape[1:]}")
@@ -163,7 +164,9 @@ def compare_l2(queries: np.ndarray, database: np.ndarray, folder: Path) -> None:
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--queries", type=int, default=1000)
 parser.add_argument("--database", type=int, default=4000)
+parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
 args = parser.parse_args()
+DEVICE = choose_device(args.device)
 torch.set_num_threads(1)
 faiss.omp_set_num_threads(1)
 with tempfile.TemporaryDirectory() as temporary:
