@@ -1,6 +1,6 @@
 """kill -9 of a whole run, again and again, at random moments; then the run to its end, and the same bytes.
 
-    python -m tests.faults.killing --kills 50
+    python -m tests.faults.killing --kills 50 --mean 20
 
 runs config.yaml in two folders of its own, one undisturbed and one that is killed, and compares the SHA-256 of all
 that was made. Training states are saved every few seconds here, for runs live shorter than the minute that is usual.
@@ -77,7 +77,7 @@ def unfinished(project: Project) -> list[str]:
 def main() -> int:
     """The long form, by hand."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--kills", type=int, default=50, help="at most; a run that ends before is the last")
     parser.add_argument("--mean", type=float, default=25.0, help="mean life of a run, in seconds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--configfile", type=Path, default=REPO / "config.yaml")
