@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from amdiff.config import (
     LEAST_HELDOUT,
+    AnyExperiment,
     BorrowedThresholds,
     Config,
     ConfigError,
@@ -113,11 +114,11 @@ def _check_models(name: str, experiment: ExperimentSpec, denoiser: PretrainedDen
     for size in experiment.first_sizes:
         path = model_path(denoiser, size)
         try:
-            problem = misfit(find_model(path), shape, experiment.diffusion)
+            problem = misfit(find_model(path, denoiser.weights), shape, experiment.diffusion, denoiser.prediction)
         except DataError:
             continue  # gone, and what was read from it before is used: ``find_sources`` says so
         if problem:
-            raise ConfigError(f"experiments.{name}.denoiser: {path} {problem}")
+            raise ConfigError(f"experiments.{name}.denoiser: {path}{'' if problem.startswith(':') else ' '}{problem}")
 
 
 def _check_prompts(name: str, prompts: PromptsSpec) -> None:
@@ -153,9 +154,27 @@ def _heldout_needs(experiment: ExperimentSpec, dataset: DatasetSpec) -> Iterator
 def remarks(config: Config, extents: Mapping[str, Extent]) -> Iterator[str]:
     """What is allowed and rarely wise, for people."""
     for name, experiment in config.experiments.items():
+        yield from _of_training(name, experiment)
         denoiser, dimensions = experiment.denoiser, math.prod(extents[experiment.dataset][2])
         if isinstance(denoiser, MlpDenoiser) and denoiser.width < dimensions:
             yield (
                 f"experiments.{name}.denoiser: an MLP narrower than its images cannot predict their noise; "
                 f"its width is {denoiser.width}, the images have {dimensions} values"
             )
+
+
+REMAINING = 0.01
+"""Weight of the untrained network in the average, from which it is said."""
+
+
+def _of_training(name: str, experiment: AnyExperiment) -> Iterator[str]:
+    """An average of the weights that is longer than the training still holds the network as it was at first."""
+    training = experiment.training
+    if not experiment.trained or training.ema_warmup:
+        return
+    shortest = min(training.iterations, *training.iterations_by_size.values(), training.iterations)
+    if (remaining := training.ema_decay**shortest) > REMAINING:
+        yield (
+            f"experiments.{name}.training: {remaining:.0%} of the averaged weights are still those of the untrained "
+            f"network after {shortest:,} steps at ema_decay {training.ema_decay:g}; set 'ema_warmup: true'"
+        )

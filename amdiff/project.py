@@ -20,7 +20,7 @@ import h5py
 from amdiff.artifacts import FILES, canonical_json, short_digest
 from amdiff.checks import Extent, check, remarks
 from amdiff.config import CircleDataset, Config, ConfigError, parse_config, read_config
-from amdiff.data.datasets import peek
+from amdiff.data.datasets import peek, source_notes
 from amdiff.data.images import DataError
 from amdiff.files import ArtifactError, read_json, write_bytes
 from amdiff.plan import Plan, build_plan, dataset_artifact
@@ -44,6 +44,8 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
     used = dict.fromkeys(name for e in config.experiments.values() for name in e.datasets)
     config = config.model_copy(update={"sources": find_sources(config, root, notes)})
     extents = {name: _extent(config, name, root) for name in used}
+    for name in used:
+        notes += [f"datasets.{name}: {note}" for note in source_notes(config.datasets[name])]
     check(config, extents)
     return replace(settle(config, root), notes=(*notes, *remarks(config, extents)))
 

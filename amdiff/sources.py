@@ -24,8 +24,8 @@ from amdiff.config import (
     PretrainedDenoiser,
 )
 from amdiff.data.backbones import backbone_digest
+from amdiff.data.digests import digest_files, source_digest
 from amdiff.data.images import DataError
-from amdiff.data.own import digest_files, source_digest
 from amdiff.data.pipelines import pipeline_digest, pipeline_path
 from amdiff.data.pretrained import find_model, model_digest, model_path
 from amdiff.files import ArtifactError, read_json, write_json
@@ -147,7 +147,7 @@ def _recorded_backbones(metric: str, path: Path, root: Path) -> dict[str, bool]:
 
 
 def _model_digest(denoiser: PretrainedDenoiser, size: int, known: dict[str, str]) -> str:
-    return model_digest(find_model(model_path(denoiser, size)), known)
+    return model_digest(find_model(model_path(denoiser, size), denoiser.weights), known)
 
 
 def _recorded_models(dataset: str, denoiser: PretrainedDenoiser, size: int, root: Path) -> dict[str, bool]:

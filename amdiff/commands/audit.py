@@ -9,65 +9,109 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
-import pyarrow as pa
-import pyarrow.csv as pa_csv
 
-from amdiff.artifacts import FILES
 from amdiff.config import ConfigError, parse_config
-from amdiff.files import atomic_file, read_json, write_json
-from amdiff.phases.classes import CLASSES, MEMORIZED
-from amdiff.plan import ExperimentPlan, Plan
-from amdiff.project import prepare
+from amdiff.files import atomic_file, write_json
+from amdiff.plan import Plan
+from amdiff.project import image_shape, prepare
 from amdiff.stages import make
-from amdiff.stages.files import IMAGES, image_names
-from amdiff.stages.measured import SUMMARY, TABLE, THRESHOLDS, class_numbers
-from amdiff.stages.parquet import read_parquet, write_parquet
+from amdiff.stages.context import Context
+from amdiff.stages.files import IMAGES
+from amdiff.stages.parquet import write_parquet
 from amdiff.store import Store
 
 from . import show
 from .audit_configuration import NAME, Audit, configuration
+from .audit_results import CLASSES, Found, find, write_csv
+from .audit_verdict import verdict
+
+PERCEPTUAL = "stlpips-alex"
+"""The metric beside pixels unless metrics are named: it needs no download."""
+FEATURES_GIB = 16.0
+"""Room on the disk that its features may take without being asked for."""
+_BYTES_A_PIXEL = 32
+"""Of its features: AlexNet makes about eight numbers of a pixel."""
 
 
 def audit(asked: Audit) -> int:
-    """Run an audit, write its results to ``asked.out``, and return the exit status: 1 for too many copies.
+    """Run an audit, write its results to ``asked.out``, and return the exit status.
 
-    Raises ``ConfigError`` where the arguments cannot be used.
+    0 where surely few enough samples are copies, 1 where surely too many are, 3 where the samples do not decide; 0 too
+    without ``fail_above``. Raises ``ConfigError`` where the arguments cannot be used.
     """
     if asked.fail_above is not None and not 0 <= asked.fail_above <= 1:
         raise ConfigError(f"--fail-above: got {asked.fail_above:g}, expected a share from 0 to 1")
     os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))  # an audit is one job at a time
     _check_places(asked)
-    root = asked.out / "work"
-    config = configuration(asked)
-    summary = _run(asked, config, root)
+    found, notes = _run(asked, asked.out / "work")
+    summary = found.summary(notes)
+    outcome = verdict(summary, asked.fail_above)
+    summary["verdict"] = None if outcome is None else outcome.as_json()
+    _write(asked, found, summary)
     for name in CLASSES:
-        share = summary[name]
-        show(f"{name}: {share['fraction']:.4f} [{share['low']:.4f}, {share['high']:.4f}]")
+        show(f"{name}: {_share(summary[name])}")
+    if len(found.metrics) > 1:
+        show(f"suspected, memorized by any of {', '.join(found.metrics)}: {_share(summary['suspected'])}")
+    for note in summary["notes"]:
+        show(f"note: {note}")
     page = asked.out / "report.html"
     show(f"{page}: {summary['n_synthetic']:,} samples against {summary['n_train']:,} training images")
-    if asked.fail_above is not None and summary["memorized"]["fraction"] > asked.fail_above:
-        show(f"the share of memorized samples is above {asked.fail_above:g}")
-        return 1
-    return 0
+    if outcome is None:
+        return 0
+    show(f"verdict: {outcome.text}")
+    return outcome.status
 
 
-def _run(asked: Audit, config: dict[str, Any], root: Path) -> dict[str, Any]:
-    """Make all artifacts, and write what people look at."""
+def _share(share: dict[str, float]) -> str:
+    return f"{share['fraction']:.4f} [{share['low']:.4f}, {share['high']:.4f}]"
+
+
+def _run(asked: Audit, root: Path) -> tuple[Found, list[str]]:
+    """Make all artifacts; what was found, and what a user must know of how the arguments were taken."""
+    config, notes = configuration(asked)
     # how many images there are without byte-equal ones is known once they are read
     first = prepare(parse_config({**config, "experiments": _experiments(config, [1])}), root)
     dataset = first.experiment(NAME).dataset
     make(dataset, first.config, root)
     with h5py.File(root / dataset.folder / IMAGES, "r") as file:
-        count = int((file["split"][:] == 0).sum())
+        images, count = len(file["split"]), int((file["split"][:] == 0).sum())
+    if not asked.metrics:
+        metrics, note = _default_metrics(first, images, root)
+        config, _ = configuration(replace(asked, metrics=metrics))
+        notes += note
     plan = prepare(parse_config({**config, "experiments": _experiments(config, [count])}), root)
     for artifact in plan.by_folder.values():
         make(artifact, plan.config, root)
-    return _write(asked, plan, root)
+    found = find(Context(Store(root), plan.config), plan.experiment(NAME))
+    # what a look at the names told is told by those who read the files as well
+    twice = {note for note in plan.notes for said in found.reservations if note.partition(": ")[2] in said}
+    return found, [*notes, *(note for note in plan.notes if note not in twice)]
+
+
+def _default_metrics(plan: Plan, images: int, root: Path) -> tuple[tuple[str, ...], list[str]]:
+    """Pixels and a perceptual metric, unless the features of that one would fill the disk; and what was left out."""
+    experiment = plan.experiment(NAME)
+    _, height, width = image_shape(plan, "train", root)
+    samples = experiment.spec.datasets[1:]
+    if samples:
+        make(experiment.models[0].shards[0].parents["given"][0], plan.config, root)
+        with h5py.File(root / experiment.models[0].shards[0].parents["given"][0].folder / IMAGES, "r") as file:
+            images += len(file["split"])
+    else:
+        images += experiment.models[0].samples
+    needed = _BYTES_A_PIXEL * height * width * images / 2**30
+    if needed <= FEATURES_GIB:
+        return ("pixels", PERCEPTUAL), []
+    note = (
+        f"compared by pixels alone: the features of {PERCEPTUAL} would take about {needed:,.0f} GiB on the disk; ask "
+        f"for it by --metric pixels --metric {PERCEPTUAL}, or compare smaller images by --resize"
+    )
+    return ("pixels",), [note]
 
 
 def _experiments(config: dict[str, Any], sizes: list[int]) -> dict[str, Any]:
@@ -76,66 +120,25 @@ def _experiments(config: dict[str, Any], sizes: list[int]) -> dict[str, Any]:
 
 def _check_places(asked: Audit) -> None:
     """Sets of images are different ones, and results lie in none of them. Raises ``ConfigError``."""
-    sides = {"--train": asked.train, "--synthetic": asked.synthetic, "--heldout": asked.heldout, "--out": asked.out}
-    places = {option: path.resolve() for option, path in sides.items() if path is not None}
+    sides = {option: (side.path, side.key) for option, side in asked.sides.items()} | {"--out": (asked.out, None)}
+    places = {option: path.resolve() for option, (path, _) in sides.items()}
     for (a, first), (b, second) in itertools.combinations(places.items(), 2):
         inside = first.is_dir() and first in second.parents and (second.is_dir() or b == "--out")
         around = second.is_dir() and second in first.parents and first.is_dir() and b != "--out"
-        if first == second or inside or around:
+        same = first == second and not (first.is_file() and sides[a][1] != sides[b][1])  # two arrays of one file
+        if same or inside or around:
             raise ConfigError(
-                f"{a} {sides[a]} and {b} {sides[b]} overlap; folders are read with their subfolders, so give folders "
-                "that lie beside each other"
+                f"{a} {sides[a][0]} and {b} {sides[b][0]} overlap; folders are read with their subfolders, so give "
+                "folders that lie beside each other"
             )
 
 
-def _write(asked: Audit, plan: Plan, root: Path) -> dict[str, Any]:
-    """Write report.html, samples.parquet, copies.csv and summary.json."""
-    store, experiment = Store(root), plan.experiment(NAME)
-    (classified,) = experiment.report.parents["classify"]
-    about = read_json(store.file(classified, SUMMARY))
-    (thresholds,) = experiment.report.parents["thresholds"]
-    stand_in = read_json(store.file(thresholds, THRESHOLDS))["sizes"][0].get("stand_in", False)
-    ends = {"fraction": "value", "low": "low", "high": "high"}
-    summary: dict[str, Any] = {
-        name: {key: about["fractions"][name][end] for key, end in ends.items()} for name in CLASSES
-    }
-    summary |= {
-        "delta_m": about["delta_m"],
-        "delta_s": about["delta_s"],
-        "n_train": about["size"],
-        "n_synthetic": about["n_samples"],
-        "metric": asked.metrics[0],
-        "confidence": about["confidence"],
-        "heldout": not stand_in,
-        "notes": list(plan.notes),
-    }
-    table = _named(store, experiment, store.file(classified, TABLE))
+def _write(asked: Audit, found: Found, summary: dict[str, Any]) -> None:
+    """Write report.html, samples.parquet, copies.csv, candidates.csv and summary.json."""
     asked.out.mkdir(parents=True, exist_ok=True)
-    write_parquet(asked.out / "samples.parquet", table)
-    copies = table.filter(pa.array(class_numbers(table) == MEMORIZED)).sort_by("train_distance_1")
-    columns = ("index", "file", "train_neighbor_1", "train_file_1", "train_distance_1")
-    with atomic_file(asked.out / "copies.csv") as temporary:
-        pa_csv.write_csv(copies.select([name for name in columns if name in copies.column_names]), temporary)
+    write_parquet(asked.out / "samples.parquet", found.samples)
+    write_csv(asked.out / "copies.csv", found.copies)
+    write_csv(asked.out / "candidates.csv", found.candidates)
     with atomic_file(asked.out / "report.html") as temporary:
-        shutil.copyfile(store.file(experiment.report, "report.html"), temporary)
+        shutil.copyfile(found.report, temporary)
     write_json(asked.out / "summary.json", summary)
-    return summary
-
-
-def _named(store: Store, experiment: ExperimentPlan, path: Path) -> pa.Table:
-    """The per-sample table with other measures, and the names of files where the images were files."""
-    table = read_parquet(path)
-    (others,) = experiment.report.parents["peers"]
-    measured = read_parquet(store.file(others, FILES["peers"][1]))
-    for name in measured.column_names:
-        table = table.append_column(name, measured[name])
-    own = next(iter(experiment.models[0].shards[0].parents.get("given", ())), None)
-    if own is not None and (names := image_names(store, own)) is not None:
-        table = table.append_column("file", pa.array(names[table["index"].to_numpy()]))
-    if (names := image_names(store, experiment.dataset)) is not None:
-        for rank in (n.rsplit("_", 1)[1] for n in table.column_names if n.startswith("train_neighbor_")):
-            row = table[f"train_neighbor_{rank}"]
-            there = row.is_valid().to_numpy()
-            found = names[np.where(there, row.fill_null(0).to_numpy(), 0)]
-            table = table.append_column(f"train_file_{rank}", pa.array(found, mask=~there))
-    return table

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from .base import Local, Spec
 
@@ -102,16 +103,14 @@ class PhotosDataset(ImageDataset):
     """Side of a tile in pixels."""
 
 
-class FolderDataset(ImageDataset):
-    """Your own images: every image file below a folder."""
+class OwnDataset(ImageDataset):
+    """Images of one's own, and real ones that are no training data."""
 
-    kind: Literal["folder"]
     path: Annotated[Path, Local]
-    """The folder; read recursively, in the order of the sorted relative paths."""
-    channels: Literal[1, 3] = 3
-    """Convert to gray (1) or RGB (3)."""
     heldout: Annotated[Path | None, Local] = None
-    """Folder with real images that are no training data: the test split."""
+    key: str | None = None
+    heldout_key: str | None = None
+    """As key, of the held-out images where it differs."""
 
     has_own_source: ClassVar[bool] = True
 
@@ -119,9 +118,71 @@ class FolderDataset(ImageDataset):
     def has_test(self) -> bool:
         return self.heldout is not None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _key_in_path(cls, data: Any) -> Any:
+        """'file.npz::train_images' names a file and an array in it."""
+        if not isinstance(data, Mapping):
+            return data
+        found = dict(data)
+        for path, key in (("path", "key"), ("heldout", "heldout_key")):
+            file, _, name = str(found.get(path) or "").rpartition("::")
+            if file and not Path(str(found[path])).exists():
+                if found.get(key) not in (None, name):
+                    raise ValueError(f"{key}: got {found[key]!r}, but {path} names {name!r}; give one of them")
+                found |= {path: file, key: name}
+        return found
 
-class ArraysDataset(ImageDataset):
-    """Your own arrays: .npy, .npz or HDF5, (N, H, W), (N, C, H, W) or (N, H, W, C)."""
+    def identity(self) -> dict[str, Any]:
+        """As for all specifications; what is left out decides nothing."""
+        values = super().identity()
+        for name in self.optional:
+            if not values[name]:
+                del values[name]
+        return values
+
+    optional: ClassVar[tuple[str, ...]] = ("heldout_key",)
+    """Keys without which an address is as it was before they came."""
+
+
+class FolderDataset(OwnDataset):
+    """Your own images: every image file below a folder, or in a .zip, .tar, .parquet or HDF5 of encoded pictures."""
+
+    kind: Literal["folder"]
+    path: Annotated[Path, Local]
+    """The folder, read with its subfolders in the order of the sorted relative paths; or a container of pictures."""
+    channels: Literal[1, 3] = 3
+    """Convert to gray (1) or RGB (3)."""
+    heldout: Annotated[Path | None, Local] = None
+    """Folder or container with real images that are no training data: the test split."""
+    key: str | None = None
+    """Column of a .parquet, or array of an HDF5 of encoded pictures, where there are several."""
+    background: Annotated[str, Field(validate_default=True)] = "white"
+    """What is seen behind transparent pixels: a colour's name, or as '#80ff00'."""
+    skip_unreadable: bool = False
+    """Leave out files that cannot be read as images, and say so; else they are an error."""
+
+    optional: ClassVar[tuple[str, ...]] = ("heldout_key", "key", "skip_unreadable")
+
+    @field_validator("background")
+    @classmethod
+    def _is_colour(cls, value: str) -> str:
+        from PIL import ImageColor
+
+        try:
+            return "#{:02x}{:02x}{:02x}".format(*ImageColor.getrgb(value)[:3])
+        except ValueError:
+            raise ValueError(f"got {value!r}; a background is a colour's name, or as '#80ff00'") from None
+
+
+Layout = Literal["NHW", "NCHW", "NHWC", "HWN", "HWCN"]
+"""Order of an array's axes; the last two are MATLAB's."""
+
+Range = tuple[float, float]
+
+
+class ArraysDataset(OwnDataset):
+    """Your own arrays: .npy, .npz, HDF5 or .mat."""
 
     kind: Literal["arrays"]
     path: Annotated[Path, Local]
@@ -129,21 +190,21 @@ class ArraysDataset(ImageDataset):
     heldout: Annotated[Path | None, Local] = None
     """File, like the other, with real images that are no training data: the test split."""
     key: str | None = None
-    """Name of the array inside an .npz or HDF5 file; may be left out when there is only one."""
-    layout: Literal["NHW", "NCHW", "NHWC"] = "NCHW"
-    """Meaning of the axes; (N, H, W) arrays need 'NHW'."""
-    range: tuple[float, float] | None = None
+    """Name of the array inside an .npz, HDF5 or .mat file; may be left out when there is only one."""
+    layout: Layout = "NCHW"
+    """Meaning of the axes, in the order that the author sees: of a .mat that of MATLAB, often 'HWCN'."""
+    range: Range | None = None
     """The values that mean black and white; required unless the array is uint8 in 0..255."""
+    heldout_layout: Layout | None = None
+    """As layout, of the held-out images where it differs."""
+    heldout_range: Range | None = None
+    """As range, of the held-out images where it differs."""
 
-    has_own_source: ClassVar[bool] = True
+    optional: ClassVar[tuple[str, ...]] = ("heldout_key", "heldout_layout", "heldout_range")
 
-    @property
-    def has_test(self) -> bool:
-        return self.heldout is not None
-
-    @field_validator("range")
+    @field_validator("range", "heldout_range")
     @classmethod
-    def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+    def _ordered(cls, value: Range | None) -> Range | None:
         if value is not None and not value[0] < value[1]:
             raise ValueError("range is [black, white] with black < white")
         return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Annotated, Any, Literal
 
@@ -10,22 +11,47 @@ from pydantic import Field, field_validator, model_validator
 from .base import Local, Probability, Seed, Spec
 
 
-class DiffusionSpec(Spec):
-    """The VP forward process of DDPM (Ho et al. 2020): linear betas."""
+def cosine_betas(steps: int) -> list[float]:
+    """Betas whose alpha_bar follows a squared cosine (Nichol and Dhariwal 2021, eq. 17), at most 0.999."""
+    kept = [math.cos((i / steps + 0.008) / 1.008 * math.pi / 2) ** 2 for i in range(steps + 1)]
+    return [min(1 - after / before, 0.999) for before, after in itertools.pairwise(kept)]
 
+
+class DiffusionSpec(Spec):
+    """The VP forward process of DDPM (Ho et al. 2020)."""
+
+    schedule: Literal["linear", "scaled_linear", "cosine"] = "linear"
+    """Of the betas: linear, linear in their square roots (latent diffusion), or cosine (Nichol and Dhariwal 2021)."""
     steps: Annotated[int, Field(ge=2, le=100_000)] = 1000
     """T, the number of noise levels."""
     beta_start: Probability = 1e-4
     beta_end: Probability = 0.02
 
+    @property
+    def betas(self) -> list[float]:
+        """Of each step."""
+        if self.schedule == "cosine":
+            return cosine_betas(self.steps)
+        power = 2 if self.schedule == "scaled_linear" else 1
+        low, high = self.beta_start ** (1 / power), self.beta_end ** (1 / power)
+        return [(low + (high - low) * i / (self.steps - 1)) ** power for i in range(self.steps)]
+
+    def identity(self) -> dict[str, Any]:
+        """As for all specifications; a schedule is named where it is not linear, a cosine has no other betas."""
+        values = super().identity()
+        if self.schedule == "linear":
+            del values["schedule"]
+        if self.schedule == "cosine":
+            del values["beta_start"], values["beta_end"]
+        return values
+
     @model_validator(mode="after")
     def _increasing(self) -> DiffusionSpec:
         if self.beta_start > self.beta_end:
             raise ValueError("beta_start must not exceed beta_end")
-        decay = -math.fsum(
-            math.log1p(-self.beta_start - (self.beta_end - self.beta_start) * i / (self.steps - 1))
-            for i in range(self.steps)
-        )
+        if self.schedule == "cosine" and {"beta_start", "beta_end"} & self.model_fields_set:
+            raise ValueError("a cosine schedule follows from 'steps' alone; leave beta_start and beta_end out")
+        decay = -math.fsum(math.log1p(-beta) for beta in self.betas)
         if decay > 150:  # samples are float32, in which 1 / sqrt(alpha_bar_T) must be a number
             raise ValueError(
                 f"{self.steps} steps with a beta up to {self.beta_end:g} leave no signal at all: alpha_bar_T is "
@@ -110,7 +136,9 @@ class PretrainedDenoiser(Spec):
     file: str | None = None
     """File or folder inside the repository, as '{K}.pt'; null for its root."""
     weights: Literal["ema", "model"] = "ema"
-    """Which weights of a checkpoint that has both: the moving average, or the last."""
+    """Which weights of a folder or a checkpoint that has both: the moving average, or the last."""
+    prediction: Literal["epsilon", "v_prediction", "sample"] | None = None
+    """What the network predicts: the noise, v or the image; needed where no scheduler beside it says so."""
     norm_groups: Annotated[int, Field(ge=1)] = 32
     """Groups of the normalisation of a checkpoint, whose tensors do not tell it."""
 
@@ -128,6 +156,13 @@ class PretrainedDenoiser(Spec):
         if self.hub is not None and (self.revision is None or self.path is not None):
             raise ValueError("'hub' needs 'revision', a commit of 40 hexadecimal digits, and no 'path'")
         return self
+
+    def identity(self) -> dict[str, Any]:
+        """As for all specifications; a prediction that is not stated is told by the model's own files."""
+        values = super().identity()
+        if self.prediction is None:
+            del values["prediction"]
+        return values
 
     @property
     def one_a_size(self) -> bool:
@@ -168,8 +203,9 @@ class TrainingSpec(Spec):
     """Largest norm of the gradient; null for no clipping."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
     """Decay of the moving average of the weights, which is what samples."""
-    ema_warmup: bool = False
-    """Use min(ema_decay, (1 + i) / (10 + i)) at step i, for short trainings."""
+    ema_warmup: bool = True
+    """Use min(ema_decay, (1 + i) / (10 + i)) at step i: without it the average of a short training holds the untrained
+    weights."""
     precision: Literal["float32", "tfloat32", "bfloat16"] = "float32"
     """Arithmetic of the network in training (tfloat32: products of 10 bits on recent NVIDIA GPUs, PyTorch's default for
     convolutions; bfloat16: autocast; weights stay float32). Sampling and analyses are float32."""

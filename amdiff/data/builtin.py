@@ -6,7 +6,8 @@ import numpy as np
 
 from amdiff.config import CircleDataset, DigitsDataset, PhotosDataset
 
-from .images import ImageSet, to_uint8
+from .images import ImageSet
+from .numbers import to_uint8
 
 
 def digits(spec: DigitsDataset) -> ImageSet:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from amdiff.config import (
     ArraysDataset,
@@ -27,12 +28,14 @@ from amdiff.config import (
     PhotosDataset,
 )
 
+from .arrays import array_blocks, peek_arrays
 from .builtin import digits, photos
 from .cifar import cifar10
+from .folders import folder_blocks, folder_parts, peek_folder
 from .idx import fashion_mnist, mnist
 from .images import BLOCK, Block, DataError, ImageSet, digests, transform
 from .lsun import lsun_church
-from .own import array_blocks, folder_blocks, peek_arrays, peek_folder
+from .tally import Tally
 
 DATASETS: dict[str, Callable[[Any], ImageSet]] = {
     "digits": digits,
@@ -44,8 +47,35 @@ DATASETS: dict[str, Callable[[Any], ImageSet]] = {
 }
 """Datasets that are known by name, and fit into memory."""
 
-OWN: dict[str, Callable[[Any], Iterator[Block]]] = {"folder": folder_blocks, "arrays": array_blocks}
+OWN: dict[str, Callable[[Any, Tally], Iterator[Block]]] = {"folder": folder_blocks, "arrays": array_blocks}
 """Datasets of one's own, of any size."""
+
+
+EMPTY, EMPTY_SHARE = 4, 0.01
+"""Standard deviation of an image's pixels, in levels, below which it is nearly empty; the share that is said."""
+
+
+class Values:
+    """Pixels of many images: their mean and spread."""
+
+    def __init__(self) -> None:
+        self.images = self.empty = self._count = 0
+        self._sum = self._squares = 0.0
+
+    def add(self, images: UInt8[np.ndarray, "n c h w"]) -> None:
+        """Some more images."""
+        flat = images.reshape(len(images), -1)
+        mean, std = flat.mean(axis=1), flat.std(axis=1)
+        self.images += len(flat)
+        self.empty += int((std < EMPTY).sum())
+        self._count += flat.size
+        self._sum += float(mean.sum()) * flat.shape[1]
+        self._squares += float((std**2 + mean**2).sum()) * flat.shape[1]
+
+    def as_json(self) -> dict[str, float]:
+        """Mean and standard deviation of all pixels, 0 black and 1 white."""
+        mean = self._sum / self._count
+        return {"mean": mean / 255, "std": max(self._squares / self._count - mean**2, 0.0) ** 0.5 / 255}
 
 
 class Reading:
@@ -59,6 +89,9 @@ class Reading:
         self.source = ""
         """Where the images come from, for people."""
         self.train = self.test = self.duplicates = 0
+        self.tally = Tally()
+        """What was left out, replaced or guessed."""
+        self._values = {False: Values(), True: Values()}
         self._seen: set[bytes] = set()
         self._digest = hashlib.blake2b(digest_size=16)
 
@@ -76,7 +109,28 @@ class Reading:
             self.train += 0 if block.test else len(kept)
             self.test += len(kept) if block.test else 0
             if kept:
-                yield block.kept(np.array(kept))
+                part = block.kept(np.array(kept))
+                self._values[part.test].add(part.images)
+                yield part
+
+    @property
+    def values(self) -> dict[str, dict[str, float]]:
+        """Mean and standard deviation of the pixels of each part, in [0, 1], and how many images are nearly empty."""
+        parts = (("train", self._values[False]), ("test", self._values[True]))
+        return {name: values.as_json() for name, values in parts if values.images}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user must know of all that was read, one sentence each."""
+        lines = self.tally.sentences()
+        for name, values in (("", self._values[False]), ("held out: ", self._values[True])):
+            if values.images and values.empty > EMPTY_SHARE * values.images:
+                lines.append(
+                    f"{name}{values.empty:,} of {values.images:,} images are nearly empty (the standard deviation of "
+                    f"their pixels is under {EMPTY} of 255 levels): they lie near one another whatever the model, so "
+                    "thresholds may tell empty images from others in place of copies from new ones"
+                )
+        return lines
 
     @property
     def digest(self) -> str:
@@ -87,7 +141,7 @@ class Reading:
         spec: Any = self.spec
         if spec.kind in OWN:
             self.source = f"{spec.kind} {spec.path.name}"
-            yield from OWN[spec.kind](spec)
+            yield from OWN[spec.kind](spec, self.tally)
             return
         data = DATASETS[spec.kind](spec)
         self.source = data.source
@@ -128,6 +182,19 @@ def peek(spec: DatasetSpec) -> tuple[int, int, tuple[int, ...]]:
             height = width = spec.resize
         shape = (shape[0], height, width)
     return count, test, shape
+
+
+def source_notes(spec: DatasetSpec) -> list[str]:
+    """What is passed over in a source of one's own, as far as a look at its names tells."""
+    if not isinstance(spec, FolderDataset):
+        return []
+    try:
+        parts = folder_parts(spec)
+    except DataError:
+        return []  # gone, and what was read from it before is used
+    tally = Tally()
+    tally.passed = {title: listing.passed for title, listing in parts}
+    return tally.sentences()
 
 
 def _peek_source(spec: DatasetSpec) -> tuple[int, int, tuple[int, ...]]:

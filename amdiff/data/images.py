@@ -88,42 +88,6 @@ def transform(images: UInt8[np.ndarray, "n c h w"], spec: ImageDataset) -> UInt8
     return out
 
 
-def to_uint8(values: Shaped[np.ndarray, "..."], black_white: tuple[float, float] | None) -> UInt8[np.ndarray, "..."]:
-    """Map numbers to 0..255 linearly, rounding half to even.
-
-    ``black_white`` are the values that become 0 and 255; uint8 arrays may leave it out. Raises
-    ``DataError`` for NaN, infinities, values outside the range, or a missing range.
-    """
-    if not (np.issubdtype(values.dtype, np.number) or values.dtype == np.bool_):
-        raise DataError(f"images are numbers, got an array of {values.dtype}")
-    if np.iscomplexobj(values):
-        raise DataError("images are real numbers, got a complex array")
-    if black_white is None:
-        if values.dtype != np.uint8:
-            raise DataError(
-                f"the array is {values.dtype}: state the values that mean black and white, as in 'range: [0, 1]' "
-                "(--values 0 1 of an audit)"
-            )
-        return values
-    low, high = black_white
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise DataError(f"the array holds {int((~np.isfinite(values)).sum())} values that are NaN or infinite")
-    if values.size and (values.min() < low or values.max() > high):
-        raise DataError(f"values run from {values.min()} to {values.max()}, outside the stated range [{low}, {high}]")
-    return np.rint((values.astype(np.float64) - low) * (255 / (high - low))).astype(np.uint8)
-
-
-def to_nchw(array: Shaped[np.ndarray, "..."], layout: str) -> Shaped[np.ndarray, "n c h w"]:
-    """Bring an array with the given meaning of its axes to (N, C, H, W). Raises ``DataError``."""
-    if array.ndim != len(layout):
-        raise DataError(f"layout {layout} has {len(layout)} axes, got an array of shape {array.shape}")
-    if array.size == 0:
-        raise DataError(f"the array is empty: its shape is {array.shape}")
-    if layout == "NHW":
-        return array[:, None]
-    return array.transpose(0, 3, 1, 2) if layout == "NHWC" else array
-
-
 def digests(images: Iterable[Shaped[np.ndarray, "..."]]) -> list[bytes]:
     """One 128-bit digest an image; equal digests mean byte-equal images."""
     return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images]

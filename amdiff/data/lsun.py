@@ -24,7 +24,8 @@ URL = f"http://dl.yf.io/lsun/scenes/{NAME}.zip"
 def lsun_church(spec: LsunChurchDataset) -> ImageSet:
     """The training images, in the order of their keys, cropped and down-sampled one by one. Raises ``DataError``."""
     path = database(spec)
-    images = np.stack(list(decoded(((f"{path}: {key}", io.BytesIO(value)) for key, value in _entries(path)), 3, spec)))
+    entries = ((f"{path}: {key}", io.BytesIO(value)) for key, value in _entries(path))
+    images = np.stack([image for _, image in decoded(entries, 3, spec)])
     if len(images) != spec.count:
         raise DataError(
             f"{path} holds {len(images):,} images, not the {spec.count:,} of LSUN-CHURCH's training part; where that "

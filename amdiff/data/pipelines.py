@@ -8,8 +8,8 @@ from typing import Any
 
 from amdiff.config import PipelineSpec, PromptsSpec
 
+from .digests import digest_files
 from .images import DataError
-from .own import digest_files
 from .pretrained import from_hub, json_object, scheduler_misfit
 
 CONFIGS = {

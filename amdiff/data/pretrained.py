@@ -11,8 +11,9 @@ from typing import Any
 
 from amdiff.config import DiffusionSpec, PretrainedDenoiser
 
+from .digests import digest_files
 from .images import DataError
-from .own import digest_files
+from .tally import named
 
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 """What a network may predict: the noise, v (Salimans and Ho 2022), or the image."""
@@ -28,7 +29,7 @@ VP_SCHEDULERS = (
 
 _LATENT = ("vae", "vqvae", "vqgan", "movq", "first_stage_model")
 
-_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+_WEIGHTS = "diffusion_pytorch_model*"
 _CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 
 
@@ -36,34 +37,86 @@ _CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 class ForeignModel:
     """A model of diffusers, or a checkpoint file."""
 
-    weights: Path
+    weights: tuple[Path, ...]
+    """Its file, or its parts."""
     files: tuple[tuple[str, Path], ...]
     """All files that decide what it computes, by name."""
     unet: dict[str, Any] | None = None
     """``config.json`` of a ``UNet2DModel``; None for a checkpoint file."""
     scheduler: dict[str, Any] | None = None
     """``scheduler_config.json`` of a pipeline, where there is one."""
+    notes: tuple[str, ...] = ()
+    """What the files leave open, and how it was taken."""
 
     @property
-    def prediction(self) -> str:
-        """What the network predicts, of ``PREDICTIONS`` or unknown here."""
-        return str((self.scheduler or {}).get("prediction_type", "epsilon"))
+    def checkpoint(self) -> bool:
+        """Whether it is a file of tensors alone."""
+        return self.unet is None
+
+    def predicts(self, stated: str | None) -> str:
+        """What the network predicts: as the scheduler says, or as it is ``stated``.
+
+        Networks in DDPM's published layout predict the noise (Ho et al. 2020), unless it is stated otherwise. Raises
+        ``DataError`` where nothing says it, or two say different things.
+        """
+        told = None if self.scheduler is None else prediction_of(self.scheduler)
+        if told is not None and stated not in (None, told):
+            raise DataError(f"its scheduler says that the network predicts {told!r}, 'prediction' says {stated!r}")
+        if (found := stated or told) is not None:
+            return found
+        if self.checkpoint:
+            return "epsilon"
+        raise DataError(
+            "nothing beside the network says what it predicts; set 'prediction: epsilon' (the noise), 'v_prediction' "
+            "or 'sample' (the image), as it was trained"
+        )
+
+    def assumptions(self, stated: str | None) -> list[str]:
+        """What had to be assumed about the model, a sentence each."""
+        lines = list(self.notes)
+        if self.scheduler is None and stated is None and self.checkpoint:
+            lines.append("taken to predict the noise, as networks in DDPM's layout do; nothing in the file says so")
+        if self.scheduler is None:
+            lines.append("no file says its forward process; it is taken to be that of 'diffusion'")
+        return lines
 
 
-def find_model(path: Path) -> ForeignModel:
+def prediction_of(scheduler: Mapping[str, Any]) -> str:
+    """What a scheduler of diffusers says that its network predicts; before 0.10 it said so by 'predict_epsilon'."""
+    told = scheduler.get("prediction_type") or "epsilon"
+    return "sample" if scheduler.get("predict_epsilon") is False and told == "epsilon" else str(told)
+
+
+SCHEDULES = {"linear": "linear", "scaled_linear": "scaled_linear", "cosine": "squaredcos_cap_v2"}
+"""diffusers' names of the schedules of betas."""
+
+
+def forward_process(scheduler: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of ``DiffusionSpec`` that a scheduler of diffusers means; those of unknown schedules are linear."""
+    ours = {theirs: name for name, theirs in SCHEDULES.items()}
+    schedule = ours.get(scheduler.get("beta_schedule", "linear"), "linear")
+    found = {"schedule": schedule, "steps": scheduler.get("num_train_timesteps", 1000)}
+    if schedule != "cosine":
+        found |= {"beta_start": scheduler.get("beta_start", 1e-4), "beta_end": scheduler.get("beta_end", 0.02)}
+    return found
+
+
+def find_model(path: Path, which: str = "ema") -> ForeignModel:
     """The model at a path: a pipeline's or a ``UNet2DModel``'s folder, or a checkpoint file.
 
-    Raises ``DataError`` where there is none.
+    ``which`` weights are taken where a folder holds both: 'ema', the moving average, or 'model', the last. Raises
+    ``DataError`` where there is none.
     """
     if path.is_file():
         if path.suffix not in _CHECKPOINTS:
             raise DataError(f"{path}: is no checkpoint; expected one of {', '.join(_CHECKPOINTS)}")
-        return ForeignModel(path, ((path.suffix, path),))
+        return ForeignModel((path,), ((path.suffix, path),))
     if not path.exists():
         raise DataError(f"{path}: there is no such file or folder")
-    home = path / "unet" if (path / "unet").is_dir() else path
-    # a pipeline has its scheduler beside the U-Net's folder, or in one folder with the U-Net's files
-    top = path.parent if path.name == "unet" and (path.parent / "model_index.json").is_file() else path
+    home = _network_folder(path, which)
+    # a pipeline has its scheduler beside the U-Net's folder, or in one folder with the U-Net's files; the checkpoints
+    # of a training lie in the folder of the pipeline that it saves at its end
+    top = path.parent if path.name in _NETWORKS and (path.parent / "model_index.json").is_file() else path
     index = top / "model_index.json"
     if index.is_file() and (parts := [part for part in _LATENT if json_object(index).get(part)]):
         raise DataError(
@@ -76,18 +129,60 @@ def find_model(path: Path) -> ForeignModel:
             f"{path}: holds neither unet/config.json nor config.json; give the folder of a diffusers pipeline or of a "
             "UNet2DModel, or a checkpoint file"
         )
-    weights = next((home / name for name in _WEIGHTS if (home / name).is_file()), None)
-    if weights is None:
-        raise DataError(f"{home}: holds none of {', '.join(_WEIGHTS)}; save the model in one file")
-    beside = (top / "scheduler/scheduler_config.json", top / "scheduler_config.json")
-    scheduler = next((file for file in beside if file.is_file()), None)
-    used = [config, weights, *([scheduler] if scheduler else [])]
+    weights, decisive, notes = _weight_files(home, which)
+    places = [top / "scheduler", top]
+    if (top.parent / "model_index.json").is_file():
+        places.append(top.parent / "scheduler")
+    found = [place / "scheduler_config.json" for place in places]
+    scheduler = next((file for file in found if file.is_file()), None)
+    used = [config, *decisive, *([scheduler] if scheduler else [])]
     return ForeignModel(
-        weights,
+        tuple(weights),
         tuple((Path(os.path.relpath(file, path)).as_posix(), file) for file in used),
         json_object(config),
         json_object(scheduler) if scheduler else None,
+        tuple(notes),
     )
+
+
+_NETWORKS = ("unet", "unet_ema")
+
+
+def _network_folder(path: Path, which: str) -> Path:
+    """The folder of the network within that of a model. Raises ``DataError`` where only other weights are there."""
+    there = [name for name in _NETWORKS if (path / name).is_dir()]
+    if not there:
+        return path
+    wanted = "unet_ema" if which == "ema" and "unet_ema" in there else "unet"
+    if wanted not in there:
+        raise DataError(f"{path}: holds unet_ema, the moving average, alone; set 'weights: ema'")
+    return path / wanted
+
+
+def _weight_files(home: Path, which: str) -> tuple[list[Path], list[Path], list[str]]:
+    """Files of the weights in a network's folder, those that decide (an index of parts among them), and notes."""
+    stem = "diffusion_pytorch_model"
+    other = {"ema": "non_ema", "model": "ema"}[which]
+    mine = {"ema": "ema", "model": "non_ema"}[which]
+    for variant in (mine, "", "fp16"):
+        dotted = f".{variant}" if variant else ""
+        for suffix in ("safetensors", "bin"):
+            whole, index = home / f"{stem}{dotted}.{suffix}", home / f"{stem}.{suffix}.index{dotted}.json"
+            notes = ["its weights are of half precision (fp16), rounded to 11 bits"] if variant == "fp16" else []
+            if whole.is_file():
+                return [whole], [whole], notes
+            if index.is_file():
+                names = sorted(set(dict(json_object(index).get("weight_map", {})).values()))
+                parts = [home / Path(str(name)).name for name in names]
+                if missing := [part.name for part in parts if not part.is_file()]:
+                    raise DataError(f"{home}: lacks {named(missing)}, which {index.name} names; copy the whole folder")
+                return parts, [index, *parts], notes
+    if any(home.glob(f"{stem}.{other}.*")):
+        raise DataError(f"{home}: holds weights of variant {other!r} alone; set 'weights: {_OTHER[which]}'")
+    raise DataError(f"{home}: holds no {stem}.safetensors or .bin, whole or in parts; save the model there")
+
+
+_OTHER = {"ema": "model", "model": "ema"}
 
 
 def json_object(path: Path) -> dict[str, Any]:
@@ -105,8 +200,8 @@ def model_path(spec: PretrainedDenoiser, size: int) -> Path:
     inside = (spec.file or "").format(K=size)
     file = inside.endswith(_CHECKPOINTS)
     below = f"{inside}/" if inside and not file else ""
-    patterns = [inside] if file else [f"{below}{part}" for part in ("*.json", *_WEIGHTS, "unet/*", "scheduler/*")]
-    if inside == "unet":
+    patterns = [inside] if file else [f"{below}{part}" for part in ("*.json", _WEIGHTS, "unet*/*", "scheduler/*")]
+    if inside in _NETWORKS:
         patterns += ["model_index.json", "scheduler/*"]
     return from_hub(spec.hub, str(spec.revision), patterns) / inside
 
@@ -135,11 +230,20 @@ def model_digest(model: ForeignModel, known: dict[str, str]) -> str:
     return digest_files(model.files, known)
 
 
-def misfit(model: ForeignModel, shape: tuple[int, ...], diffusion: DiffusionSpec) -> str | None:
-    """Why a model cannot be used for images (C, H, W) with that forward process, as far as its files say; or None."""
+def misfit(model: ForeignModel, shape: tuple[int, ...], diffusion: DiffusionSpec, stated: str | None) -> str | None:
+    """Why a model cannot be used for images (C, H, W) with that forward process, as far as its files say; or None.
+
+    ``stated`` is what the configuration says that it predicts.
+    """
     if model.unet is not None and (problem := unet_misfit(model.unet, shape)):
         return problem
-    return _process_misfit(model.scheduler, diffusion) if model.scheduler is not None else None
+    if model.scheduler is not None and (problem := _process_misfit(model.scheduler, diffusion)):
+        return problem
+    try:
+        model.predicts(stated)
+    except DataError as error:
+        return f": {error}"
+    return None
 
 
 def unet_misfit(unet: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> str | None:
@@ -170,7 +274,7 @@ def scheduler_misfit(scheduler: Mapping[str, Any], predictions: Sequence[str], b
     """Why a scheduler's model is none of the VP process that predicts and has betas like one of those; or None."""
     if (name := scheduler.get("_class_name", "DDPMScheduler")) not in VP_SCHEDULERS:
         return f"is sampled by a {name}, so it is no model of the VP process in discrete time; a DDPM is needed"
-    if (prediction := scheduler.get("prediction_type", "epsilon")) not in predictions:
+    if (prediction := prediction_of(scheduler)) not in predictions:
         return f"predicts {prediction!r}, which is none of {', '.join(predictions)}"
     kind = "trained" if scheduler.get("trained_betas") is not None else scheduler.get("beta_schedule", "linear")
     if kind not in betas or scheduler.get("rescale_betas_zero_snr"):
@@ -179,16 +283,10 @@ def scheduler_misfit(scheduler: Mapping[str, Any], predictions: Sequence[str], b
 
 
 def _process_misfit(scheduler: Mapping[str, Any], diffusion: DiffusionSpec) -> str | None:
-    if problem := scheduler_misfit(scheduler, PREDICTIONS, ("linear",)):
+    if problem := scheduler_misfit(scheduler, PREDICTIONS, tuple(SCHEDULES.values())):
         return problem
-    theirs = (
-        scheduler.get("num_train_timesteps", 1000),
-        scheduler.get("beta_start", 1e-4),
-        scheduler.get("beta_end", 0.02),
-    )
-    if theirs != (diffusion.steps, diffusion.beta_start, diffusion.beta_end):
-        return (
-            f"has another forward process; set 'diffusion: {{steps: {theirs[0]}, beta_start: {theirs[1]}, "
-            f"beta_end: {theirs[2]}}}'"
-        )
+    theirs = forward_process(scheduler)
+    if DiffusionSpec.model_validate(theirs).identity() != diffusion.identity():
+        stated = ", ".join(f"{key}: {value}" for key, value in theirs.items() if (key, value) != ("schedule", "linear"))
+        return f"has another forward process; set 'diffusion: {{{stated}}}'"
     return None

@@ -11,6 +11,7 @@ from jaxtyping import Float, Float32, Num, UInt8
 from torch import Tensor, nn
 
 from amdiff.config import DiffusionSpec
+from amdiff.data.pretrained import forward_process
 
 from .pretrained import as_noise
 from .randomness import SampleNoise
@@ -92,11 +93,7 @@ class TextToImage:
     def schedule(self) -> Schedule:
         """Noise levels of the latents."""
         config = self._scheduler
-        levels = int(config.get("num_train_timesteps", 1000))
-        betas = float(config.get("beta_start", 1e-4)), float(config.get("beta_end", 0.02))
-        if config.get("beta_schedule", "linear") == "scaled_linear":
-            return Schedule.scaled_linear(levels, *betas)
-        return Schedule.linear(DiffusionSpec(steps=levels, beta_start=betas[0], beta_end=betas[1]))
+        return Schedule.of(DiffusionSpec.model_validate(forward_process(config)))
 
     def truncated(self, prompt: str) -> bool:
         """Whether a prompt is longer than the text encoder reads."""

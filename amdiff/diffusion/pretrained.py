@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from amdiff.data.pretrained import PREDICTIONS, VP_SCHEDULERS, unet_misfit
+from amdiff.data.pretrained import PREDICTIONS, VP_SCHEDULERS, prediction_of, unet_misfit
 
 from .ddpm_layout import from_ddpm
 from .schedules import Schedule
@@ -61,7 +61,7 @@ def from_diffusers(unet: nn.Module, scheduler: Any) -> tuple[Pretrained, Schedul
         raise ValueError(f"expected a UNet2DModel of diffusers, got {type(unet).__name__}, which has no 'config'")
     if problem := unet_misfit({**config, "_class_name": type(unet).__name__}):
         raise ValueError(f"the network {problem}")
-    prediction = scheduler.config.get("prediction_type", "epsilon")
+    prediction = prediction_of(scheduler.config)
     if prediction not in PREDICTIONS:
         raise ValueError(f"the network predicts {prediction!r}; expected one of {', '.join(PREDICTIONS)}")
     schedule = Schedule(scheduler.betas.double().cpu().numpy())

@@ -28,6 +28,20 @@ class Schedule:
     betas: Float64[np.ndarray, " steps"]
 
     @classmethod
+    def of(cls, spec: DiffusionSpec) -> Schedule:
+        """The schedule of a specification."""
+        if spec.schedule == "cosine":
+            return cls.cosine(spec.steps)
+        if spec.schedule == "scaled_linear":
+            return cls.scaled_linear(spec.steps, spec.beta_start, spec.beta_end)
+        return cls.linear(spec)
+
+    @classmethod
+    def cosine(cls, steps: int) -> Schedule:
+        """Betas whose alpha_bar follows a squared cosine (Nichol and Dhariwal 2021, eq. 17), at most 0.999."""
+        return cls(np.array(DiffusionSpec(schedule="cosine", steps=steps).betas))
+
+    @classmethod
     def linear(cls, spec: DiffusionSpec | None = None) -> Schedule:
         """Betas rising linearly from beta_start to beta_end (Ho et al. 2020, section 4); DDPM's own for None."""
         spec = spec or DiffusionSpec()

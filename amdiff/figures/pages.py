@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amdiff.phases.classes import CLASSES
+from amdiff.phases.intervals import Estimate
+from amdiff.phases.plausibility import implausible_sentence
 
 from .page import Table, make_table
 
@@ -49,7 +51,8 @@ def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] 
         f"K = {s['size']:,}: " + ", ".join(f"{name} {_share(s, name)}" for name in CLASSES) + "."
         for s in ([first, last] if len(summaries) > 1 else [first])
     ]
-    lines[0] = lines[0][:-1] + f" (brackets: {level} intervals)."
+    lines[0] = lines[0][:-1] + f" (brackets: {level} intervals, with the errors of the thresholds in them)."
+    lines = [*implausible(summaries), *lines]
     if len(summaries) > 2:
         peak = max(summaries[1:-1], key=lambda s: s["fractions"]["spurious"]["value"])
         low = peak["fractions"]["spurious"]["low"]
@@ -84,13 +87,31 @@ def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] 
     return lines
 
 
+def implausible(summaries: Sequence[Summary]) -> list[str]:
+    """A sentence for the K whose samples look like no real image, if there are any; before all others."""
+    found = [s for s in summaries if s["plausibility"] and s["plausibility"]["implausible"]]
+    if not found:
+        return []
+    worst = max(found, key=lambda s: s["plausibility"]["far"]["value"])
+    sizes = f" at K = {', '.join(format(s['size'], ',') for s in found)}" if len(summaries) > 1 else ""
+    return [implausible_sentence(Estimate(**worst["plausibility"]["far"]), sizes)]
+
+
+def _far(summary: Summary) -> tuple[float | None, bool | None]:
+    found = summary["plausibility"]
+    return (found["far"]["value"], found["implausible"]) if found else (None, None)
+
+
 def _share(summary: Summary, name: str) -> str:
     f = summary["fractions"][name]
     return f"{f['value']:.1%} [{f['low']:.1%}, {f['high']:.1%}]"
 
 
-def warnings(thresholds: Sequence[dict[str, Any]], images: dict[str, int]) -> list[str]:
-    """What a reader must know before trusting the numbers."""
+def warnings(thresholds: Sequence[dict[str, Any]], datasets: Mapping[str, dict[str, Any]]) -> list[str]:
+    """What a reader must know before trusting the numbers.
+
+    ``datasets`` are what the datasets' artifacts say of how they were read, by name.
+    """
     lines = []
     for delta, name in (("delta_m", "δ_m"), ("delta_s", "δ_s")):
         notes: dict[str, list[int]] = {}
@@ -108,14 +129,40 @@ def warnings(thresholds: Sequence[dict[str, Any]], images: dict[str, int]) -> li
             "thresholds and false-positive rates are those of images as close to the training set as its own are, and "
             "near duplicates among the training images make the thresholds smaller."
         )
-    if images.get("duplicates"):
-        lines.append(f"The source holds {images['duplicates']:,} images that are byte-equal to another one.")
-    return lines
+    for name, facts in datasets.items():
+        lines += [f"Dataset {name}: {note}." for note in facts.get("notes", ())]
+        if duplicates := facts.get("images", {}).get("duplicates"):
+            lines.append(f"Dataset {name} holds {duplicates:,} images that are byte-equal to another one.")
+    return lines + _spreads(datasets)
+
+
+SPREAD = 1.6
+"""Ratio of the standard deviations of two sets' pixels from which their ranges are doubted."""
+
+
+def _spreads(datasets: Mapping[str, dict[str, Any]]) -> list[str]:
+    """A sentence where two sets of images have values so different that a range may be stated wrongly."""
+    parts = {
+        f"{name}{', held out' if part == 'test' else ''}": values
+        for name, facts in datasets.items()
+        for part, values in facts.get("values", {}).items()
+    }
+    if len(parts) < 2:
+        return []
+    (narrow, least), *_, (wide, most) = sorted(parts.items(), key=lambda item: item[1]["std"])
+    if most["std"] <= SPREAD * least["std"]:
+        return []
+    return [
+        f"The pixels of {wide} spread {most['std'] / max(least['std'], 1e-9):.1f} times as widely as those of {narrow} "
+        f"(standard deviations {most['std']:.2f} and {least['std']:.2f} of black to white, means {most['mean']:.2f} "
+        f"and {least['mean']:.2f}): look whether the values that mean black and white are stated rightly for both."
+    ]
 
 
 def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], ranked: Sequence[Any]) -> list[Table]:
     """Fractions, thresholds, attractors, and the ranked samples of each class."""
     triples = [f"{name}{suffix}" for name in CLASSES for suffix in ("", "_low", "_high")]
+    given = [f"{name}_given_{end}" for name in CLASSES for end in ENDS[1:]]
     fractions = [
         [
             s["size"],
@@ -126,6 +173,12 @@ def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], r
             s["n_samples"],
             s["spurious_split"]["proper"],
             s["spurious_split"]["halo"],
+            *(s["given_thresholds"][name][key] for name in CLASSES for key in ENDS[1:]),
+            *(
+                (s["plausibility"]["far"]["value"], s["plausibility"]["implausible"])
+                if s["plausibility"]
+                else (None, None)
+            ),
         ]
         for s in summaries
     ]
@@ -153,10 +206,13 @@ def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], r
     return [
         make_table(
             "fractions", "Fractions",
-            ["K", *triples, "delta_m", "delta_s", "n_train", "n_synthetic", "spurious_proper", "spurious_halo"],
+            ["K", *triples, "delta_m", "delta_s", "n_train", "n_synthetic", "spurious_proper", "spurious_halo", *given,
+             "far", "implausible"],
             fractions,
-            note="Wilson intervals for memorized, leave-one-out jackknife for the others. spurious_proper: in "
-            "attractors without memorized samples; spurious_halo: around memories.",
+            note="Wilson intervals for memorized, leave-one-out jackknife for the others, with the thresholds' "
+            "bootstrap intervals in them; *_given_low and *_given_high are the limits if the thresholds were known. "
+            "spurious_proper: in attractors without memorized samples; spurious_halo: around memories. far: samples "
+            "farther from the training images than 99 % of held-out images; implausible: surely more than half are.",
         ),
         make_table(
             "thresholds", "Thresholds and false positives", [*columns, "n_heldout", *rates], found,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from amdiff.data.numbers import Numbers
 
 from .embeddings import EMBEDDINGS, PIXELS, VALUES, Embedding
 from .sets import ArraySource, DistinctSet, ImageSource
@@ -14,20 +17,39 @@ from .vectors import MemoryStore, Vectors
 
 
 def embed(
-    images: Any, metric: str | Embedding | None = None, *, backbone: Path | str | None = None, device: str = "cpu"
+    images: Any,
+    metric: str | Embedding | None = None,
+    *,
+    range: tuple[float, float] | None = None,
+    backbone: Path | str | None = None,
+    device: str = "cpu",
 ) -> Vectors:
     """A set of images, or of feature vectors, by a metric.
 
     ``images`` are uint8 (N, C, H, W), or for the metric 'values' finite numbers (N, ...), compared in float32.
-    ``metric`` is 'pixels', 'values', the name of a perceptual one ('lpips-alex', 'lpips-vgg', 'lpips-squeeze',
-    'stlpips-alex'), or an ``Embedding`` of one's own; None means 'pixels' for uint8 images and 'values' for anything
-    else. ``backbone`` is a file with the weights of the network of an ``lpips-*`` metric, in place of a download,
-    ``device`` the torch device of a network. Raises ``ValueError`` for arrays that the metric cannot compare.
+    ``range`` are the values that mean black and white of images (N, C, H, W) that are other numbers; it is needed where
+    an array may be images, and may not: floats of 1 or 3 channels, uint8 that do not exceed 1. ``metric`` is 'pixels',
+    'values', the name of a perceptual one ('lpips-alex', 'lpips-vgg', 'lpips-squeeze', 'stlpips-alex'), or an
+    ``Embedding`` of one's own; None means 'pixels' for images and 'values' for anything else. ``backbone`` is a file
+    with the weights of the network of an ``lpips-*`` metric, in place of a download, ``device`` the torch device of a
+    network. Raises ``ValueError`` for arrays that the metric cannot compare.
     """
     array = np.asarray(images)
     if array.ndim < 2 or not array.size:
         raise ValueError(f"expected at least one image, as an array (N, ...), got an array of shape {array.shape}")
+    if range is not None:
+        array = _levels(array, range)
     pictures = array.dtype == np.uint8 and array.ndim == 4
+    if pictures and range is None and metric != "values" and array.max() <= 1:
+        raise ValueError(
+            "the images are uint8 and none exceeds 1, where 255 means white; state the values that mean black and "
+            "white, as range=(0, 1)"
+        )
+    if metric is None and array.dtype.kind == "f" and array.ndim == 4 and array.shape[1] in (1, 3):
+        raise ValueError(
+            f"an array of {array.dtype} and shape {array.shape} may hold images: state the values that mean black and "
+            "white, as range=(-1, 1) or range=(0, 1), or compare the numbers as they are by metric='values'"
+        )
     if metric is None:
         metric = "pixels" if pictures else "values"
     embedding = metric if isinstance(metric, Embedding) else _embedding(metric, backbone, device)
@@ -42,10 +64,21 @@ def embed(
             raise ValueError("the array holds values so large that their squares overflow; divide all sets by a number")
     elif not pictures:
         raise ValueError(
-            f"images are uint8 arrays (N, C, H, W), got {array.dtype} of shape {array.shape}; convert images x in "
-            "[-1, 1] by ((x + 1) * 127.5).round().astype('uint8'), or compare numbers as they are by metric='values'"
+            f"images are uint8 arrays (N, C, H, W), got {array.dtype} of shape {array.shape}; state the values that "
+            "mean black and white, as range=(-1, 1), or compare numbers as they are by metric='values'"
         )
     return embed_source(ArraySource(array), embedding)
+
+
+def _levels(array: np.ndarray, black_white: tuple[float, float]) -> np.ndarray:
+    """Images (N, C, H, W) of numbers as uint8; warns of what does not fit the range well."""
+    if array.ndim != 4:
+        raise ValueError(f"range: is for images (N, C, H, W), got an array of shape {array.shape}; leave it out")
+    numbers = Numbers(black_white)
+    levels = numbers.to_uint8(array)
+    for remark in numbers.remarks():
+        warnings.warn(remark, stacklevel=3)
+    return levels
 
 
 LARGEST = 1e18

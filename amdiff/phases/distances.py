@@ -50,6 +50,12 @@ class Threshold:
     dip_p_value: float | None = None
     """Of the hypothesis that there is one mode (``valley``)."""
 
+    @property
+    def reservation(self) -> str:
+        """What limits the trust in it: a fallback, an extrapolation; empty where it was found as asked."""
+        found_as_asked = self.method == "fixed" or self.note.endswith("quantile of real images")
+        return "" if found_as_asked else self.note
+
 
 @dataclass(frozen=True)
 class Pair:

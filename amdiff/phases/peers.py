@@ -10,10 +10,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
+
+from .intervals import Estimate
 
 LEAST_IN_CELL = 20
 """Samples without which a cell has no part in C_T, as in the published code."""
@@ -90,3 +94,45 @@ def data_copying(
     cells, z, weights = zip(*found, strict=True)
     share = np.array(weights) / sum(weights)
     return DataCopying(float(share @ np.array(z)), z, cells, float(np.sqrt((share**2).sum())))
+
+
+STRONG = 0.1
+"""Difference of two shares of copies from which they are said to disagree, where their intervals do not meet."""
+MUTUAL = 2 / 3
+"""Share of samples of the data's own law that are not authentic, at most: a sample and its nearest training image are
+each other's nearest with this probability on a line, and with less in more dimensions."""
+COPYING = -3.0
+"""C_T, in standard deviations of its own law without copying, below which it speaks of copying."""
+
+
+def disagreements(memorized: Estimate, peers: Mapping[str, Any]) -> list[str]:
+    """Sentences where other measures say otherwise about the same samples, strongly.
+
+    ``peers`` is what the stage of that name wrote: shares of copies with their intervals, and C_T.
+    """
+    ours = f"{memorized.value:.1%} [{memorized.low:.1%}, {memorized.high:.1%}] by delta_m"
+    look = "Look at the pairs before you rely on either."
+    lines = []
+    rules = {"ratio_second": "nearest / second nearest", "ratio_next": "nearest / mean of the next"}
+    apart = []
+    for name, what in rules.items():
+        found = peers["copies"].get(name)
+        if found is None or abs(found["share"] - memorized.value) < STRONG:
+            continue
+        if found["low"] > memorized.high or found["high"] < memorized.low:
+            apart.append(f"{found['share']:.1%} by the ratio {what} < {peers['ratio']:.2g}")
+    if apart:
+        lines.append(f"Measures of copying disagree: {' and '.join(apart)}, {ours}. {look}")
+    authpct = peers["copies"].get("authpct")
+    if authpct is not None and authpct["low"] > max(MUTUAL, memorized.high + STRONG):
+        lines.append(
+            f"{authpct['share']:.1%} of the samples are not authentic (Alaa et al. 2022), where at most two thirds are "
+            f"without copying, and copies are {ours}. {look}"
+        )
+    c_t = peers.get("c_t")
+    if c_t is not None and c_t["value"] < COPYING * c_t["std"] and memorized.high < STRONG / 2:
+        lines.append(
+            f"C_T is {c_t['value']:.1f} (Meehan et al. 2020): the samples lie nearer to the training images than "
+            f"held-out images do, and yet copies are {ours}. Blurred or averaged images do that as well. {look}"
+        )
+    return lines

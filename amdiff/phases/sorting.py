@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +17,13 @@ from amdiff.neighbors.sets import Selection
 from amdiff.neighbors.vectors import Vectors
 
 from .attractors import Attractors, components, describe
-from .classes import Fractions, classify, fractions
+from .classes import CLASSES, Fractions, classify, fractions
 from .distances import CALIBRATION, REST, Pair
+from .intervals import Estimate
+from .plausibility import Plausibility, implausible_sentence, plausibility
 from .tables import Tables, measure
 from .thresholds import find_thresholds
+from .uncertainty import fold_fractions
 
 MOST_HELDOUT = 2000
 """Training images that stand for held-out ones, at most."""
@@ -59,15 +64,54 @@ def sort_at(
     return Phases(classes, shares, component, describe(component, classes, to_train.nearest, to_samples.nearest))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sorted:
     """A synthetic set, measured, with thresholds of its own, and sorted."""
 
     tables: Tables
     thresholds: Pair
     phases: Phases
+    fractions: Fractions
+    """The shares, with the errors of the thresholds in their intervals; those of ``phases`` take these for known."""
+    plausibility: Plausibility | None
+    """How many samples lie farther from the training images than real images do; None where nothing tells."""
     heldout: bool
     """False where training images, each without itself, stood for held-out ones."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know before the shares are trusted."""
+        found = []
+        if self.plausibility is not None and self.plausibility.implausible:
+            found.append(implausible_sentence(self.plausibility.far))
+        for name, threshold in (("delta_m", self.thresholds.delta_m), ("delta_s", self.thresholds.delta_s)):
+            if threshold.reservation:
+                found.append(f"{name}: {threshold.reservation}.")
+        if not self.heldout:
+            found.append(
+                "No held-out images were given: training images, each without itself, stand for them, so near "
+                "duplicates among these make the thresholds smaller."
+            )
+        return tuple(found)
+
+    def _rows(self) -> list[tuple[str, str]]:
+        shares = [(name, _share(self.fractions[name])) for name in CLASSES]
+        both = (("delta_m", self.thresholds.delta_m), ("delta_s", self.thresholds.delta_s))
+        return shares + [(name, f"{t.value:.4g} [{t.low:.4g}, {t.high:.4g}] by {t.method}") for name, t in both]
+
+    def __repr__(self) -> str:
+        lines = [f"{len(self.phases.classes):,} samples, sorted:"]
+        lines += [f"  {name:<11} {value}" for name, value in self._rows()]
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in self._rows())
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        return f"<table>{rows}</table>" + (f"<ul>{notes}</ul>" if notes else "")
+
+
+def _share(estimate: Estimate) -> str:
+    return f"{estimate.value:.1%} [{estimate.low:.1%}, {estimate.high:.1%}]"
 
 
 def sort_samples(
@@ -84,8 +128,8 @@ def sort_samples(
     All sets are of one metric (``neighbors.embed``). ``thresholds`` is how they are found, ``valley`` by default;
     ``heldout`` are real images that the generator has not seen, of which ``valley`` and ``heldout`` thresholds need 20.
     Without them training images stand for real ones, at most 2,000, each compared with the others, so that near
-    duplicates among them make thresholds smaller. ``k`` neighbours are kept. Raises ``ValueError`` where there are too
-    few samples or held-out images.
+    duplicates among them make thresholds smaller. ``k`` neighbours are kept. Warns of what limits the result (its
+    ``notes``). Raises ``ValueError`` where there are too few samples or held-out images.
     """
     named = {"samples": samples, "train": train, "heldout": heldout}
     if wrong := [name for name, part in named.items() if not isinstance(part, Vectors | None)]:
@@ -119,7 +163,13 @@ def sort_samples(
         confidence=spec.confidence,
         memory_mb=memory_mb,
     )
-    return Sorted(tables, pair, phases, itself is None)
+    to_train, to_samples = tables.samples_to_train.nearest, tables.samples_to_samples.nearest
+    shares = fold_fractions(phases.fractions, to_train, to_samples, pair)
+    plausible = plausibility(to_train, tables.heldout_to_train.nearest, spec.confidence)
+    found = Sorted(tables, pair, phases, shares, plausible, itself is None)
+    for note in found.notes:
+        warnings.warn(note, stacklevel=2)
+    return found
 
 
 def _part(whole: Vectors, rows: Int64[np.ndarray, " n"]) -> Vectors:

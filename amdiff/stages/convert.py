@@ -32,17 +32,21 @@ def convert(context: Context, artifact: Artifact, folder: Path) -> None:
     from amdiff.diffusion.pretrained import build_unet, from_checkpoint
 
     spec, path = _source(context, artifact)
-    model = find_model(path)
+    model = find_model(path, spec.weights)
     if "source" in artifact.params and model_digest(model, {}) != artifact.params["source"]:
         raise DataError(f"{path} has changed since this run started; run snakemake again")
     context.facts["path"] = str(path)
-    tensors = read_tensors(model, spec.weights)
+    notes: list[str] = []
+    tensors = read_tensors(model, spec.weights, notes)
+    notes += model.assumptions(spec.prediction)
     try:
+        prediction = model.predicts(spec.prediction)
         if model.unet is None:  # only now the tensors tell
             unet, tensors = from_checkpoint(tensors, spec.norm_groups)
             model = replace(model, unet=unet)
         shape = dataset_images(context.store, artifact.parent("dataset")).shape[1:]
-        if problem := misfit(model, shape, DiffusionSpec.model_validate(artifact.params["diffusion"])):
+        diffusion = DiffusionSpec.model_validate(artifact.params["diffusion"])
+        if problem := misfit(model, shape, diffusion, prediction):
             raise ValueError(problem)
         network = build_unet(model.unet or {}, tensors)
     except ValueError as error:
@@ -50,8 +54,13 @@ def convert(context: Context, artifact: Artifact, folder: Path) -> None:
     parameters = sum(p.numel() for p in network.parameters())
     # more than one key of metadata would come in random order
     write_bytes(folder / WEIGHTS, save(dict(network.state_dict()), {"address": artifact.address}))
-    write_json(folder / NETWORK, {"unet": model.unet, "prediction": model.prediction, "parameters": parameters})
-    say(f"convert {artifact.dataset} {artifact.label}: {path}, {parameters:,} parameters, predicts {model.prediction}")
+    write_json(folder / NETWORK, {"unet": model.unet, "prediction": prediction, "parameters": parameters})
+    context.facts["notes"] = notes
+    read = ", ".join(file.name for file in model.weights)
+    say(f"convert {artifact.dataset} {artifact.label}: {path}, {read} of {model.weights[0].parent.name}, "
+        f"{parameters:,} parameters, predicts {prediction}")  # fmt: skip
+    for note in notes:
+        say(f"note: {path}: {note}")
 
 
 def _source(context: Context, artifact: Artifact) -> tuple[PretrainedDenoiser, Path]:

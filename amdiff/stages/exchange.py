@@ -8,6 +8,7 @@ from typing import Any
 
 from amdiff.artifacts import Artifact
 from amdiff.config import DiffusionSpec
+from amdiff.data.pretrained import SCHEDULES
 from amdiff.files import ArtifactError
 from amdiff.plan import Plan
 from amdiff.project import image_shape
@@ -41,7 +42,7 @@ def export(plan: Plan, artifact: Artifact, target: Path, root: Path = Path()) ->
         num_train_timesteps=diffusion.steps,
         beta_start=diffusion.beta_start,
         beta_end=diffusion.beta_end,
-        beta_schedule="linear",
+        beta_schedule=SCHEDULES[diffusion.schedule],
         variance_type="fixed_small",
         clip_sample=True,
         timestep_spacing="linspace",

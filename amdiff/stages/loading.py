@@ -44,7 +44,7 @@ def process_of(params: Mapping[str, Any]) -> Schedule | VarianceExploding:
     """The forward process of an artifact."""
     if params["diffusion"].get("kind") == "ve":
         return VarianceExploding(params["diffusion"]["sigma"])
-    return Schedule.linear(DiffusionSpec.model_validate(params["diffusion"]))
+    return Schedule.of(DiffusionSpec.model_validate(params["diffusion"]))
 
 
 def choose_device(wanted: str, training: str | None = None, *, double: bool = False) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from amdiff.artifacts import FILES, Artifact
 from amdiff.files import read_json
 from amdiff.neighbors.knn import NeighborTable
 from amdiff.phases.classes import CLASSES
-from amdiff.phases.distances import Distances
+from amdiff.phases.distances import Distances, Pair, Threshold
 from amdiff.phases.tables import Tables
 
 from .context import Context
@@ -44,6 +44,12 @@ def read_thresholds(context: Context, artifact: Artifact, size: int) -> dict[str
     content = read_json(context.store.file(artifact, THRESHOLDS))
     (entry,) = [e for e in content["sizes"] if e["size"] == size]
     return entry
+
+
+def threshold_pair(entry: Mapping[str, Any]) -> Pair:
+    """Both thresholds of an entry of a ``thresholds`` artifact."""
+    m, s = (Threshold(**{**entry[d], "modes": tuple(entry[d]["modes"])}) for d in ("delta_m", "delta_s"))
+    return Pair(m, s, entry["d0"])
 
 
 def class_numbers(table: pa.Table) -> np.ndarray:

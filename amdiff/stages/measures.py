@@ -20,12 +20,14 @@ from amdiff.neighbors.vectors import Vectors
 from amdiff.phases.attractors import halo
 from amdiff.phases.classes import CLASSES, MEMORIZED, SPURIOUS
 from amdiff.phases.distances import CALIBRATION, REST
+from amdiff.phases.plausibility import implausible_sentence, plausibility
 from amdiff.phases.sorting import sort_at
 from amdiff.phases.tables import measure
+from amdiff.phases.uncertainty import fold_fractions
 
 from .context import Context, say, threads
 from .files import NEIGHBORS, SAMPLES, dataset_counts, dataset_images, read_h5, sample_images, write_h5
-from .measured import SUMMARY, TABLE, read_table, read_thresholds
+from .measured import SUMMARY, TABLE, read_table, read_thresholds, threshold_pair
 from .metrics import as_vectors, load_metric, search_device
 from .parquet import write_parquet
 
@@ -91,8 +93,9 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
     path = context.store.file(source, NEIGHBORS)
     to_train, to_samples = read_table(path, "samples_to_train"), read_table(path, "samples_to_samples")
     entry = read_thresholds(context, artifact.parent("thresholds"), size)
+    pair = threshold_pair(entry)
     confidence = artifact.parent("thresholds").params["confidence"]
-    delta_m, delta_s = entry["delta_m"]["value"], entry["delta_s"]["value"]
+    delta_m, delta_s = pair.delta_m.value, pair.delta_s.value
     images = DistinctSet.of(sample_images(context.store, artifact.parents["samples"]))
     embedding = load_metric(context, artifact, artifact.params["metric"])
     vectors = as_vectors(context, artifact, embedding, "samples", images)
@@ -100,7 +103,9 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
     phases = sort_at(
         vectors, to_train, to_samples, delta_m, delta_s, confidence=confidence, memory_mb=memory, device=device
     )
-    classes, shares, labels, found = phases.classes, phases.fractions, phases.component, phases.attractors
+    classes, given, labels, found = phases.classes, phases.fractions, phases.component, phases.attractors
+    shares = fold_fractions(given, to_train.nearest, to_samples.nearest, pair)
+    plausible = plausibility(to_train.nearest, read_table(path, "heldout_to_train").nearest, confidence)
     (train_rows,) = read_h5(path, "train_rows")
     keys = np.concatenate([read_h5(context.store.file(a, SAMPLES), "seed")[0] for a in artifact.parents["samples"]])
 
@@ -129,6 +134,8 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
         "delta_s": delta_s,
         "confidence": confidence,
         "fractions": {name: shares[name]._asdict() for name in CLASSES},
+        "given_thresholds": {name: given[name]._asdict() for name in CLASSES},
+        "plausibility": None if plausible is None else plausible.as_json(),
         "spurious_split": {
             "halo": float(around.mean()),
             "proper": float(((classes == SPURIOUS) & ~around).mean()),
@@ -155,3 +162,5 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
     write_json(folder / SUMMARY, summary)
     text = ", ".join(f"{name} {shares[name].value:.3f}" for name in CLASSES)
     say(f"classify {artifact.dataset} {artifact.label}: {text}; {int(found.proper.sum())} spurious attractors")
+    if plausible is not None and plausible.implausible:
+        say(f"note: {artifact.dataset} {artifact.label}: {implausible_sentence(plausible.far)}")

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from amdiff.artifacts import FILES, Artifact
 from amdiff.config import LatentSpectrumSpec, PromptsSpec
+from amdiff.data.digests import digest_files
 from amdiff.data.images import DataError
-from amdiff.data.own import digest_files
 from amdiff.data.pictures import decode
 from amdiff.figures import prompts as drawing
 from amdiff.figures.page import render

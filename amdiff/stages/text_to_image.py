@@ -10,8 +10,8 @@ import numpy as np
 
 from amdiff.artifacts import FILES, Artifact
 from amdiff.config import LatentSpectrumSpec
+from amdiff.data.digests import sha256_once
 from amdiff.data.images import DataError
-from amdiff.data.own import sha256_once
 from amdiff.data.pipelines import (
     latent_side,
     pipeline_digest,

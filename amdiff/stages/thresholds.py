@@ -11,13 +11,13 @@ from amdiff.artifacts import Artifact
 from amdiff.config import BorrowedThresholds, GridSpec, ThresholdsSpec
 from amdiff.files import read_json, write_json
 from amdiff.phases.costs import as_json
-from amdiff.phases.distances import Pair, Threshold
+from amdiff.phases.distances import Pair
 from amdiff.phases.thresholds import find_thresholds
 from amdiff.phases.transition import find_transition
 from amdiff.project import GRID
 
 from .context import Context, say
-from .measured import THRESHOLDS, read_distances, read_summaries
+from .measured import THRESHOLDS, read_distances, read_summaries, threshold_pair
 
 
 def thresholds(context: Context, artifact: Artifact, folder: Path) -> None:
@@ -43,11 +43,9 @@ def _lent(context: Context, lender: Artifact, size: int) -> Pair:
     """Thresholds that another experiment found: at the same K, else those that all its K share."""
     entries = read_json(context.store.file(lender, THRESHOLDS))["sizes"]
     chosen = next((entry for entry in entries if entry["size"] == size), entries[0])
-    m, s = (
-        replace(Threshold(**{**chosen[d], "modes": tuple(chosen[d]["modes"])}), note="of another experiment")
-        for d in ("delta_m", "delta_s")
-    )
-    return Pair(m, s, chosen["d0"])
+    found = threshold_pair(chosen)
+    m, s = (replace(t, note="of another experiment") for t in (found.delta_m, found.delta_s))
+    return Pair(m, s, found.d0)
 
 
 def grid(context: Context, artifact: Artifact, folder: Path) -> None:

@@ -17,7 +17,7 @@ from amdiff.data import idx
 from amdiff.data.builtin import circle
 from amdiff.data.datasets import Reading, load, peek
 from amdiff.data.images import DataError, digests
-from amdiff.data.own import source_digest
+from amdiff.data.digests import source_digest
 
 
 def test_digits() -> None:
@@ -140,7 +140,7 @@ def test_duplicates_are_left_out_and_counted_whatever_the_blocks(
     tmp_path: Path, rng: np.random.Generator, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also held-out images that are among the others."""
-    monkeypatch.setattr("amdiff.data.own.BLOCK", block)
+    monkeypatch.setattr("amdiff.data.arrays.BLOCK", block)
     images = rng.integers(0, 256, (6, 1, 4, 4), dtype=np.uint8)
     images[3], images[5] = images[0], images[1]
     np.save(tmp_path / "train.npy", images[:4])

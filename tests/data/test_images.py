@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from amdiff.config import DigitsDataset
-from amdiff.data.images import DataError, to_nchw, to_uint8, transform
+from amdiff.data.images import DataError, transform
+from amdiff.data.numbers import to_nchw, to_uint8
 
 
 def test_the_ends_of_a_range_are_black_and_white() -> None:

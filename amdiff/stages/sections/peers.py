@@ -8,8 +8,11 @@ from amdiff.artifacts import FILES, Artifact
 from amdiff.config import ExperimentSpec
 from amdiff.figures.page import make_table
 from amdiff.files import read_json
+from amdiff.phases.intervals import Estimate
+from amdiff.phases.peers import disagreements
 
 from ..context import Context
+from ..measured import read_summaries
 from . import Part
 
 SUMMARY, _ = FILES["peers"]
@@ -41,6 +44,13 @@ def peers(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         for c in (entry["c_t"],)
     ]
     first = found[0]
+    summaries = {s["size"]: s for s in read_summaries(context, artifact.reads["classify"])}
+    lines = [
+        f"{f'K = {size:,}: ' if len(found) > 1 else ''}{line}"
+        for entry in found
+        for size in [entry["size"]]
+        for line in disagreements(Estimate(**summaries[size]["fractions"]["memorized"]), entry)
+    ]
     return Part(
         lambda: iter(()),
         [
@@ -58,4 +68,5 @@ def peers(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
                 "the lowest of as many standard normal numbers as there are cells. Empty without held-out images.",
             ),
         ],
+        warnings=lines,
     )  # fmt: skip

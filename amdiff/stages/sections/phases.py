@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -69,15 +69,26 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
 
     table = io.BytesIO()
     pq.write_table(pa.concat_tables([t.unify_dictionaries() for t in samples.values()]), table, compression="zstd")
-    dataset = store.record(artifact.parent("dataset"))
     return Part(
         figures,
         pages.tables(summaries, thresholds, _ranked_samples(galleries, spec.panels.keep)),
         pages.headline(summaries, thresholds),
-        pages.warnings(thresholds, dataset["provenance"].get("images", {})),
+        reservations(context, artifact, thresholds),
         {"samples.parquet": table.getvalue()},
         _browser(context, artifact, spec, galleries, {s["size"]: s for s in summaries}),
     )
+
+
+def reservations(context: Context, artifact: Artifact, thresholds: Sequence[dict[str, Any]]) -> list[str]:
+    """What a reader of a report must know: how images and models were read, how thresholds were found."""
+    given = artifact.reads["samples"][0].parents.get("given", ())
+    sources = {a.dataset: a for a in (artifact.parent("dataset"), *given)}
+    facts = {name: context.store.record(a)["provenance"] for name, a in sources.items()}
+    lines = pages.warnings(thresholds, facts)
+    for model in artifact.reads.get("convert", ()):
+        notes = context.store.record(model)["provenance"].get("notes", ())
+        lines += [f"Model {model.label}: {note}." for note in notes]
+    return lines
 
 
 def _browser(

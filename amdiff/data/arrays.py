@@ -1,0 +1,204 @@
+"""Arrays of one's own in files: .npy, .npz, HDF5 and MATLAB's .mat, read block by block and brought to uint8."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from amdiff.config import ArraysDataset
+
+from .containers import chosen
+from .images import BLOCK, Block, DataError, transform
+from .numbers import Numbers, to_nchw
+from .tally import Tally, named
+
+ARRAY_SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".he5", ".hdf", ".mat")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One file of a dataset, and how its array is read."""
+
+    title: str
+    """Its part of the dataset, in notes."""
+    path: Path
+    key: str | None
+    layout: str
+    range: tuple[float, float] | None
+
+
+def array_sides(spec: ArraysDataset) -> list[Side]:
+    """The file, and the one with held-out images."""
+    found = [Side("", spec.path, spec.key, spec.layout, spec.range)]
+    if spec.heldout is not None:
+        key, layout = spec.heldout_key or spec.key, spec.heldout_layout or spec.layout
+        found.append(Side("held out", spec.heldout, key, layout, spec.heldout_range or spec.range))
+    return found
+
+
+def array_blocks(spec: ArraysDataset, tally: Tally) -> Iterator[Block]:
+    """An array of one's own, then the held-out one. Raises ``DataError``."""
+    shape = None
+    for part, side in enumerate(array_sides(spec)):
+        with open_array(side.path, side.key) as array:
+            rows, numbers = Rows(array, side.layout), Numbers(side.range)
+            for start in range(0, max(1, rows.count), BLOCK):
+                images = transform(numbers.to_uint8(rows.read(start, start + BLOCK)), spec)
+                if shape is not None and images.shape[1:] != shape:
+                    raise DataError(f"holds images of {images.shape[1:]}, {spec.path} of {shape}")
+                shape = images.shape[1:]
+                yield Block(images, test=part > 0)
+            tally.said += [f"{side.title + ': ' if side.title else ''}{line}" for line in numbers.remarks()]
+
+
+def peek_arrays(spec: ArraysDataset) -> tuple[int, int, tuple[int, ...]]:
+    """Numbers of images and of held-out ones, and their shape (C, H, W). Raises ``DataError``."""
+    counts, shape = [0, 0], ()
+    for part, side in reversed(list(enumerate(array_sides(spec)))):
+        with open_array(side.path, side.key) as array:
+            rows = Rows(array, side.layout)
+            first = rows.read(0, 1)
+            Numbers(side.range).to_uint8(first)  # its type and range are stated
+            counts[part], shape = rows.count, tuple(first.shape[1:])
+    return counts[0], counts[1], shape
+
+
+class Rows:
+    """Images of an array whose axes are in some order. Raises ``DataError`` where they do not fit the layout."""
+
+    def __init__(self, array: Any, layout: str) -> None:
+        shape = array_shape(array)
+        if len(shape) == len(layout) == 4 and layout[0] == "N" and shape[layout.index("C")] not in (1, 3):
+            likely = likely_layout(shape)
+            if likely is not None and likely != layout:
+                raise DataError(
+                    f"its array has the shape {shape}, which reads as layout {likely}, not {layout}; set 'layout'"
+                )
+        if len(shape) != len(layout):
+            raise DataError(f"layout {layout} has {len(layout)} axes, got an array of shape {shape}")
+        self._array = array
+        self._layout = layout[::-1] if is_matlab(array) else layout
+        self.count = int(array.shape[self._layout.index("N")])
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Images [start, stop), (n, c, h, w)."""
+        along = self._layout.index("N")
+        part = (slice(None),) * along + (slice(start, stop),)
+        return to_nchw(np.asarray(self._array[part]), self._layout)
+
+
+def is_matlab(array: Any) -> bool:
+    """Whether MATLAB wrote an array of HDF5, whose axes are then stored in reversed order."""
+    return isinstance(array, h5py.Dataset) and "MATLAB_class" in array.attrs
+
+
+def array_shape(array: Any) -> tuple[int, ...]:
+    """Shape of an array as its author sees it."""
+    shape = tuple(int(side) for side in array.shape)
+    return shape[::-1] if is_matlab(array) else shape
+
+
+def likely_layout(shape: tuple[int, ...]) -> str | None:
+    """Meaning of the axes of an array of images of 1 or 3 channels; None where it is not clear.
+
+    (H, W, C, N) and (H, W, N) are MATLAB's order.
+    """
+    if len(shape) == 3:
+        last = shape[0] == shape[1] != shape[2] and shape[1] > 3
+        return "HWN" if last else "NHW"
+    if len(shape) != 4:
+        return None
+    square = shape[0] == shape[1] > 3
+    if shape[2] in (1, 3) and (square or shape[1] not in (1, 3)) and (square or shape[3] not in (1, 3)):
+        return "HWCN"
+    if shape[1] in (1, 3):
+        return "NCHW"
+    return "NHWC" if shape[3] in (1, 3) else None
+
+
+def array_type(path: Path, key: str | None = None) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape, as its author sees it, and type of an array in a file. Raises ``DataError``."""
+    with open_array(path, key) as array:
+        return array_shape(array), array.dtype
+
+
+def array_ends(path: Path, key: str | None = None) -> tuple[float, float]:
+    """Smallest and largest value of an array in a file, NaN left out. Raises ``DataError``."""
+    low, high = np.inf, -np.inf
+    with open_array(path, key) as array:
+        for start in range(0, len(array), BLOCK):
+            values = np.asarray(array[start : start + BLOCK])
+            if values.size and values.dtype.kind in "fiub":
+                low, high = min(low, float(np.nanmin(values))), max(high, float(np.nanmax(values)))
+    return low, high
+
+
+@contextlib.contextmanager
+def open_array(path: Path, key: str | None) -> Iterator[Any]:
+    """The array of a file, read when it is sliced; what is wrong with it is a ``DataError`` with its path."""
+    try:
+        if not path.is_file():
+            raise DataError("there is no such file")
+        kind = _kind(path)
+        if kind == "npy":
+            yield np.load(path, mmap_mode="r", allow_pickle=False)
+        elif kind == "npz":
+            with np.load(path, allow_pickle=False) as archive:
+                yield archive[_chosen(list(archive), key)]
+        elif kind == "mat":
+            yield _matlab(path, key)
+        else:
+            with h5py.File(path, "r") as file:
+                names: list[str] = []
+                file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+                yield file[_chosen([name for name in names if not name.startswith("#")], key)]
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    except Exception as error:  # zip, zlib, HDF5 and numpy each have their own
+        reason = " ".join(str(error).split())
+        if "allow_pickle" in reason:
+            raise DataError(
+                f"{path}: holds Python objects, which only a pickle can carry; save one array of numbers, with images "
+                "of one size"
+            ) from None
+        raise DataError(f"{path}: cannot be read, or is truncated ({reason})") from None
+
+
+def _kind(path: Path) -> str:
+    """Format of a file, by its first bytes. Raises ``DataError`` for others than those that are read."""
+    with path.open("rb") as stream:
+        head = stream.read(16)
+    if head.startswith(b"\x93NUMPY"):
+        return "npy"
+    if head.startswith(b"PK") and path.suffix.lower() == ".npz":
+        return "npz"
+    if h5py.is_hdf5(path):
+        return "hdf5"
+    if head.startswith(b"MATLAB 5.0"):
+        return "mat"
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        raise DataError(f"is no whole {path.suffix} file, or is truncated; save or copy it again")
+    raise DataError(
+        f"is none of {', '.join(ARRAY_SUFFIXES)}; save the images as one array of these, as by numpy.save, or as files "
+        "in a folder, a .zip, a .tar or a .parquet"
+    )
+
+
+def _chosen(names: list[str], key: str | None) -> str:
+    if key is None and len(names) > 1:
+        raise DataError(f"holds the arrays {named(names)}; choose one by 'key' (--key of an audit)")
+    return chosen(names, key, "array")
+
+
+def _matlab(path: Path, key: str | None) -> np.ndarray:
+    """An array of a .mat file before version 7.3."""
+    from scipy.io import loadmat, whosmat
+
+    name = _chosen([name for name, _, _ in whosmat(path)], key)
+    return np.asarray(loadmat(path, variable_names=[name])[name])

@@ -1,0 +1,194 @@
+"""Files that hold many compressed pictures: .zip, .tar (WebDataset), .parquet (the hub's datasets), HDF5.
+
+Members are read into memory one by one; nothing is unpacked to disk, so no path in a container is followed.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from .images import DataError
+from .tally import named
+
+CONTAINERS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".parquet", ".h5", ".hdf5")
+"""Suffixes of containers; of HDF5 those are meant whose arrays hold encoded pictures."""
+
+Wanted = Callable[[str], str | None]
+"""Why a member of that name is no picture, or None."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One picture."""
+
+    name: str
+    """Relative to the dataset's folder, or within its container."""
+    shown: str
+    """As messages name it."""
+    source: Path | BytesIO
+
+
+def container_suffix(path: Path) -> str | None:
+    """Suffix of a container of pictures; None for other files."""
+    name = path.name.lower()
+    return next((suffix for suffix in sorted(CONTAINERS, key=len, reverse=True) if name.endswith(suffix)), None)
+
+
+def count_members(path: Path, key: str | None, wanted: Wanted) -> int:
+    """Number of pictures in a container. Raises ``DataError`` where it cannot be read."""
+    with _readable(path):
+        match container_suffix(path):
+            case ".zip":
+                with zipfile.ZipFile(path) as archive:
+                    return sum(not info.is_dir() and wanted(info.filename) is None for info in archive.infolist())
+            case ".parquet":
+                import pyarrow.parquet as pq
+
+                return int(pq.ParquetFile(path).metadata.num_rows)
+            case ".h5" | ".hdf5":
+                with _encoded(path, key) as array:
+                    return len(array)
+            case _:
+                with tarfile.open(path) as archive:
+                    return sum(info.isfile() and wanted(info.name) is None for info in archive)
+
+
+def members(path: Path, key: str | None, passed: Counter[str], wanted: Wanted) -> Iterator[Member]:
+    """The pictures of a container, one after the other; ``passed`` counts members that are none.
+
+    Of a .zip by sorted name, of others in the file's order. ``key`` is a column of .parquet or an array of HDF5. Raises
+    ``DataError`` where the container cannot be read.
+    """
+    with _readable(path):
+        match container_suffix(path):
+            case ".zip":
+                yield from _zipped(path, passed, wanted)
+            case ".parquet":
+                yield from _rows(path, key)
+            case ".h5" | ".hdf5":
+                with _encoded(path, key) as array:
+                    for row in range(len(array)):
+                        yield Member(str(row), f"{path}/{row}", BytesIO(bytes(array[row])))
+            case _:
+                with tarfile.open(path) as archive:
+                    for info in archive:
+                        if info.isfile() and not _counted(info.name, passed, wanted):
+                            stream = archive.extractfile(info)
+                            assert stream is not None
+                            yield Member(info.name, f"{path}/{info.name}", BytesIO(stream.read()))
+
+
+def _zipped(path: Path, passed: Counter[str], wanted: Wanted) -> Iterator[Member]:
+    with zipfile.ZipFile(path) as archive:
+        for info in sorted(archive.infolist(), key=lambda info: info.filename):
+            if info.is_dir() or _counted(info.filename, passed, wanted):
+                continue
+            if info.flag_bits & 1:
+                raise DataError(f"{path}: is encrypted; unpack it, and give the folder")
+            yield Member(info.filename, f"{path}/{info.filename}", BytesIO(archive.read(info)))
+
+
+def _counted(name: str, passed: Counter[str], wanted: Wanted) -> bool:
+    """Whether a member is no picture; it is counted then."""
+    if (reason := wanted(name)) is not None:
+        passed[reason] += 1
+    return reason is not None
+
+
+def _rows(path: Path, key: str | None) -> Iterator[Member]:
+    """Pictures of a column of bytes, or of {bytes, path} as the hub's datasets have them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path)
+
+    def is_bytes(kind: Any) -> bool:
+        return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+    def holds_pictures(kind: Any) -> bool:
+        return is_bytes(kind) or (
+            pa.types.is_struct(kind)
+            and any(kind.field(i).name == "bytes" and is_bytes(kind.field(i).type) for i in range(kind.num_fields))
+        )
+
+    columns = [field.name for field in file.schema_arrow if holds_pictures(field.type)]
+    column = chosen(columns, key, "column of pictures", [field.name for field in file.schema_arrow])
+    row = 0
+    for batch in file.iter_batches(batch_size=256, columns=[column]):
+        for value in batch.column(0).to_pylist():
+            content = value.get("bytes") if isinstance(value, dict) else value
+            if content is None:
+                raise DataError(
+                    f"{path}: row {row} of {column!r} holds no picture"
+                    + (f", only the path {value['path']!r}; give the folder with the files" if value else "")
+                )
+            yield Member(str(row), f"{path}/{row}", BytesIO(content))
+            row += 1
+
+
+def chosen(names: list[str], key: str | None, what: str, every: list[str] | None = None) -> str:
+    """The one of several that ``key`` names, or the only one. Raises ``DataError``."""
+    if key is not None:
+        if key not in names:
+            raise DataError(f"no {what} {key!r}; there are: {named(names) or 'none'}")
+        return key
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise DataError(f"holds no {what}" + (f"; it has: {named(every)}" if every else ""))
+    raise DataError(f"holds the {what}s {named(names)}; choose one by 'key' (--key of an audit)")
+
+
+@contextmanager
+def _encoded(path: Path, key: str | None) -> Iterator[Any]:
+    """The array of an HDF5 file whose rows are encoded pictures."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        yield file[chosen(encoded_arrays(file), key, "array of encoded pictures")]
+
+
+def encoded_arrays(file: Any) -> list[str]:
+    """Names of the arrays of an HDF5 file whose rows are bytes of varied length, or opaque."""
+    import h5py
+
+    names: list[str] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.ndim == 1 and not h5py.check_string_dtype(item.dtype):
+            rows = h5py.check_vlen_dtype(item.dtype)
+            if rows in ("uint8", "int8") or (item.dtype.kind == "V" and item.dtype.names is None):
+                names.append(name)
+
+    file.visititems(visit)
+    return names
+
+
+def holds_encoded(path: Path, key: str | None) -> bool:
+    """Whether the array that ``key`` names in an HDF5 file, or its only such one, holds encoded pictures."""
+    import h5py
+
+    if path.suffix.lower() not in (".h5", ".hdf5"):
+        return False
+    with _readable(path), h5py.File(path, "r") as file:
+        found = encoded_arrays(file)
+        return key in found if key is not None else len(found) > 0
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What is wrong with a container is a ``DataError`` with its path."""
+    try:
+        yield
+    except DataError as error:
+        raise error if str(error).startswith(str(path)) else DataError(f"{path}: {error}") from None
+    except Exception as error:  # zip, tar, zlib, HDF5 and Arrow each have their own
+        raise DataError(f"{path}: cannot be read ({' '.join(str(error).split()) or type(error).__name__})") from None

@@ -1,0 +1,54 @@
+"""Digests of sources of one's own: an image, an array or a model is known by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+from amdiff.config import ArraysDataset, FolderDataset
+
+from .arrays import array_sides
+from .folders import folder_parts
+from .images import DataError
+
+
+def source_digest(spec: FolderDataset | ArraysDataset, known: dict[str, str]) -> str:
+    """Digest of a source of one's own: of the names and contents of its files.
+
+    ``known`` maps the path, size and time of a file to its SHA-256; it is read and filled, so that
+    an unchanged source costs no reading. Raises ``DataError`` where the source is not there.
+    """
+    if isinstance(spec, FolderDataset):
+        (_, pictures), *heldout = folder_parts(spec)
+        files = pictures.names()
+        for _, listing in heldout:
+            files += [(f"../heldout/{name}", path) for name, path in listing.names()]
+        return digest_files(files, known)
+    sides = array_sides(spec)
+    for side in sides:
+        if not side.path.is_file():
+            raise DataError(f"{side.path}: there is no such file")
+    return digest_files(((side.path.suffix, side.path) for side in sides), known)
+
+
+def digest_files(files: Iterable[tuple[str, Path]], known: dict[str, str]) -> str:
+    """Digest of names and contents of files; ``known`` as for ``source_digest``."""
+    total = hashlib.sha256()
+    for name, path in files:
+        digest = bytes.fromhex(sha256_once(path, known))
+        encoded = os.fsencode(name)  # names need not be UTF-8
+        total.update(struct.pack("<I", len(encoded)) + encoded + digest)
+    return total.hexdigest()[:16]
+
+
+def sha256_once(path: Path, known: dict[str, str]) -> str:
+    """SHA-256 of a file, read unless it is known; ``known`` as for ``source_digest``."""
+    stat = path.stat()
+    key = f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
+    if key not in known:
+        with path.open("rb") as stream:
+            known[key] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return known[key]

@@ -1,0 +1,227 @@
+"""Folders and containers of compressed pictures: which files belong to the set, and what else lies there.
+
+Files and folders that programs keep for themselves (a leading dot, thumbnails of file servers, what archives of macOS
+carry) are no images of the set. They are passed over and counted, and so are files of other kinds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from amdiff.config import FolderDataset
+
+from .containers import CONTAINERS, Member, container_suffix, count_members, members
+from .images import BLOCK, Block, DataError
+from .pictures import Misfit, Misfits, Unreadable, decoded, look, other_size, parse_colour, picture_suffixes
+from .tally import Tally, named, passed_over
+
+KEPT_BY_PROGRAMS = frozenset({
+    "@eadir", "@tmp", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "__macosx", "$recycle.bin",
+    "system volume information", "lost+found", "__pycache__", "thumbs.db", "desktop.ini",
+})  # fmt: skip
+"""Names, in lower case, of what file servers and operating systems put among people's files."""
+
+LOOKED_AT = 20_000
+"""Pictures whose heads are read before any work starts; of larger sets so many, evenly spread."""
+
+
+def foreign(name: str) -> str | None:
+    """Why a file or folder of that name is no part of a set: 'hidden', or the name itself; else None."""
+    if name.startswith("."):
+        return "hidden"
+    return name if name.lower() in KEPT_BY_PROGRAMS else None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The pictures of one part of a dataset, in order, and what was passed over beside them."""
+
+    root: Path
+    """Folder that names are relative to."""
+    files: Sequence[Path]
+    """Picture files, or containers of pictures."""
+    passed: Counter[str]
+    """Files that are no images, by kind."""
+    packed: bool = False
+    """Whether the files are containers."""
+    key: str | None = None
+    """Column or array of a container that holds several."""
+
+    def names(self) -> list[tuple[str, Path]]:
+        """Each file with its name, relative to the folder."""
+        return [(path.relative_to(self.root).as_posix(), path) for path in self.files]
+
+    def members(self, passed: Counter[str]) -> Iterator[Member]:
+        """The pictures; ``passed`` hears of members of containers that are none."""
+        for name, path in self.names():
+            if not self.packed:
+                yield Member(name, str(path), path)
+                continue
+            for member in members(path, self.key, passed, self._wanted):
+                yield Member(f"{name}/{member.name}", f"{path}/{member.name}", member.source)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of pictures."""
+        if not self.packed:
+            return len(self.files)
+        return sum(count_members(path, self.key, self._wanted) for path in self.files)
+
+    def _wanted(self, name: str) -> str | None:
+        return _other_kind(PurePosixPath(name))
+
+
+def _other_kind(path: Path | PurePosixPath) -> str | None:
+    """Why a file, or one of the folders that it lies in, is no image of the set; None for images."""
+    for part in path.parts:
+        if reason := foreign(part):
+            return reason
+    suffix = path.suffix.lower()
+    return None if suffix in picture_suffixes() else suffix or "without suffix"
+
+
+def list_pictures(path: Path, key: str | None = None) -> Listing:
+    """The pictures below a folder, by sorted relative path, or in a container. Raises ``DataError`` for none.
+
+    Links to folders are followed; each folder is read once, so that links in circles end.
+    """
+    if container_suffix(path) and path.is_file():
+        return Listing(path.parent, (path,), Counter(), packed=True, key=key)
+    if not path.is_dir():
+        known = ", ".join(CONTAINERS)
+        raise DataError(f"{path} is no folder and no container of images ({known}); give what holds the images")
+    files: list[Path] = []
+    containers: list[Path] = []
+    passed: Counter[str] = Counter()
+    for file in _walk(path, passed):
+        kind = _other_kind(file.relative_to(path))
+        if kind is None:
+            files.append(file)
+        elif container_suffix(file) and foreign(file.name) is None:
+            containers.append(file)
+        else:
+            passed[kind] += 1
+    if not files and containers:
+        if len({container_suffix(file) for file in containers}) > 1:
+            raise DataError(f"{path} holds containers of several kinds: {named(f.name for f in containers)}; give one")
+        return Listing(path, sorted(containers), passed, packed=True, key=key)
+    passed.update(container_suffix(file) or "" for file in containers)
+    if not files:
+        seen = f"; {passed_over(passed)}" if passed else ""
+        raise DataError(f"{path} holds no image files{seen}; give a folder with .png, .jpg or what else Pillow reads")
+    if key is not None:
+        raise DataError(f"key: {key!r} names a column or an array of a container; {path} holds picture files")
+    return Listing(path, sorted(files), passed)
+
+
+def _walk(top: Path, passed: Counter[str]) -> Iterator[Path]:
+    """Files below a folder but for those that programs keep for themselves, which are counted."""
+    seen: set[str] = set()
+    waiting, links = deque([top]), deque[Path]()
+    while waiting or links:
+        folder = waiting.popleft() if waiting else links.popleft()  # what lies in the folder itself before links to it
+        real = os.path.realpath(folder)
+        if real in seen:
+            passed["links to folders that are read already"] += 1
+            continue
+        seen.add(real)
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            raise DataError(f"{folder}: cannot be read ({error.strerror}); make it accessible or remove it") from None
+        for entry in entries:
+            path = folder / entry.name
+            if reason := foreign(entry.name):
+                inside = entry.is_dir(follow_symlinks=False)
+                passed[reason] += sum(len(names) for _, _, names in os.walk(path)) if inside else 1
+            elif entry.is_dir():
+                (links if entry.is_symlink() else waiting).append(path)
+            elif entry.is_file():
+                yield path
+            else:
+                passed["broken links" if entry.is_symlink() else "no files"] += 1
+
+
+def folder_parts(spec: FolderDataset) -> list[tuple[str, Listing]]:
+    """The training part and the held-out one, each with its name in notes. Raises ``DataError``."""
+    parts = [("", list_pictures(spec.path, spec.key))]
+    if spec.heldout is not None:
+        parts.append(("held out", list_pictures(spec.heldout, spec.heldout_key or spec.key)))
+    return parts
+
+
+def folder_blocks(spec: FolderDataset, tally: Tally) -> Iterator[Block]:
+    """Every image below a folder, then the held-out ones.
+
+    All must have one size, unless crop and resize bring them to one.
+    """
+    parts = folder_parts(spec)
+    names: list[str] = []  # of the pictures so far
+    reading = -1  # the part that is read
+    part = 0  # the part of the pictures that wait
+
+    def sources() -> Iterator[tuple[str, Path | BytesIO]]:
+        nonlocal reading
+        for title, listing in parts:
+            reading += 1
+            passed = tally.passed[title] = Counter(listing.passed)
+            for member in listing.members(passed):
+                names.append(member.name)
+                yield member.shown, member.source
+
+    waiting: list[tuple[int, np.ndarray]] = []
+
+    def block() -> Block:
+        places, pictures = zip(*waiting, strict=True)
+        waiting.clear()
+        return Block(np.stack(pictures), part > 0, names=np.array([names[place] for place in places]))
+
+    background = parse_colour(spec.background)
+    for place, image in decoded(sources(), spec.channels, spec, background, tally, spec.skip_unreadable):
+        if waiting and (reading != part or len(waiting) == BLOCK):
+            yield block()
+        part = reading
+        waiting.append((place, image))
+    if waiting:
+        yield block()
+
+
+def peek_folder(spec: FolderDataset) -> tuple[int, int, tuple[int, ...]]:
+    """Numbers of images and of held-out ones, at most, and the shape (C, H, W) of the first.
+
+    Pictures whose heads tell that they cannot be used are named at once, in a ``DataError``.
+    """
+    parts = folder_parts(spec)
+    misfits = Misfits()
+    first, size = "", (0, 0)
+    for _, listing in parts:
+        every = 1 if listing.packed else max(1, -(-len(listing.files) // LOOKED_AT))
+        # of a container only the beginning is looked at: to go through all of it is work for a job
+        for member in islice(listing.members(Counter()), 0, 1 if listing.packed else None, every):
+            try:
+                seen = look(member.shown, member.source)
+                if first and spec.resize is None and spec.crop is None and (seen.height, seen.width) != size:
+                    raise other_size(member.shown, (seen.height, seen.width), first, size)
+            except Unreadable as error:
+                if not spec.skip_unreadable:
+                    misfits.add(error)
+                continue
+            except Misfit as error:
+                misfits.add(error)
+                continue
+            if not first:
+                first, size = member.shown, (seen.height, seen.width)
+    misfits.check()
+    if not first:
+        raise DataError(f"{spec.path} holds no image that can be read")
+    counts = [listing.count for _, listing in parts]
+    return counts[0], sum(counts[1:]), (spec.channels, *size)

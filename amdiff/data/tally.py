@@ -1,0 +1,66 @@
+"""What was left out, replaced or guessed while images were read: counted here, said in sentences.
+
+One tally belongs to one reading of a dataset. Its sentences travel with the artifact to the console, the JSON and the
+report.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+MOST_NAMED = 10
+"""Names that one line holds, at most; of more there is a count."""
+
+
+def named(names: Iterable[object], most: int = MOST_NAMED) -> str:
+    """The first names, and how many more there are."""
+    every = [str(name) for name in names]
+    more = len(every) - most
+    return ", ".join(every[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def passed_over(counts: Mapping[str, int]) -> str:
+    """Files that are no images, by kind: the largest counts first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return "passed over: " + named(f"{count:,} {kind}" for kind, count in ordered)
+
+
+class Tally:
+    """Counts of one reading."""
+
+    def __init__(self) -> None:
+        self.passed: dict[str, Counter[str]] = {}
+        """Files that were passed over, by part of the dataset and kind."""
+        self.turned = 0
+        """Pictures that a tag turned or mirrored."""
+        self.composited: Counter[str] = Counter()
+        """Pictures with transparent pixels, by the background that they were put on."""
+        self.previews = 0
+        """Pictures whose file holds smaller ones or layers beside them."""
+        self.unreadable: list[str] = []
+        """Pictures that were left out because they cannot be read."""
+        self.said: list[str] = []
+        """Whole sentences."""
+
+    def sentences(self) -> list[str]:
+        """What a user must know, one sentence each."""
+        lines = [
+            f"{part + ': ' if part else ''}{passed_over(counts)}" for part, counts in self.passed.items() if counts
+        ]
+        if self.unreadable:
+            lines.append(f"left out: {_pictures(self.unreadable)} that cannot be read, {named(self.unreadable)}")
+        if self.turned:
+            lines.append(f"{_pictures(self.turned)} turned as the orientation tag says")
+        for background, count in self.composited.items():
+            lines.append(f"{_pictures(count)} with transparent pixels put on {background}")
+        if self.previews:
+            lines.append(
+                f"{_pictures(self.previews)} with previews or layers in the same file: the main picture is read"
+            )
+        return [*lines, *self.said]
+
+
+def _pictures(count: int | list[str]) -> str:
+    number = count if isinstance(count, int) else len(count)
+    return "1 picture" if number == 1 else f"{number:,} pictures"
