@@ -162,12 +162,12 @@ def open_array(path: Path, key: str | None) -> Iterator[Any]:
         raise DataError(f"{path}: {error}") from None
     except Exception as error:  # zip, zlib, HDF5 and numpy each have their own
         reason = " ".join(str(error).split())
-        if "allow_pickle" in reason:
+        if "allow_pickle" in reason or "Python objects" in reason:
             raise DataError(
                 f"{path}: holds Python objects, which only a pickle can carry; save one array of numbers, with images "
                 "of one size"
             ) from None
-        raise DataError(f"{path}: cannot be read, or is truncated ({reason})") from None
+        raise DataError(f"{path}: cannot be read ({reason}); if it was whole once, save or copy it again") from None
 
 
 def _kind(path: Path) -> str:
@@ -183,7 +183,7 @@ def _kind(path: Path) -> str:
     if head.startswith(b"MATLAB 5.0"):
         return "mat"
     if path.suffix.lower() in ARRAY_SUFFIXES:
-        raise DataError(f"is no whole {path.suffix} file, or is truncated; save or copy it again")
+        raise DataError(f"cannot be read: its beginning is none of a {path.suffix} file; save or copy it again")
     raise DataError(
         f"is none of {', '.join(ARRAY_SUFFIXES)}; save the images as one array of these, as by numpy.save, or as files "
         "in a folder, a .zip, a .tar or a .parquet"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import codecs
-import collections
 import re
 import types
 from collections.abc import Mapping
@@ -37,7 +36,8 @@ def plain_data() -> list[Any]:
 
     scalar, rebuilt = np._core.multiarray.scalar, np._core.multiarray._reconstruct  # type: ignore[attr-defined]
     return [
-        argparse.Namespace, types.SimpleNamespace, collections.defaultdict, collections.deque,
+        argparse.Namespace, types.SimpleNamespace, (_dictionary, "collections.defaultdict"),
+        (_sequence, "collections.deque"),
         dict, list, set, tuple, int, float, str, bool,
         scalar, (scalar, "numpy.core.multiarray.scalar"), rebuilt, (rebuilt, "numpy.core.multiarray._reconstruct"),
         np.dtype, np.ndarray,
@@ -46,6 +46,16 @@ def plain_data() -> list[Any]:
         *((PurePosixPath, f"{module}.PosixPath") for module in ("pathlib", "pathlib._local")), PurePosixPath,
         *((PureWindowsPath, f"{module}.WindowsPath") for module in ("pathlib", "pathlib._local")), PureWindowsPath,
     ]  # fmt: skip
+
+
+def _dictionary(*_: Any) -> dict[Any, Any]:
+    """In place of a ``defaultdict``, into which torch puts nothing."""
+    return {}
+
+
+def _sequence(*_: Any) -> list[Any]:
+    """In place of a ``deque``, into which torch puts nothing."""
+    return []
 
 
 def stored_weights(path: Path) -> Any:

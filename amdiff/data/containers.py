@@ -120,7 +120,7 @@ def _rows(path: Path, key: str | None) -> Iterator[Member]:
         )
 
     columns = [field.name for field in file.schema_arrow if holds_pictures(field.type)]
-    column = chosen(columns, key, "column of pictures", [field.name for field in file.schema_arrow])
+    column = chosen(columns, key, "column", " of pictures", [field.name for field in file.schema_arrow])
     row = 0
     for batch in file.iter_batches(batch_size=256, columns=[column]):
         for value in batch.column(0).to_pylist():
@@ -134,8 +134,11 @@ def _rows(path: Path, key: str | None) -> Iterator[Member]:
             row += 1
 
 
-def chosen(names: list[str], key: str | None, what: str, every: list[str] | None = None) -> str:
-    """The one of several that ``key`` names, or the only one. Raises ``DataError``."""
+def chosen(names: list[str], key: str | None, what: str, of: str = "", every: list[str] | None = None) -> str:
+    """The one of several that ``key`` names, or the only one; ``every`` are those that will not do as well.
+
+    Raises ``DataError``.
+    """
     if key is not None:
         if key not in names:
             raise DataError(f"no {what} {key!r}; there are: {named(names) or 'none'}")
@@ -143,7 +146,7 @@ def chosen(names: list[str], key: str | None, what: str, every: list[str] | None
     if len(names) == 1:
         return names[0]
     if not names:
-        raise DataError(f"holds no {what}" + (f"; it has: {named(every)}" if every else ""))
+        raise DataError(f"holds no {what}{of}" + (f"; it has: {named(every)}" if every else ""))
     raise DataError(f"holds the {what}s {named(names)}; choose one by 'key' (--key of an audit)")
 
 
@@ -153,7 +156,7 @@ def _encoded(path: Path, key: str | None) -> Iterator[Any]:
     import h5py
 
     with h5py.File(path, "r") as file:
-        yield file[chosen(encoded_arrays(file), key, "array of encoded pictures")]
+        yield file[chosen(encoded_arrays(file), key, "array", " of encoded pictures")]
 
 
 def encoded_arrays(file: Any) -> list[str]:

@@ -11,6 +11,7 @@ from amdiff.config import DiffusionSpec, PretrainedDenoiser
 from amdiff.data.checkpoints import read_tensors
 from amdiff.data.images import DataError
 from amdiff.data.pretrained import find_model, misfit, model_digest, model_path
+from amdiff.data.tally import named
 from amdiff.diffusion.schedules import Schedule
 from amdiff.files import ArtifactError, read_json, write_bytes, write_json
 from amdiff.plan import build_plan
@@ -56,9 +57,10 @@ def convert(context: Context, artifact: Artifact, folder: Path) -> None:
     write_bytes(folder / WEIGHTS, save(dict(network.state_dict()), {"address": artifact.address}))
     write_json(folder / NETWORK, {"unet": model.unet, "prediction": prediction, "parameters": parameters})
     context.facts["notes"] = notes
-    read = ", ".join(file.name for file in model.weights)
-    say(f"convert {artifact.dataset} {artifact.label}: {path}, {read} of {model.weights[0].parent.name}, "
-        f"{parameters:,} parameters, predicts {prediction}")  # fmt: skip
+    inside = "" if model.weights[0] == path else f", {named(f.relative_to(path).as_posix() for f in model.weights)}"
+    say(
+        f"convert {artifact.dataset} {artifact.label}: {path}{inside}, {parameters:,} parameters, predicts {prediction}"
+    )
     for note in notes:
         say(f"note: {path}: {note}")
 

@@ -31,9 +31,16 @@ def test_features_are_compared_as_they_are(rng: np.random.Generator) -> None:
 def test_images_are_compared_by_pixels_in_one_unit(rng: np.random.Generator) -> None:
     images = rng.integers(0, 256, (20, 1, 5, 5), dtype=np.uint8)
     by_pixels = nearest_neighbors(embed(images[:5]), embed(images[5:]), 2)
-    as_numbers = nearest_neighbors(*(embed(part / 127.5 - 1) for part in (images[:5], images[5:])), 2)
+    as_numbers = nearest_neighbors(*(embed(part / 127.5 - 1, "values") for part in (images[:5], images[5:])), 2)
     assert np.array_equal(by_pixels.index, as_numbers.index)
     assert np.allclose(by_pixels.distance, as_numbers.distance, rtol=1e-6)
+    stated = nearest_neighbors(*(embed(part / 127.5 - 1, range=(-1, 1)) for part in (images[:5], images[5:])), 2)
+    assert np.array_equal(by_pixels.distance, stated.distance)
+
+
+def test_numbers_that_fill_their_range_badly_are_said(rng: np.random.Generator) -> None:
+    with pytest.warns(UserWarning, match=r"values run from 0 to 1, and the stated range is \[-1, 1\]"):
+        embed(rng.integers(0, 2, (4, 1, 4, 4)).astype(np.float32), range=(-1, 1))
 
 
 def test_a_perceptual_metric_passes_each_image_once(rng: np.random.Generator, tmp_path: Path) -> None:
@@ -86,7 +93,9 @@ def test_an_embedding_of_ones_own(rng: np.random.Generator) -> None:
         (np.zeros((2, 0)), None, "at least one image"),
         (np.zeros((2, 1, 4, 4)), "pixels", "images are uint8 arrays"),
         (np.zeros((2, 4, 4), np.uint8), "stlpips-alex", "images are uint8 arrays"),
-        (np.zeros((2, 1, 4, 4), np.uint8), "ssim", "no metric 'ssim'; known: values, pixels, lpips-alex"),
+        (np.full((2, 1, 4, 4), 9, np.uint8), "ssim", "no metric 'ssim'; known: values, pixels, lpips-alex"),
+        (np.ones((2, 3, 4, 4), np.float32), None, "may hold images: state the values that mean black and white"),
+        (np.ones((2, 1, 4, 4), np.uint8), None, "uint8 and none exceeds 1, where 255 means white"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(images: np.ndarray, metric: str | None, message: str) -> None:
