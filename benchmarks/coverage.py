@@ -24,9 +24,10 @@ from amdiff.landscape.findings import gap_finding
 from amdiff.phases.classes import classify, fractions
 from amdiff.phases.costs import false_positives
 from amdiff.phases.density import SoftLog
-from amdiff.phases.distances import Distances, Threshold
+from amdiff.phases.distances import Distances, Pair, Threshold
 from amdiff.phases.intervals import Estimate, grouped_mean
 from amdiff.phases.thresholds import find_thresholds
+from amdiff.phases.uncertainty import fold_fractions
 
 Drawn = Iterator[dict[str, tuple[float, Estimate]]]
 """Repetitions of one planting: truth and interval by name."""
@@ -131,17 +132,67 @@ def valleys(rng: np.random.Generator, each: int) -> Drawn:
             yield {"valley threshold (bootstrap)": (truth, _estimate(pair.delta_m))}
 
 
+def at_quantile(rng: np.random.Generator, each: int) -> Drawn:
+    """Shares at a quantile of real images, of samples that are as these, with its error in their intervals or without.
+
+    The truth is the share below the quantile of the law itself.
+    """
+    dimension, n = rng.uniform(3, 12), int(rng.integers(200, 2000))
+    spec = HeldoutThresholds(method="heldout", quantile=0.05, bootstrap=200)
+    for _ in range(each):
+        near, real = rng.weibull(dimension, n), rng.weibull(dimension, int(rng.integers(200, 1000)))
+        (pair,) = find_thresholds([_distances(near, real)], spec)
+        yield {name + " at a quantile": (0.05, share) for name, share in _shares(near, pair).items()}
+
+
+def at_valley(rng: np.random.Generator, each: int) -> Drawn:
+    """Shares at a valley that is found in the same samples: with its error in their intervals, and as if it were known.
+
+    The truth is the share below the lowest point of the mixture's smoothed density. Modes are of any distance from one
+    another at which a valley is found, so that thresholds are sharp for some truths and vague for others.
+    """
+    spec = ValleyThresholds(method="valley", bootstrap=200)
+    scale, modes, spreads, share, n = _two_modes(rng, apart=(3, 8), sizes=(150, 2000))
+    between = np.linspace(*modes, 10_001)
+    weights = (share, 1 - share)
+    smooth = sum(
+        w * norm.pdf(between, m, np.hypot(s, spec.bandwidth)) for w, m, s in zip(weights, modes, spreads, strict=True)
+    )
+    cut = between[np.argmin(smooth)]
+    truth = float(sum(w * norm.cdf(cut, m, s) for w, m, s in zip(weights, modes, spreads, strict=True)))
+    for _ in range(each):
+        near = _mixture(rng, scale, modes, spreads, share, n)
+        distances = _distances(near, _reals(rng, scale, modes, spreads))
+        (pair,) = find_thresholds([distances], spec)
+        if pair.delta_m.method == "valley":
+            yield {name + " at a valley": (truth, found) for name, found in _shares(near, pair).items()}
+
+
+def _shares(near: np.ndarray, pair: Pair) -> dict[str, Estimate]:
+    """The memorized share of samples none of which is near another one, with its interval of both kinds."""
+    far = np.full(len(near), FAR * near.max())
+    table = np.zeros((len(near), 2), np.int64), np.stack([far, far], axis=1)
+    given = fractions(classify(near, far, pair.delta_m.value, pair.delta_s.value), *table, pair.delta_s.value)
+    folded = fold_fractions(given, near, far, pair)
+    return {"memorized share": folded.memorized, "the same, threshold taken for known,": given.memorized}
+
+
 def _estimate(threshold: Threshold) -> Estimate:
     return Estimate(threshold.value, threshold.low, threshold.high)
 
 
-def _two_modes(rng: np.random.Generator) -> tuple[SoftLog, np.ndarray, np.ndarray, float, int]:
-    """Two modes of random place, spread and share, well apart; distances of real images are of the upper one."""
+def _two_modes(
+    rng: np.random.Generator, apart: tuple[float, float] = (5, 8), sizes: tuple[int, int] = (500, 4000)
+) -> tuple[SoftLog, np.ndarray, np.ndarray, float, int]:
+    """Two modes of random place, spread and share; distances of real images are of the upper one.
+
+    ``apart`` is their distance in units of the wider one's spread, ``sizes`` the number of samples.
+    """
     median, spreads = np.exp(rng.uniform(0, 1)), rng.uniform(0.1, 0.3, 2)
     scale = SoftLog(ValleyThresholds(method="valley").softness * float(median))
     upper = float(scale(np.array(median)))
-    lower = upper - rng.uniform(5, 8) * spreads.max()
-    return scale, np.array([lower, upper]), spreads, rng.uniform(0.2, 0.8), int(rng.integers(500, 4000))
+    lower = upper - rng.uniform(*apart) * spreads.max()
+    return scale, np.array([lower, upper]), spreads, rng.uniform(0.2, 0.8), int(rng.integers(*sizes))
 
 
 def _mixture(
@@ -160,7 +211,7 @@ def _distances(to_train: np.ndarray, real: np.ndarray) -> Distances:
     return Distances(100, to_train, to_train.copy(), real, real, real, np.arange(len(real)))
 
 
-PLANTINGS: tuple[Planting, ...] = (shares, means, heldout, rates, valleys)
+PLANTINGS: tuple[Planting, ...] = (shares, means, heldout, rates, valleys, at_quantile, at_valley)
 
 
 # -- what is found ----------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from amdiff import __version__ as amdiff_version
 from tests.conftest import REPO
 from tests.stages.test_convert import pipeline
 
@@ -76,12 +77,31 @@ def test_planted_shares_are_found_in_folders(planted: tuple[Planted, Path], tmp_
     arguments = ("--train", f"{root}/train", "--synthetic", f"{root}/synthetic", "--heldout", f"{root}/heldout")
     done = amdiff(tmp_path, *arguments, "--out", "out", "--fail-above", "0.1")
     assert done.returncode == 1, done.stderr
-    assert "the share of memorized samples is above 0.1" in done.stdout
+    assert "verdict: failed: the share of memorized samples is above 0.1 at 95 % confidence" in done.stdout
     found = summary(tmp_path / "out")
     assert (found["n_train"], found["n_synthetic"], found["metric"], found["heldout"]) == (700, 800, "pixels", True)
     for name in SHARES:
         assert found[name]["fraction"] == pytest.approx(truth.share(name), abs=0.02)
         assert found[name]["low"] <= truth.share(name) <= found[name]["high"]
+        # the thresholds' errors only widen an interval
+        assert found[name]["low"] <= found[name]["low_given_thresholds"]
+        assert found[name]["high"] >= found[name]["high_given_thresholds"]
+    assert found["thresholds"]["delta_m"].keys() == {"value", "low", "high", "method", "note"}
+    assert found["thresholds"]["delta_m"]["value"] == found["delta_m"]
+    assert found["peers"]["copies"]["ratio_second"]["share"] == pytest.approx(truth.share("memorized"), abs=0.05)
+    assert found["version"] == amdiff_version
+    assert found["verdict"]["outcome"] == "failed"
+    assert found["metrics"].keys() == {"pixels", "stlpips-alex"}
+    assert found["suspected"]["fraction"] >= found["memorized"]["fraction"]
+    with (tmp_path / "out/candidates.csv").open() as stream:
+        candidates = list(csv.DictReader(stream))
+    assert [int(row["rank"]) for row in candidates] == list(range(1, 801))
+    ratios = [float(row["ratio"]) for row in candidates]
+    assert ratios == sorted(ratios)
+    suspected = [row for row in candidates if row["suspected_by"]]
+    assert len(suspected) == round(800 * found["suspected"]["fraction"])
+    assert {row["suspected_by"] for row in suspected} <= {"pixels", "stlpips-alex", "pixels+stlpips-alex"}
+    assert candidates[0]["pixels_train_file"].startswith("deep/")
     table = pq.read_table(tmp_path / "out/samples.parquet").to_pydict()
     assert (np.array(table["class"]) == truth.classes).mean() > 0.98
     with (tmp_path / "out/copies.csv").open() as stream:
@@ -101,10 +121,13 @@ def test_planted_shares_are_found_in_folders(planted: tuple[Planted, Path], tmp_
     assert found["copies"]["ratio_second"]["both"] + found["copies"]["ratio_second"]["ours_only"] == memorized.sum()
     assert found["c_t"]["value"] < -3
 
-    # asked again, all is there; and a gate may be passed
-    again = amdiff(tmp_path, *arguments, "--out", "out", "--fail-above", "0.5")
-    assert again.returncode == 0
-    assert again.stderr == ""
+    # asked again, all is there; a gate may be passed, or be too near to tell
+    for limit, status, word in (("0.5", 0, "passed"), (f"{truth.share('memorized'):.3f}", 3, "undecided")):
+        again = amdiff(tmp_path, *arguments, "--out", "out", "--fail-above", limit)
+        assert again.returncode == status
+        assert again.stderr == ""
+        assert f"verdict: {word}" in again.stdout.splitlines()[-1]
+        assert summary(tmp_path / "out")["verdict"]["exit_status"] == status
 
 
 def test_arrays_without_held_out_images(planted: tuple[Planted, Path], tmp_path: Path) -> None:

@@ -97,9 +97,9 @@ def implausible(summaries: Sequence[Summary]) -> list[str]:
     return [implausible_sentence(Estimate(**worst["plausibility"]["far"]), sizes)]
 
 
-def _far(summary: Summary) -> tuple[float | None, bool | None]:
+def _far(summary: Summary) -> tuple[float | None, int | None]:
     found = summary["plausibility"]
-    return (found["far"]["value"], found["implausible"]) if found else (None, None)
+    return (found["far"]["value"], int(found["implausible"])) if found else (None, None)
 
 
 def _share(summary: Summary, name: str) -> str:
@@ -212,7 +212,7 @@ def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], r
             note="Wilson intervals for memorized, leave-one-out jackknife for the others, with the thresholds' "
             "bootstrap intervals in them; *_given_low and *_given_high are the limits if the thresholds were known. "
             "spurious_proper: in attractors without memorized samples; spurious_halo: around memories. far: samples "
-            "farther from the training images than 99 % of held-out images; implausible: surely more than half are.",
+            "farther from the training images than 99 % of held-out images; implausible: 1 if surely over half are.",
         ),
         make_table(
             "thresholds", "Thresholds and false positives", [*columns, "n_heldout", *rates], found,

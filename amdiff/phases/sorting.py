@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import warnings
 from dataclasses import dataclass
 
@@ -19,8 +18,8 @@ from amdiff.neighbors.vectors import Vectors
 from .attractors import Attractors, components, describe
 from .classes import CLASSES, Fractions, classify, fractions
 from .distances import CALIBRATION, REST, Pair
-from .intervals import Estimate
 from .plausibility import Plausibility, implausible_sentence, plausibility
+from .shown import Shown, percent
 from .tables import Tables, measure
 from .thresholds import find_thresholds
 from .uncertainty import fold_fractions
@@ -29,8 +28,8 @@ MOST_HELDOUT = 2000
 """Training images that stand for held-out ones, at most."""
 
 
-@dataclass(frozen=True)
-class Phases:
+@dataclass(frozen=True, repr=False)
+class Phases(Shown):
     """The three classes of a synthetic set, at given thresholds."""
 
     classes: Int8[np.ndarray, " n"]
@@ -40,6 +39,14 @@ class Phases:
     """Of the radius graph of S' at delta_s: the samples of one are one attractor. The largest is 0."""
     attractors: Attractors
     """The components of at least two samples."""
+
+    def _about(self) -> str:
+        return f"{len(self.classes):,} samples, sorted at given thresholds"
+
+    def _rows(self) -> list[tuple[str, str]]:
+        proper = int(self.attractors.proper.sum())
+        counts = f"{len(self.attractors.size) - proper:,} around memories, {proper:,} spurious"
+        return [*((name, percent(self.fractions[name])) for name in CLASSES), ("attractors", counts)]
 
 
 def sort_at(
@@ -65,7 +72,7 @@ def sort_at(
 
 
 @dataclass(frozen=True, repr=False)
-class Sorted:
+class Sorted(Shown):
     """A synthetic set, measured, with thresholds of its own, and sorted."""
 
     tables: Tables
@@ -94,24 +101,13 @@ class Sorted:
             )
         return tuple(found)
 
+    def _about(self) -> str:
+        return f"{len(self.phases.classes):,} samples, sorted"
+
     def _rows(self) -> list[tuple[str, str]]:
-        shares = [(name, _share(self.fractions[name])) for name in CLASSES]
+        shares = [(name, percent(self.fractions[name])) for name in CLASSES]
         both = (("delta_m", self.thresholds.delta_m), ("delta_s", self.thresholds.delta_s))
         return shares + [(name, f"{t.value:.4g} [{t.low:.4g}, {t.high:.4g}] by {t.method}") for name, t in both]
-
-    def __repr__(self) -> str:
-        lines = [f"{len(self.phases.classes):,} samples, sorted:"]
-        lines += [f"  {name:<11} {value}" for name, value in self._rows()]
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
-
-    def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><th>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in self._rows())
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        return f"<table>{rows}</table>" + (f"<ul>{notes}</ul>" if notes else "")
-
-
-def _share(estimate: Estimate) -> str:
-    return f"{estimate.value:.1%} [{estimate.low:.1%}, {estimate.high:.1%}]"
 
 
 def sort_samples(

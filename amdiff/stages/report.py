@@ -19,7 +19,7 @@ from amdiff.figures.style import save, style
 from amdiff.files import ArtifactError, atomic_file, write_bytes
 from amdiff.plan import FIGURES, sections_of
 
-from .context import Context
+from .context import Context, say
 from .files import IMAGES
 from .sections import part
 
@@ -41,12 +41,13 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
     for name, content in (item for section in parts for item in section.files.items()):
         write_bytes(folder / "tables" / name, content)
     dataset = context.store.record(artifact.parent("dataset"))
+    warnings = [line for section in parts for line in section.warnings]
     page = render(
         browser=next((section.browser for section in parts if section.browser), None),
         title=artifact.params["experiment"],
         address=artifact.address,
         headline=[line for section in parts for line in section.headline],
-        warnings=[line for section in parts for line in section.warnings],
+        warnings=warnings,
         groups=groups,
         tables=[t for t in tables if t.on_page],
         configuration=yaml.safe_dump(
@@ -55,6 +56,8 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
         provenance=_provenance(context, artifact),
     )
     write_bytes(folder / "report.html", page.encode())
+    for line in warnings:
+        say(f"note: {artifact.params['experiment']}: {line}")
 
 
 def write_figures(folder: Path, figures: Iterable[tuple[str, Figure]]) -> dict[str, list[Picture]]:

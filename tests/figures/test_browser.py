@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Browser as Chromium, Page, Request, sync_playwright
 
-from amdiff.commands.audit import Audit, audit
+from amdiff.commands.audit import audit
+from amdiff.commands.audit_configuration import Audit, SideOptions
 from amdiff.figures.browser import Browser, Sheet, Sorting, as_png
 from amdiff.figures.page import render
 from amdiff.phases.classes import CLASSES, ordered
@@ -104,7 +105,8 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> tuple[Planted, Path]:
     save(root / "samples", planted.samples)
     save(root / "held", planted.heldout[:100])
     out = root / "out"
-    assert audit(Audit(root / "train", root / "samples", root / "held", ("pixels", "stlpips-alex"), out)) == 0
+    train, samples, held = (SideOptions(root / name) for name in ("train", "samples", "held"))
+    assert audit(Audit(train, samples, held, ("pixels", "stlpips-alex"), out)) == 0
     return planted, out
 
 

@@ -110,6 +110,7 @@ def test_words_about_a_peak_follow_the_intervals() -> None:
             "fractions": {"memorized": other, "generalized": other, "spurious": s},
             "spurious_split": {"proper": 0.1, "halo": 0.1},
             "attractors": {"spurious": 0, "table": []},
+            "plausibility": None,
         }  # fmt: skip
 
     ends = [summary(2, (0.1, 0.05, 0.15)), summary(8, (0.0, 0.0, 0.04))]
