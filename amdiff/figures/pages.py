@@ -174,11 +174,7 @@ def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], r
             s["spurious_split"]["proper"],
             s["spurious_split"]["halo"],
             *(s["given_thresholds"][name][key] for name in CLASSES for key in ENDS[1:]),
-            *(
-                (s["plausibility"]["far"]["value"], s["plausibility"]["implausible"])
-                if s["plausibility"]
-                else (None, None)
-            ),
+            *_far(s),
         ]
         for s in summaries
     ]
