@@ -172,7 +172,7 @@ def _of_training(name: str, experiment: AnyExperiment) -> Iterator[str]:
     training = experiment.training
     if not experiment.trained or training.ema_warmup:
         return
-    shortest = min(training.iterations, *training.iterations_by_size.values(), training.iterations)
+    shortest = min([training.iterations, *training.iterations_by_size.values()])
     if (remaining := training.ema_decay**shortest) > REMAINING:
         yield (
             f"experiments.{name}.training: {remaining:.0%} of the averaged weights are still those of the untrained "

@@ -51,6 +51,7 @@ def audit(folder: Path, train: int, synthetic: int) -> tuple[float, float]:
     write(folder / "synthetic.npy", synthetic, 1, np.load(folder / "train.npy", mmap_mode="r"))
     start = time.monotonic()
     command = [sys.executable, "-m", "amdiff", "audit", "--train", "train.npy", "--synthetic", "synthetic.npy"]
+    command += ["--metric", "pixels"]
     code = (
         "import json, resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=sys.stderr); "
         "print(json.dumps(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))"

@@ -133,6 +133,7 @@ class Found:
         plausible = first.summary["plausibility"]
         said = [implausible_sentence(Estimate(**plausible["far"]))] if plausible and plausible["implausible"] else []
         shares = first.as_json()
+        others = [one.sentence for one in disagreements(memorized, self.peers)]
         return {
             **{name: shares[name] for name in CLASSES},
             "suspected": {"fraction": suspected.value, "low": suspected.low, "high": suspected.high},
@@ -147,7 +148,7 @@ class Found:
             "metric": next(iter(self.metrics)),
             "confidence": first.summary["confidence"],
             "heldout": not first.entry.get("stand_in", False),
-            "notes": [*said, *notes, *self.reservations, *disagreements(memorized, self.peers)],
+            "notes": [*said, *notes, *self.reservations, *others],
             "version": amdiff.__version__,
         }
 

@@ -55,6 +55,10 @@ EMPTY, EMPTY_SHARE = 4, 0.01
 """Standard deviation of an image's pixels, in levels, below which it is nearly empty; the share that is said."""
 
 
+_AT_ONCE = 2**22
+"""Pixels that are summed at once, as floats."""
+
+
 class Values:
     """Pixels of many images: their mean and spread."""
 
@@ -65,12 +69,14 @@ class Values:
     def add(self, images: UInt8[np.ndarray, "n c h w"]) -> None:
         """Some more images."""
         flat = images.reshape(len(images), -1)
-        mean, std = flat.mean(axis=1), flat.std(axis=1)
-        self.images += len(flat)
-        self.empty += int((std < EMPTY).sum())
-        self._count += flat.size
-        self._sum += float(mean.sum()) * flat.shape[1]
-        self._squares += float((std**2 + mean**2).sum()) * flat.shape[1]
+        for start in range(0, len(flat), rows := max(1, _AT_ONCE // flat.shape[1])):
+            part = flat[start : start + rows].astype(np.float32)
+            mean, std = part.mean(axis=1, dtype=np.float64), part.std(axis=1, dtype=np.float64)
+            self.images += len(part)
+            self.empty += int((std < EMPTY).sum())
+            self._count += part.size
+            self._sum += float(mean.sum()) * part.shape[1]
+            self._squares += float((std**2 + mean**2).sum()) * part.shape[1]
 
     def as_json(self) -> dict[str, float]:
         """Mean and standard deviation of all pixels, 0 black and 1 white."""

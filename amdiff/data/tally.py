@@ -15,7 +15,7 @@ MOST_NAMED = 10
 
 def named(names: Iterable[object], most: int = MOST_NAMED) -> str:
     """The first names, and how many more there are."""
-    every = [str(name) for name in names]
+    every = [str(name).encode(errors="replace").decode() for name in names]  # names of files need not be UTF-8
     more = len(every) - most
     return ", ".join(every[:most]) + (f" and {more:,} more" if more > 0 else "")
 

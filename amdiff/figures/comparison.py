@@ -46,6 +46,16 @@ class Side:
         return max(self.shares, key=lambda row: float(row["spurious"]))
 
 
+def warnings(sides: Sequence[Side]) -> list[str]:
+    """A sentence for each experiment some of whose samples look like no real image."""
+    found = {side.name: [row["K"] for row in side.shares if row.get("implausible") == "1"] for side in sides}
+    return [
+        f"The samples of {name} look like no real image at K = {', '.join(sizes)}; its report says more."
+        for name, sizes in found.items()
+        if sizes
+    ]
+
+
 def shares(sides: Sequence[Side]) -> Figure:
     """Shares of each class against K, one colour an experiment."""
     figure, (grid,) = subplots(1, len(CLASSES), width=PAGE, height=2.6)

@@ -105,34 +105,47 @@ COPYING = -3.0
 """C_T, in standard deviations of its own law without copying, below which it speaks of copying."""
 
 
-def disagreements(memorized: Estimate, peers: Mapping[str, Any]) -> list[str]:
-    """Sentences where other measures say otherwise about the same samples, strongly.
+@dataclass(frozen=True)
+class Disagreement:
+    """Another measure of copying that says otherwise about the same samples."""
+
+    kind: str
+    sentence: str
+    gap: float
+    """How far apart the two are, to compare disagreements of one kind."""
+
+
+def disagreements(memorized: Estimate, peers: Mapping[str, Any]) -> list[Disagreement]:
+    """Where other measures say otherwise about the same samples, strongly.
 
     ``peers`` is what the stage of that name wrote: shares of copies with their intervals, and C_T.
     """
     ours = f"{memorized.value:.1%} [{memorized.low:.1%}, {memorized.high:.1%}] by delta_m"
     look = "Look at the pairs before you rely on either."
-    lines = []
+    found = []
     rules = {"ratio_second": "nearest / second nearest", "ratio_next": "nearest / mean of the next"}
-    apart = []
+    apart = {}
     for name, what in rules.items():
-        found = peers["copies"].get(name)
-        if found is None or abs(found["share"] - memorized.value) < STRONG:
+        rule = peers["copies"].get(name)
+        if rule is None or abs(rule["share"] - memorized.value) < STRONG:
             continue
-        if found["low"] > memorized.high or found["high"] < memorized.low:
-            apart.append(f"{found['share']:.1%} by the ratio {what} < {peers['ratio']:.2g}")
+        if rule["low"] > memorized.high or rule["high"] < memorized.low:
+            apart[f"{rule['share']:.1%} by the ratio {what} < {peers['ratio']:.2g}"] = rule["share"] - memorized.value
     if apart:
-        lines.append(f"Measures of copying disagree: {' and '.join(apart)}, {ours}. {look}")
+        sentence = f"Measures of copying disagree: {' and '.join(apart)}, {ours}. {look}"
+        found.append(Disagreement("ratio", sentence, max(map(abs, apart.values()))))
     authpct = peers["copies"].get("authpct")
     if authpct is not None and authpct["low"] > max(MUTUAL, memorized.high + STRONG):
-        lines.append(
+        sentence = (
             f"{authpct['share']:.1%} of the samples are not authentic (Alaa et al. 2022), where at most two thirds are "
             f"without copying, and copies are {ours}. {look}"
         )
+        found.append(Disagreement("authpct", sentence, authpct["share"] - memorized.value))
     c_t = peers.get("c_t")
     if c_t is not None and c_t["value"] < COPYING * c_t["std"] and memorized.high < STRONG / 2:
-        lines.append(
+        sentence = (
             f"C_T is {c_t['value']:.1f} (Meehan et al. 2020): the samples lie nearer to the training images than "
             f"held-out images do, and yet copies are {ours}. Blurred or averaged images do that as well. {look}"
         )
-    return lines
+        found.append(Disagreement("c_t", sentence, -c_t["value"]))
+    return found

@@ -39,7 +39,7 @@ def comparison(context: Context, artifact: Artifact, folder: Path) -> None:
         title=artifact.params["comparison"],
         address=artifact.address,
         headline=drawing.sentences(rows),
-        warnings=[],
+        warnings=drawing.warnings(rows),
         groups=pictures,
         tables=tables,
         configuration="experiments:\n" + "".join(f"- {name}\n" for name in artifact.params["experiments"]),

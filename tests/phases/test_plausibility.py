@@ -96,7 +96,7 @@ NONE, SOME = Estimate(0.0, 0.0, 0.01), Estimate(0.3, 0.26, 0.34)
     ],
 )
 def test_measures_that_disagree_strongly_are_named(memorized: Estimate, found: dict, words: list[str]) -> None:
-    lines = disagreements(memorized, found)
+    lines = [one.sentence for one in disagreements(memorized, found)]
     assert len(lines) == len(words)
     for line, word in zip(lines, words, strict=True):
         assert word in line

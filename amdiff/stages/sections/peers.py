@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from amdiff.artifacts import FILES, Artifact
@@ -9,7 +10,7 @@ from amdiff.config import ExperimentSpec
 from amdiff.figures.page import make_table
 from amdiff.files import read_json
 from amdiff.phases.intervals import Estimate
-from amdiff.phases.peers import disagreements
+from amdiff.phases.peers import Disagreement, disagreements
 
 from ..context import Context
 from ..measured import read_summaries
@@ -45,12 +46,6 @@ def peers(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     ]
     first = found[0]
     summaries = {s["size"]: s for s in read_summaries(context, artifact.reads["classify"])}
-    lines = [
-        f"{f'K = {size:,}: ' if len(found) > 1 else ''}{line}"
-        for entry in found
-        for size in [entry["size"]]
-        for line in disagreements(Estimate(**summaries[size]["fractions"]["memorized"]), entry)
-    ]
     return Part(
         lambda: iter(()),
         [
@@ -68,5 +63,21 @@ def peers(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
                 "the lowest of as many standard normal numbers as there are cells. Empty without held-out images.",
             ),
         ],
-        warnings=lines,
+        warnings=_disagreements(found, summaries),
     )  # fmt: skip
+
+
+def _disagreements(found: Sequence[dict[str, Any]], summaries: dict[int, dict[str, Any]]) -> list[str]:
+    """A sentence for each kind of disagreement, of the K where it is largest, and the other K where there is one."""
+    kinds: dict[str, dict[int, Disagreement]] = {}
+    for entry in found:
+        size = entry["size"]
+        for one in disagreements(Estimate(**summaries[size]["fractions"]["memorized"]), entry):
+            kinds.setdefault(one.kind, {})[size] = one
+    lines = []
+    for sizes in kinds.values():
+        worst = max(sizes, key=lambda size: sizes[size].gap)
+        others = ", ".join(f"{size:,}" for size in sizes if size != worst)
+        where = f"K = {worst:,}{f' (and, less so, {others})' if others else ''}: " if len(found) > 1 else ""
+        lines.append(where + sizes[worst].sentence)
+    return lines
