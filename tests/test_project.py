@@ -64,7 +64,7 @@ def test_a_source_that_is_gone_is_known_by_its_canonical_form(config: dict[str, 
     (note,) = prepare(parse_config(config), tmp_path).notes
     assert "what was read from it before is used" in note
     shutil.rmtree(tmp_path / "data")
-    with pytest.raises(ConfigError, match=r"datasets\.mine: .*mine is not a folder"):
+    with pytest.raises(ConfigError, match=r"datasets\.mine: .*mine: there is no such file or folder"):
         prepare(parse_config(config), tmp_path)
 
 
@@ -108,7 +108,7 @@ def test_held_out_images_are_counted_before_work_starts(
 def arrays(folder: Path, **counts: int) -> list[str]:
     """Paths of so many random images each."""
     for name, count in counts.items():
-        np.save(folder / f"{name}.npy", np.random.default_rng(count).integers(0, 256, (count, 6, 6, 1), np.uint8))
+        np.save(folder / f"{name}.npy", np.random.default_rng(count).integers(0, 256, (count, 1, 6, 6), np.uint8))
     return [str(folder / f"{name}.npy") for name in counts]
 
 
@@ -198,3 +198,23 @@ def test_a_frozen_configuration_gives_the_same_plan(config: dict[str, Any], tmp_
     assert thaw(tmp_path / frozen).by_folder.keys() == plan.by_folder.keys()
     assert freeze(plan.config, tmp_path) == frozen
     assert read_config(tmp_path / frozen) == plan.config
+
+
+def test_an_average_longer_than_its_training_is_noted(tmp_path: Path) -> None:
+    experiment = {
+        "dataset": "digits",
+        "sizes": [40],
+        "denoiser": {"kind": "mlp", "width": 70},
+        "training": {"iterations": 1500, "ema_warmup": False},
+    }
+
+    def notes() -> tuple[str, ...]:
+        config = {"datasets": {"digits": {"kind": "digits"}}, "experiments": {"e": experiment}}
+        return prepare(parse_config(config), tmp_path).notes
+
+    (note,) = notes()
+    assert "86% of the averaged weights are still those of the untrained network after 1,500 steps" in note
+    experiment["training"] = {"iterations": 1500}
+    assert notes() == ()  # the average warms up unless it is told otherwise
+    experiment["training"] = {"iterations": 100_000, "ema_warmup": False}
+    assert notes() == ()

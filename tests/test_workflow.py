@@ -187,7 +187,7 @@ def test_a_missing_dataset_starts_no_job(tmp_path: Path) -> None:
     config = copy.deepcopy(SMALL)
     config["datasets"]["digits"] = {"kind": "folder", "path": "no/such/folder"}
     output = Project(tmp_path, config).snakemake(check=False)
-    assert "datasets.digits: no/such/folder is not a folder" in output
+    assert "datasets.digits: no/such/folder: there is no such file or folder" in output
     assert "Traceback" not in output
 
 

@@ -137,6 +137,7 @@ class Found:
         return {
             **{name: shares[name] for name in CLASSES},
             "suspected": {"fraction": suspected.value, "low": suspected.low, "high": suspected.high},
+            "implausible": bool(plausible and plausible["implausible"]),
             "plausibility": plausible,
             "delta_m": first.summary["delta_m"],
             "delta_s": first.summary["delta_s"],

@@ -31,14 +31,18 @@ class Side:
     key: str | None
     layout: str
     range: tuple[float, float] | None
+    stated: bool = True
+    """Whether the layout was stated; else it is the default."""
 
 
 def array_sides(spec: ArraysDataset) -> list[Side]:
     """The file, and the one with held-out images."""
-    found = [Side("", spec.path, spec.key, spec.layout, spec.range)]
+    stated = "layout" in spec.model_fields_set
+    found = [Side("", spec.path, spec.key, spec.layout, spec.range, stated)]
     if spec.heldout is not None:
         key, layout = spec.heldout_key or spec.key, spec.heldout_layout or spec.layout
-        found.append(Side("held out", spec.heldout, key, layout, spec.heldout_range or spec.range))
+        values = spec.heldout_range or spec.range
+        found.append(Side("held out", spec.heldout, key, layout, values, stated or spec.heldout_layout is not None))
     return found
 
 
@@ -47,7 +51,7 @@ def array_blocks(spec: ArraysDataset, tally: Tally) -> Iterator[Block]:
     shape = None
     for part, side in enumerate(array_sides(spec)):
         with open_array(side.path, side.key) as array:
-            rows, numbers = Rows(array, side.layout), Numbers(side.range)
+            rows, numbers = Rows(array, side), Numbers(side.range)
             for start in range(0, max(1, rows.count), BLOCK):
                 images = transform(numbers.to_uint8(rows.read(start, start + BLOCK)), spec)
                 if shape is not None and images.shape[1:] != shape:
@@ -62,7 +66,7 @@ def peek_arrays(spec: ArraysDataset) -> tuple[int, int, tuple[int, ...]]:
     counts, shape = [0, 0], ()
     for part, side in reversed(list(enumerate(array_sides(spec)))):
         with open_array(side.path, side.key) as array:
-            rows = Rows(array, side.layout)
+            rows = Rows(array, side)
             first = rows.read(0, 1)
             Numbers(side.range).to_uint8(first)  # its type and range are stated
             counts[part], shape = rows.count, tuple(first.shape[1:])
@@ -72,9 +76,9 @@ def peek_arrays(spec: ArraysDataset) -> tuple[int, int, tuple[int, ...]]:
 class Rows:
     """Images of an array whose axes are in some order. Raises ``DataError`` where they do not fit the layout."""
 
-    def __init__(self, array: Any, layout: str) -> None:
-        shape = array_shape(array)
-        if len(shape) == len(layout) == 4 and layout[0] == "N" and shape[layout.index("C")] not in (1, 3):
+    def __init__(self, array: Any, side: Side) -> None:
+        shape, layout = array_shape(array), side.layout
+        if len(shape) == len(layout) == 4 and not side.stated and shape[layout.index("C")] not in (1, 3):
             likely = likely_layout(shape)
             if likely is not None and likely != layout:
                 raise DataError(

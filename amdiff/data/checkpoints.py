@@ -79,8 +79,8 @@ def _reason(error: str) -> str:
     """Why a file was not read, without torch's advice to switch its safety off."""
     if kind := re.search(r"GLOBAL ([\w.]+)", error):
         return (
-            f"holds a {kind[1]}, which is neither weights nor plain data, so the file is not read; save the weights "
-            "alone, as by torch.save(network.state_dict(), 'weights.pt')"
+            f"cannot be read as weights: it holds {kind[1]!r}, which is neither weights nor plain data; save the "
+            "weights alone, as by torch.save(network.state_dict(), 'weights.pt')"
         )
     plain = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", error).split())
     _, marker, what = plain.partition("WeightsUnpickler error:")

@@ -96,6 +96,8 @@ def list_pictures(path: Path, key: str | None = None) -> Listing:
     """
     if container_suffix(path) and path.is_file():
         return Listing(path.parent, (path,), Counter(), packed=True, key=key)
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file or folder")
     if not path.is_dir():
         known = ", ".join(CONTAINERS)
         raise DataError(f"{path} is no folder and no container of images ({known}); give what holds the images")

@@ -206,7 +206,7 @@ def test_a_broken_image_is_named(tmp_path: Path) -> None:
 def test_an_empty_or_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no image files"):
         load(FolderDataset(kind="folder", path=tmp_path))
-    with pytest.raises(DataError, match="is no folder and no container of images"):
+    with pytest.raises(DataError, match="there is no such file or folder"):
         load(FolderDataset(kind="folder", path=tmp_path / "none"))
 
 

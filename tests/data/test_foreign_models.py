@@ -21,7 +21,7 @@ from amdiff.data.images import DataError
 from amdiff.data.pretrained import find_model, forward_process, misfit
 from amdiff.diffusion.pretrained import from_diffusers
 from amdiff.diffusion.schedules import Schedule
-from amdiff.project import prepare
+from amdiff.project import freeze, prepare, thaw
 from tests.diffusion.ddpm import Ddpm
 from tests.stages.test_convert import config, make_models, pipeline
 
@@ -119,7 +119,7 @@ class Custom:
 def test_what_stands_in_the_way_is_named_without_bad_advice(tmp_path: Path) -> None:
     torch.save({"model": named(LAST), "config": Custom()}, tmp_path / "x.pt")
     with pytest.raises(
-        DataError, match=r"x\.pt: holds a tests\.data\.test_foreign_models\.Custom, which is neither"
+        DataError, match=r"x\.pt: cannot be read as weights: it holds 'tests\..*models\.Custom'"
     ) as said:
         read_tensors(find_model(tmp_path / "x.pt"), "ema")
     (tmp_path / "cut.pt").write_bytes((tmp_path / "x.pt").read_bytes()[:500])
@@ -266,3 +266,16 @@ def test_schedules_are_those_of_diffusers(tmp_path: Path, ours: str, theirs: str
 def test_a_cosine_has_no_other_betas() -> None:
     with pytest.raises(ValueError, match="follows from 'steps' alone"):
         DiffusionSpec(schedule="cosine", beta_end=0.1)
+    spec = DiffusionSpec(schedule="cosine")
+    assert DiffusionSpec.model_validate_json(spec.model_dump_json()) == spec  # as configurations are frozen
+
+
+def test_a_model_of_a_cosine_schedule_is_swept(tmp_path: Path) -> None:
+    """By the plan that jobs read, whose defaults are spelled out."""
+    path = pipeline(tmp_path / "m", {"num_train_timesteps": 200, "beta_schedule": "squaredcos_cap_v2"})
+    asked = config({"kind": "pretrained", "path": str(path)}, diffusion={"schedule": "cosine", "steps": 200})
+    plan = prepare(parse_config(asked), tmp_path)
+    assert [a.address for a in thaw(tmp_path / freeze(plan.config, tmp_path), tmp_path).by_folder.values()] == [
+        a.address for a in plan.by_folder.values()
+    ]
+    make_models(asked, tmp_path)
