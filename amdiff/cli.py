@@ -2,7 +2,7 @@
 
 Thin: every command reads its arguments, calls one function, and turns an expected failure into
 one line on stderr. Exit status: 0 done, 1 failed, 2 a mistake in the usage or the configuration; of an audit 1 means
-too many copies, and 2 every failure.
+too many copies, 3 that the samples do not decide, and 2 every failure.
 """
 
 from __future__ import annotations

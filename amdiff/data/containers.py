@@ -1,4 +1,4 @@
-"""Files that hold many compressed pictures: .zip, .tar (WebDataset), .parquet (the hub's datasets), HDF5.
+"""Files that hold many compressed pictures: .zip, .tar (WebDataset), .parquet and .arrow (the hub's datasets), HDF5.
 
 Members are read into memory one by one; nothing is unpacked to disk, so no path in a container is followed.
 """
@@ -18,7 +18,7 @@ from typing import Any
 from .images import DataError
 from .tally import named
 
-CONTAINERS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".parquet", ".h5", ".hdf5")
+CONTAINERS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".parquet", ".arrow", ".h5", ".hdf5")
 """Suffixes of containers; of HDF5 those are meant whose arrays hold encoded pictures."""
 
 Wanted = Callable[[str], str | None]
@@ -49,10 +49,8 @@ def count_members(path: Path, key: str | None, wanted: Wanted) -> int:
             case ".zip":
                 with zipfile.ZipFile(path) as archive:
                     return sum(not info.is_dir() and wanted(info.filename) is None for info in archive.infolist())
-            case ".parquet":
-                import pyarrow.parquet as pq
-
-                return int(pq.ParquetFile(path).metadata.num_rows)
+            case ".parquet" | ".arrow":
+                return _Rows(path).count
             case ".h5" | ".hdf5":
                 with _encoded(path, key) as array:
                     return len(array)
@@ -71,7 +69,7 @@ def members(path: Path, key: str | None, passed: Counter[str], wanted: Wanted) -
         match container_suffix(path):
             case ".zip":
                 yield from _zipped(path, passed, wanted)
-            case ".parquet":
+            case ".parquet" | ".arrow":
                 yield from _rows(path, key)
             case ".h5" | ".hdf5":
                 with _encoded(path, key) as array:
@@ -106,9 +104,8 @@ def _counted(name: str, passed: Counter[str], wanted: Wanted) -> bool:
 def _rows(path: Path, key: str | None) -> Iterator[Member]:
     """Pictures of a column of bytes, or of {bytes, path} as the hub's datasets have them."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(path)
+    file = _Rows(path)
 
     def is_bytes(kind: Any) -> bool:
         return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
@@ -119,11 +116,11 @@ def _rows(path: Path, key: str | None) -> Iterator[Member]:
             and any(kind.field(i).name == "bytes" and is_bytes(kind.field(i).type) for i in range(kind.num_fields))
         )
 
-    columns = [field.name for field in file.schema_arrow if holds_pictures(field.type)]
-    column = chosen(columns, key, "column", " of pictures", [field.name for field in file.schema_arrow])
+    columns = [field.name for field in file.schema if holds_pictures(field.type)]
+    column = chosen(columns, key, "column", " of pictures", [field.name for field in file.schema])
     row = 0
-    for batch in file.iter_batches(batch_size=256, columns=[column]):
-        for value in batch.column(0).to_pylist():
+    for batch in file.batches(column):
+        for value in batch.column(column).to_pylist():
             content = value.get("bytes") if isinstance(value, dict) else value
             if content is None:
                 raise DataError(
@@ -132,6 +129,32 @@ def _rows(path: Path, key: str | None) -> Iterator[Member]:
                 )
             yield Member(str(row), f"{path}/{row}", BytesIO(content))
             row += 1
+
+
+class _Rows:
+    """The rows of a .parquet, or of an .arrow as the hub's library saves datasets to disk."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if path.suffix.lower() == ".parquet":
+            self._parquet = pq.ParquetFile(path)
+            self.schema, self.count = self._parquet.schema_arrow, int(self._parquet.metadata.num_rows)
+            return
+        self._parquet = None
+        content = pa.memory_map(str(path))
+        try:
+            self._table = pa.ipc.open_stream(content).read_all()  # maps the file, and reads nothing yet
+        except pa.ArrowInvalid:
+            self._table = pa.ipc.open_file(content).read_all()
+        self.schema, self.count = self._table.schema, self._table.num_rows
+
+    def batches(self, column: str) -> Iterator[Any]:
+        """Some rows after the others."""
+        if self._parquet is not None:
+            return iter(self._parquet.iter_batches(batch_size=256, columns=[column]))
+        return iter(self._table.select([column]).to_batches(max_chunksize=256))
 
 
 def chosen(names: list[str], key: str | None, what: str, of: str = "", every: list[str] | None = None) -> str:

@@ -80,7 +80,7 @@ class Numbers:
             return []
         ends = f"values run from {self._low:g} to {self._high:g}"
         if self.range is None:
-            if self._high <= 1:
+            if self._high <= 1 or self._low < self._high < 3:
                 raise DataError(
                     f"the array is uint8 and {ends}, where 255 means white; state the values that mean black and "
                     "white, as in 'range: [0, 1]' (--values 0 1 of an audit)"

@@ -49,6 +49,11 @@ def write(path: Path, images: np.ndarray) -> Path:
     elif path.suffix == ".parquet":
         rows = [{"bytes": content, "path": name} for name, content in files.items()]
         pq.write_table(pa.table({"image": rows, "label": list(range(len(rows)))}), path)
+    elif path.suffix == ".arrow":
+        rows = [{"bytes": content, "path": None} for content in files.values()]
+        table = pa.table({"image": rows, "label": list(range(len(rows)))})
+        with pa.OSFile(str(path), "wb") as out, pa.ipc.new_stream(out, table.schema) as stream:
+            stream.write_table(table)
     else:
         with h5py.File(path, "w") as file:
             rows = file.create_dataset("jpegs", (len(files),), h5py.vlen_dtype(np.uint8))
@@ -58,7 +63,7 @@ def write(path: Path, images: np.ndarray) -> Path:
     return path
 
 
-SUFFIXES = [".zip", ".tar", ".tar.gz", ".tgz", ".parquet", ".h5"]
+SUFFIXES = [".zip", ".tar", ".tar.gz", ".tgz", ".parquet", ".arrow", ".h5"]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -70,9 +75,9 @@ def test_containers_hold_what_folders_hold(tmp_path: Path, images: np.ndarray, s
     assert np.array_equal(block.images, images.transpose(0, 3, 1, 2))
     assert peek(spec) == (7, 0, (3, 8, 8))
     assert block.names is not None
-    named = suffix not in (".parquet", ".h5")
+    named = suffix not in (".parquet", ".arrow", ".h5")
     assert block.names[2] == f"x{suffix}/{'pictures/2.png' if named else '2'}"
-    passed = {".zip": "1 .json, 1 __MACOSX", ".parquet": "", ".h5": ""}.get(suffix, "1 .json, 1 hidden")
+    passed = {".zip": "1 .json, 1 __MACOSX", ".parquet": "", ".arrow": "", ".h5": ""}.get(suffix, "1 .json, 1 hidden")
     assert reading.notes == ([f"passed over: {passed}"] if passed else [])
 
 

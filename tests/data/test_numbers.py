@@ -76,6 +76,11 @@ def test_zeros_and_ones_need_a_range(tmp_path: Path, rng: np.random.Generator, k
     assert notes == []
 
 
+def test_labels_of_three_classes_are_no_images(tmp_path: Path, rng: np.random.Generator) -> None:
+    with pytest.raises(DataError, match="values run from 0 to 2, where 255 means white"):
+        read(tmp_path, rng.integers(0, 3, (9, 1, 8, 8)).astype(np.uint8))
+
+
 def test_dark_uint8_is_said(tmp_path: Path, rng: np.random.Generator) -> None:
     """As the digits of 0 to 16 are; they may be dark pictures as well."""
     _, (note,) = read(tmp_path, rng.integers(0, 17, (9, 1, 8, 8)).astype(np.uint8))
