@@ -174,6 +174,8 @@ def test_sides_in_two_ranges(case: Case) -> None:
     sides = {"train": "train.npy", "heldout": "heldout.npy", "synthetic": "samples.npy"}
     with pytest.raises(ValueError, match=r"leaves half of the range unused: --train train\.npy runs from 0 to 1"):
         case.audit("--values", "-1", "1", **sides)
+    alike = {**sides, "synthetic": "heldout.npy", "heldout": ""}  # all sides by the same mistake
+    assert said(case.audit("--values", "-1", "1", **alike), "values run from 0 to 1, and the stated range is [-1, 1]")
     with pytest.raises(ValueError, match=r"outside the stated range \[0, 1\]"):
         case.audit("--values", "0", "1", **sides)
     stated = ("--train-values", "0", "1", "--heldout-values", "0", "1", "--synthetic-values", "-1", "1")

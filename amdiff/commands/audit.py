@@ -9,11 +9,8 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import h5py
 
 from amdiff.config import ConfigError, parse_config
 from amdiff.files import atomic_file, write_json
@@ -21,7 +18,7 @@ from amdiff.plan import Plan
 from amdiff.project import image_shape, prepare
 from amdiff.stages import make
 from amdiff.stages.context import Context
-from amdiff.stages.files import IMAGES
+from amdiff.stages.files import dataset_counts
 from amdiff.stages.parquet import write_parquet
 from amdiff.store import Store
 
@@ -78,11 +75,10 @@ def _run(asked: Audit, root: Path) -> tuple[Found, list[str]]:
     first = prepare(parse_config({**config, "experiments": _experiments(config, [1])}), root)
     dataset = first.experiment(NAME).dataset
     make(dataset, first.config, root)
-    with h5py.File(root / dataset.folder / IMAGES, "r") as file:
-        images, count = len(file["split"]), int((file["split"][:] == 0).sum())
+    count, test = dataset_counts(Store(root), dataset)
     if not asked.metrics:
-        metrics, note = _default_metrics(first, images, root)
-        config, _ = configuration(replace(asked, metrics=metrics))
+        others, note = _other_metrics(first, count + test, root)
+        config["experiments"][NAME]["also"] = [{"metric": metric} for metric in others]
         notes += note
     plan = prepare(parse_config({**config, "experiments": _experiments(config, [count])}), root)
     for artifact in plan.by_folder.values():
@@ -93,25 +89,25 @@ def _run(asked: Audit, root: Path) -> tuple[Found, list[str]]:
     return found, [*notes, *(note for note in plan.notes if note not in twice)]
 
 
-def _default_metrics(plan: Plan, images: int, root: Path) -> tuple[tuple[str, ...], list[str]]:
-    """Pixels and a perceptual metric, unless the features of that one would fill the disk; and what was left out."""
-    experiment = plan.experiment(NAME)
+def _other_metrics(plan: Plan, images: int, root: Path) -> tuple[list[str], list[str]]:
+    """A perceptual metric beside pixels, unless its features would fill the disk; and what was left out.
+
+    ``images`` are the training and the held-out ones.
+    """
+    (model,) = plan.experiment(NAME).models
+    images += model.samples
+    for given in model.shards[0].parents.get("given", ()):
+        make(given, plan.config, root)
+        images += sum(dataset_counts(Store(root), given))
     _, height, width = image_shape(plan, "train", root)
-    samples = experiment.spec.datasets[1:]
-    if samples:
-        make(experiment.models[0].shards[0].parents["given"][0], plan.config, root)
-        with h5py.File(root / experiment.models[0].shards[0].parents["given"][0].folder / IMAGES, "r") as file:
-            images += len(file["split"])
-    else:
-        images += experiment.models[0].samples
     needed = _BYTES_A_PIXEL * height * width * images / 2**30
     if needed <= FEATURES_GIB:
-        return ("pixels", PERCEPTUAL), []
+        return [PERCEPTUAL], []
     note = (
         f"compared by pixels alone: the features of {PERCEPTUAL} would take about {needed:,.0f} GiB on the disk; ask "
         f"for it by --metric pixels --metric {PERCEPTUAL}, or compare smaller images by --resize"
     )
-    return ("pixels",), [note]
+    return [], [note]
 
 
 def _experiments(config: dict[str, Any], sizes: list[int]) -> dict[str, Any]:

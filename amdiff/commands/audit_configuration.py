@@ -234,8 +234,9 @@ def _check_options(asked: Audit, forms: dict[str, Form], pipeline: bool) -> None
     shared = [form for form in arrays if asked.values is not None and form.values == asked.values]
     ends = {form.option: array_ends(form.path, form.key) for form in shared}
     halves = [form for form in shared if unfilled(*ends[form.option], *form.values)]  # type: ignore[misc]
-    own = {form.option for form in shared if asked.sides[form.option].values is not None}
-    if doubtful := [form for form in halves if form.option not in own]:
+    if len(halves) == len(forms):
+        return  # all sides alike: the distances do not depend on it, and the datasets say it
+    if doubtful := [form for form in halves if asked.sides[form.option].values is None]:
         low, high = asked.values or (0, 0)
         what = named(
             f"{form.option} {form.path} runs from {ends[form.option][0]:g} to {ends[form.option][1]:g}"
