@@ -41,7 +41,8 @@ def pipeline_files(path: Path) -> list[tuple[str, Path]]:
     """
     if not path.is_dir():
         raise DataError(f"{path}: there is no such folder")
-    names = [f"{part}/{name}" for part, name in (*CONFIGS.items(), *_WEIGHTS.items())]
+    weights = {part: _weights(name, weights_variant(path, part)) for part, name in _WEIGHTS.items()}
+    names = [f"{part}/{name}" for part, name in (*CONFIGS.items(), *weights.items())]
     if missing := [name for name in names if not (path / name).is_file()]:
         raise DataError(
             f"{path}: holds no {missing[0]}; give the folder of a StableDiffusionPipeline saved with safetensors"
@@ -50,6 +51,17 @@ def pipeline_files(path: Path) -> list[tuple[str, Path]]:
     if not tokenizer:
         raise DataError(f"{path}: holds no tokenizer/*.json; give the folder of a whole StableDiffusionPipeline")
     return [(file.relative_to(path).as_posix(), file) for file in [*(path / name for name in names), *tokenizer]]
+
+
+def weights_variant(path: Path, part: str) -> str | None:
+    """'fp16' where a component's weights are there in half precision alone; None for the plain ones."""
+    name = _WEIGHTS[part]
+    half = _weights(name, "fp16")
+    return "fp16" if not (path / part / name).is_file() and (path / part / half).is_file() else None
+
+
+def _weights(name: str, variant: str | None) -> str:
+    return name if variant is None else name.replace(".safetensors", f".{variant}.safetensors")
 
 
 def pipeline_path(spec: PipelineSpec, *, download: bool = True) -> Path:

@@ -11,7 +11,8 @@ from jaxtyping import Float, Float32, Num, UInt8
 from torch import Tensor, nn
 
 from amdiff.config import DiffusionSpec
-from amdiff.data.pretrained import forward_process
+from amdiff.data.pipelines import weights_variant
+from amdiff.data.pretrained import forward_process, prediction_of
 
 from .pretrained import as_noise
 from .randomness import SampleNoise
@@ -68,17 +69,20 @@ class TextToImage:
 
         disable_progress_bar()
         dtype = DTYPES[precision]
-        options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
+
+        def options(part: str) -> dict[str, Any]:
+            return {"use_safetensors": True, "local_files_only": True, "variant": weights_variant(folder, part)}
+
         plain = {"low_cpu_mem_usage": False}  # its default asks for another package
         scheduler: Any = DDIMScheduler
         self._scheduler = dict(components["scheduler"])
         text: Any = CLIPTextModel
         pipeline: Any = StableDiffusionPipeline
         self._pipeline = pipeline(
-            vae=AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32, **plain, **options),
-            text_encoder=text.from_pretrained(folder / "text_encoder", dtype=dtype, **options),
+            vae=AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32, **plain, **options("vae")),
+            text_encoder=text.from_pretrained(folder / "text_encoder", dtype=dtype, **options("text_encoder")),
             tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
-            unet=UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **plain, **options),
+            unet=UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **plain, **options("unet")),
             scheduler=scheduler.from_config(self._scheduler),
             safety_checker=None,
             feature_extractor=None,
@@ -105,7 +109,7 @@ class TextToImage:
         pipeline = self._pipeline
         with torch.inference_mode():
             prompted, nothing = pipeline.encode_prompt(prompt, self.device, 1, True)
-        prediction = self._scheduler.get("prediction_type", "epsilon")
+        prediction = prediction_of(self._scheduler)
         return Guided(pipeline.unet, prompted, nothing, scale, prediction, self.schedule)
 
     @torch.inference_mode()

@@ -20,6 +20,7 @@ from amdiff.data.pipelines import (
     pipeline_path,
     read_components,
 )
+from amdiff.data.tally import named
 from amdiff.files import read_json, write_json
 from amdiff.landscape.spectra import normalisation
 
@@ -45,6 +46,8 @@ def pipeline(context: Context, artifact: Artifact, folder: Path) -> None:
     files = {name: sha256_once(file, known) for name, file in pipeline_files(path)}
     write_json(folder / PIPELINE, {"components": components, "sha256": files})
     say(f"pipeline {artifact.dataset}: {path}, {len(files)} files")
+    if half := [name for name in files if ".fp16." in name]:
+        say(f"note: pipeline {artifact.dataset}: in half precision, rounded to 11 bits: {named(half)}")
 
 
 def _load(context: Context, source: Artifact, precision: str, *, double: bool = False) -> tuple[Any, dict[str, Any]]:

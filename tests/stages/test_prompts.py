@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from amdiff.artifacts import Artifact
 from amdiff.config import ConfigError, parse_config
 from amdiff.data.images import DataError
-from amdiff.data.pipelines import read_components
+from amdiff.data.pipelines import pipeline_files, read_components
 from amdiff.diffusion.guidance import TextToImage
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.files import read_json
@@ -206,6 +207,25 @@ def test_lower_precision_gives_the_same_picture(finished: tuple[Path, Plan], pip
     drawn = half.draw("a cat", SampleNoise(3, [0]), side=8, scale=SCALE, steps=STEPS)
     assert drawn.dtype == torch.float32
     np.testing.assert_allclose(drawn[0].numpy(), stored(root, artifact, "latent"), rtol=0.01, atol=0.03)
+
+
+def test_weights_that_are_there_in_half_precision_alone(pipeline: Path, tmp_path: Path) -> None:
+    """As a download of the variant leaves them."""
+    half = tmp_path / "half"
+    shutil.copytree(pipeline, half)
+    for part, name in (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")):
+        path = half / part / f"{name}.safetensors"
+        save_file(
+            {key: tensor.half() for key, tensor in load_file(path).items()}, half / part / f"{name}.fp16.safetensors"
+        )
+        path.unlink()
+    names = [name for name, _ in pipeline_files(half)]
+    assert "unet/diffusion_pytorch_model.fp16.safetensors" in names
+    assert "vae/diffusion_pytorch_model.safetensors" in names
+    drawn, whole = (text_to_image(p).draw("a cat", SampleNoise(3, [0]), side=8, scale=SCALE, steps=STEPS)
+                    for p in (half, pipeline))  # fmt: skip
+    np.testing.assert_allclose(drawn.numpy(), whole.numpy(), rtol=0.01, atol=0.03)
+    assert not torch.equal(drawn, whole)
 
 
 def test_v_prediction_is_turned_into_noise(tmp_path: Path) -> None:
