@@ -139,17 +139,8 @@ def audit(
         SideOptions.of(train, train_values, train_key),
         SideOptions.of(synthetic, synthetic_values, synthetic_key),
         None if heldout is None else SideOptions.of(heldout, heldout_values, heldout_key),
-        tuple(metric or ()),
-        out,
-        fail_above,
-        samples,
-        resize,
-        crop,
-        values,
-        key,
-        background,
-        skip_unreadable,
-    )
+        tuple(metric or ()), out, fail_above, samples, resize, crop, values, key, background, skip_unreadable,
+    )  # fmt: skip
     raise typer.Exit(audit(asked))
 
 

@@ -15,9 +15,11 @@ from amdiff.data.arrays import array_ends, array_type, likely_layout
 from amdiff.data.containers import container_suffix, holds_encoded
 from amdiff.data.folders import list_pictures
 from amdiff.data.images import DataError
+from amdiff.data.misfits import Unreadable
 from amdiff.data.numbers import unfilled
-from amdiff.data.pictures import Unreadable, look
-from amdiff.data.pretrained import find_model, forward_process
+from amdiff.data.pictures import look
+from amdiff.data.pretrained import find_model
+from amdiff.data.schedulers import forward_process
 from amdiff.data.tally import named
 
 NAME = "audit"
@@ -113,7 +115,7 @@ def configuration(asked: Audit) -> tuple[dict[str, Any], list[str]]:
             if not (pipeline and option == "--synthetic")
         }
         _check_options(asked, forms, pipeline)
-        channels = _channels(asked, list(forms.values()))
+        channels = _channels(list(forms.values()))
         train, heldout = forms["--train"], forms.get("--heldout")
         if heldout is not None and heldout.array != train.array:
             raise DataError(
@@ -172,14 +174,14 @@ def _packed(path: Path, key: str | None) -> bool:
     return holds_encoded(path, key) if suffix in (".h5", ".hdf5") else suffix is not None
 
 
-def _channels(asked: Audit, forms: list[Form]) -> int:
+def _channels(forms: list[Form]) -> int:
     """Channels of the images: an array's, else one where all pictures are gray. Raises ``DataError``."""
     if arrays := [form.channels for form in forms if form.array]:
         return arrays[0]
-    return 1 if all(gray for form in forms for gray in _gray(asked, form)) else 3
+    return 1 if all(gray for form in forms for gray in _gray(form)) else 3
 
 
-def _gray(asked: Audit, form: Form) -> Iterator[bool]:
+def _gray(form: Form) -> Iterator[bool]:
     """Whether each picture of a side is gray; those that cannot be read are no matter here."""
     for member in list_pictures(form.path, form.key).members(Counter()):
         try:
@@ -191,12 +193,10 @@ def _gray(asked: Audit, form: Form) -> Iterator[bool]:
 def _layout(path: Path, shape: tuple[int, ...]) -> tuple[str, int]:
     """Meaning of the axes of an array, and its channels. Raises ``DataError``."""
     layout = likely_layout(shape)
-    if layout is None and len(shape) == 4:
-        raise DataError(
-            f"{path}: its array has the shape {shape}; of 4 axes one must have 1 or 3 channels (leave out alpha)"
-        )
     if layout is None:
-        raise DataError(f"{path}: its array has the shape {shape}; expected (N, H, W), (N, C, H, W) or (N, H, W, C)")
+        four = "of 4 axes one must have 1 or 3 channels (leave out alpha)"
+        wanted = four if len(shape) == 4 else "expected (N, H, W), (N, C, H, W) or (N, H, W, C)"
+        raise DataError(f"{path}: its array has the shape {shape}; {wanted}")
     return layout, shape[layout.index("C")] if "C" in layout else 1
 
 

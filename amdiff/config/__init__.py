@@ -29,17 +29,8 @@ from .datasets import (
     MnistDataset,
     PhotosDataset,
 )
-from .diffusion import (
-    DenoiserSpec,
-    DiffusionSpec,
-    ExactDenoiser,
-    GivenSamples,
-    MlpDenoiser,
-    PretrainedDenoiser,
-    SamplingSpec,
-    TrainingSpec,
-    UnetDenoiser,
-)
+from .denoisers import DenoiserSpec, ExactDenoiser, GivenSamples, MlpDenoiser, PretrainedDenoiser, UnetDenoiser
+from .diffusion import DiffusionSpec, SamplingSpec, TrainingSpec
 from .experiment import AnyExperiment, ExperimentSpec
 from .measures import (
     BACKBONE_FILES,

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from .analyses import ANALYSES
 from .base import Spec
 from .datasets import CircleDataset, DatasetSpec, ImageDataset
-from .diffusion import GivenSamples, PretrainedDenoiser
+from .denoisers import GivenSamples, PretrainedDenoiser
 from .experiment import AnyExperiment, ExperimentSpec
 from .measures import Backbone, BorrowedThresholds
 from .prompts import PromptsSpec

@@ -11,15 +11,8 @@ from .analyses import ANALYSES, AnalysisSpec, BasinSpec, CurvatureSpec, EnergySp
 from .base import Seed, Spec
 from .circle import CircleSpec
 from .datasets import DatasetSpec
-from .diffusion import (
-    DenoiserSpec,
-    DiffusionSpec,
-    ExactDenoiser,
-    GivenSamples,
-    PretrainedDenoiser,
-    SamplingSpec,
-    TrainingSpec,
-)
+from .denoisers import DenoiserSpec, ExactDenoiser, GivenSamples, PretrainedDenoiser
+from .diffusion import DiffusionSpec, SamplingSpec, TrainingSpec
 from .measures import (
     LEAST_HELDOUT,
     EstimatedThresholds,

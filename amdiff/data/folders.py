@@ -21,7 +21,8 @@ from amdiff.config import FolderDataset
 
 from .containers import CONTAINERS, Member, container_suffix, count_members, members
 from .images import BLOCK, Block, DataError
-from .pictures import Misfit, Misfits, Unreadable, decoded, look, other_size, parse_colour, picture_suffixes
+from .misfits import Misfit, Misfits, Unreadable, other_size
+from .pictures import decoded, look, parse_colour, picture_suffixes
 from .tally import Tally, named, passed_over
 
 KEPT_BY_PROGRAMS = frozenset({

@@ -6,7 +6,6 @@ picture of a file that holds previews as well. What 8 bits a channel cannot hold
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,23 +20,19 @@ from PIL import Image, ImageColor, ImageOps
 
 from amdiff.config import ImageDataset
 
+from .frames import choose_frame
 from .images import DataError, transform
-from .tally import MOST_NAMED, Tally
+from .misfits import Misfit, Misfits, Unreadable, other_size
+from .tally import Tally
 
 Colour = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
 
-_EIGHT_BIT = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
-"""Pillow's modes with at most 8 bits a channel."""
-
-_WIDE = re.compile(r"(?!BGR)[A-Za-z]+;(1[0-6]|32|64)")
-"""Raw modes of files with more than 8 bits a channel; BGR;15 and BGR;16 pack three channels into two bytes."""
-
 _IDENTIFIED = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
 """Formats that Pillow names and cannot read by itself."""
 
-_ORIENTATION, _SUBFILE = 0x0112, 254
-"""Tags of EXIF and of TIFF."""
+_ORIENTATION = 0x0112
+"""EXIF's tag."""
 
 
 @cache
@@ -46,18 +41,6 @@ def picture_suffixes() -> frozenset[str]:
     Image.init()
     known = Image.registered_extensions()
     return frozenset(suffix for suffix, kind in known.items() if kind in Image.OPEN and kind not in _IDENTIFIED)
-
-
-class Misfit(DataError):
-    """A picture that cannot be used."""
-
-    def __init__(self, name: str, reason: str, remedy: str) -> None:
-        super().__init__(f"{name} {reason}; {remedy}")
-        self.name, self.reason, self.remedy = name, reason, remedy
-
-
-class Unreadable(Misfit):
-    """A picture that no viewer would show."""
 
 
 @contextmanager
@@ -90,7 +73,7 @@ class Seen:
 def look(name: str, source: Path | BytesIO) -> Seen:
     """The head of a picture. Raises ``DataError`` where it cannot be used."""
     with opened(name, source) as picture:
-        _choose_frame(name, picture, source)
+        choose_frame(name, picture, source)
         width, height = picture.size
         # Pillow turns the size of a TIFF by itself
         if picture.format != "TIFF" and picture.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8):
@@ -107,7 +90,7 @@ def decode(
     """
     tally = tally if tally is not None else Tally()
     with opened(name, source) as picture:
-        previews = _choose_frame(name, picture, source)
+        previews = choose_frame(name, picture, source)
         turned = picture.getexif().get(_ORIENTATION, 1) in range(2, 9)
         upright: Image.Image = ImageOps.exif_transpose(picture)
         transparent = False
@@ -165,38 +148,6 @@ def decoded(
         raise DataError("there are no images" + (" that can be read" if tally.unreadable else ""))
 
 
-def other_size(name: str, size: tuple[int, ...], first: str, expected: tuple[int, ...]) -> Misfit:
-    """The complaint about a picture of another size than the first."""
-    return Misfit(
-        name,
-        f"is {size[0]}x{size[1]}, but {first} is {expected[0]}x{expected[1]}",
-        "set resize (and crop) to bring all images to one size",
-    )
-
-
-class Misfits:
-    """Pictures that cannot be used, to be named at once."""
-
-    def __init__(self) -> None:
-        self.found: list[Misfit] = []
-
-    def add(self, misfit: Misfit) -> None:
-        """One more."""
-        self.found.append(misfit)
-
-    def check(self) -> None:
-        """Raise ``DataError`` with the first ten and the number of all, if there are any."""
-        if not self.found:
-            return
-        if len(self.found) == 1:
-            raise self.found[0]
-        shown = "; ".join(f"{m.name} {m.reason}" for m in self.found[:MOST_NAMED])
-        more = len(self.found) - MOST_NAMED
-        rest = f"; and {more:,} more" if more > 0 else ""
-        remedies = "; ".join(dict.fromkeys(m.remedy for m in self.found))
-        raise DataError(f"{len(self.found):,} pictures cannot be used: {shown}{rest}. What to do: {remedies}")
-
-
 def parse_colour(text: str) -> Colour:
     """Red, green and blue in 0..255 of a colour as HTML has them: 'white', '#80ff00'. Raises ``ValueError``."""
     red, green, blue = ImageColor.getcolor(text, "RGB")[:3]  # type: ignore[index]
@@ -214,66 +165,3 @@ def _transformed(name: str, image: UInt8[np.ndarray, "c h w"], spec: ImageDatase
         return transform(image[None], spec)[0]
     except DataError as error:
         raise Misfit(f"{name}:", str(error), "choose a smaller crop") from None
-
-
-def _choose_frame(name: str, picture: Image.Image, source: Path | BytesIO) -> bool:
-    """Go to the main picture of a file; whether there are others, which are not shown beside it.
-
-    Raises ``Misfit`` where several pictures are meant to be seen, or 8 bits a channel do not hold them.
-    """
-    frames = getattr(picture, "n_frames", 1)
-    others = frames > 1 and picture.format in ("MPO", "PSD")  # a camera's preview; layers of the picture that is shown
-    if frames > 1 and picture.format == "TIFF":
-        pages = [number for number in range(frames) if not _is_preview(picture, number)]
-        picture.seek(pages[0] if pages else 0)
-        others, frames = len(pages) < frames, max(1, len(pages))
-    elif others:
-        frames = 1
-    if frames > 1:
-        raise Misfit(name, f"is animated, {frames} pictures in one file", "save the one that is meant")
-    if (kind := _wide(picture, source)) is not None:
-        raise Misfit(name, f"has {kind} pixels, more than 8 bits a channel", "convert it, or use kind 'arrays'")
-    return others
-
-
-def _is_preview(picture: Any, page: int) -> bool:
-    """Whether a page of a TIFF is a smaller version, or a mask, of another one."""
-    picture.seek(page)
-    return bool(picture.tag_v2.get(_SUBFILE, 0) & 0b101)
-
-
-def _wide(picture: Any, source: Path | BytesIO) -> str | None:
-    """How a file stores more than 8 bits a channel, which Pillow may reduce in silence; None for others."""
-    if picture.mode not in _EIGHT_BIT:
-        return picture.mode
-    for tile in picture.tile:
-        codec, args = tile[0], tile[3]
-        parts = args if isinstance(args, tuple) else (args,)
-        if wide := next((p for p in parts if isinstance(p, str) and _WIDE.match(p)), None):
-            return wide
-        if codec == "SGI16":
-            return f"{picture.mode};16"
-        if codec.startswith("ppm") and isinstance(parts[-1], int) and parts[-1] > 255:
-            return f"{picture.mode};16"
-    if picture.format in ("JPEG2000", "AVIF"):
-        bits = _bits(_head(source))
-        return f"{picture.mode};{bits}" if bits > 8 else None
-    return None
-
-
-def _head(source: Path | BytesIO) -> bytes:
-    if isinstance(source, BytesIO):
-        return source.getvalue()[:65_536]
-    with source.open("rb") as stream:
-        return stream.read(65_536)
-
-
-def _bits(head: bytes) -> int:
-    """Bits a channel of a JPEG 2000 (SIZ, ISO 15444-1 A.5.1) or an AVIF (av1C, AV1-ISOBMFF 2.3.3)."""
-    size = head.find(b"\xff\x4f\xff\x51")
-    if 0 <= size < len(head) - 42:
-        return (head[size + 42] & 0x7F) + 1
-    box = head.find(b"av1C")
-    if 0 <= box < len(head) - 6:
-        return (12 if head[box + 6] & 0x20 else 10) if head[box + 6] & 0x40 else 8
-    return 8

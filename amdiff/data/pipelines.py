@@ -10,7 +10,8 @@ from amdiff.config import PipelineSpec, PromptsSpec
 
 from .digests import digest_files
 from .images import DataError
-from .pretrained import from_hub, json_object, scheduler_misfit
+from .pretrained import from_hub, json_object
+from .schedulers import scheduler_misfit
 
 CONFIGS = {
     "unet": "config.json",

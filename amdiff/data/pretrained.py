@@ -13,19 +13,8 @@ from amdiff.config import DiffusionSpec, PretrainedDenoiser
 
 from .digests import digest_files
 from .images import DataError
+from .schedulers import prediction_of, process_misfit
 from .tally import named
-
-PREDICTIONS = ("epsilon", "v_prediction", "sample")
-"""What a network may predict: the noise, v (Salimans and Ho 2022), or the image."""
-
-VP_SCHEDULERS = (
-    "DDIMInverseScheduler", "DDIMParallelScheduler", "DDIMScheduler", "DDPMParallelScheduler", "DDPMScheduler",
-    "DEISMultistepScheduler", "DPMSolverMultistepScheduler", "DPMSolverSDEScheduler", "DPMSolverSinglestepScheduler",
-    "EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler", "HeunDiscreteScheduler",
-    "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "LMSDiscreteScheduler", "PNDMScheduler",
-    "UniPCMultistepScheduler",
-)  # fmt: skip
-"""Schedulers of diffusers whose models predict at the noise levels of the VP process, in discrete time."""
 
 _LATENT = ("vae", "vqvae", "vqgan", "movq", "first_stage_model")
 
@@ -79,26 +68,6 @@ class ForeignModel:
         if self.scheduler is None:
             lines.append("no file says its forward process; it is taken to be that of 'diffusion'")
         return lines
-
-
-def prediction_of(scheduler: Mapping[str, Any]) -> str:
-    """What a scheduler of diffusers says that its network predicts; before 0.10 it said so by 'predict_epsilon'."""
-    told = scheduler.get("prediction_type") or "epsilon"
-    return "sample" if scheduler.get("predict_epsilon") is False and told == "epsilon" else str(told)
-
-
-SCHEDULES = {"linear": "linear", "scaled_linear": "scaled_linear", "cosine": "squaredcos_cap_v2"}
-"""diffusers' names of the schedules of betas."""
-
-
-def forward_process(scheduler: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of ``DiffusionSpec`` that a scheduler of diffusers means; those of unknown schedules are linear."""
-    ours = {theirs: name for name, theirs in SCHEDULES.items()}
-    schedule = ours.get(scheduler.get("beta_schedule", "linear"), "linear")
-    found = {"schedule": schedule, "steps": scheduler.get("num_train_timesteps", 1000)}
-    if schedule != "cosine":
-        found |= {"beta_start": scheduler.get("beta_start", 1e-4), "beta_end": scheduler.get("beta_end", 0.02)}
-    return found
 
 
 def find_model(path: Path, which: str = "ema") -> ForeignModel:
@@ -237,7 +206,7 @@ def misfit(model: ForeignModel, shape: tuple[int, ...], diffusion: DiffusionSpec
     """
     if model.unet is not None and (problem := unet_misfit(model.unet, shape)):
         return problem
-    if model.scheduler is not None and (problem := _process_misfit(model.scheduler, diffusion)):
+    if model.scheduler is not None and (problem := process_misfit(model.scheduler, diffusion)):
         return problem
     try:
         model.predicts(stated)
@@ -267,26 +236,4 @@ def unet_misfit(unet: Mapping[str, Any], shape: tuple[int, ...] | None = None) -
     sides = [side, side] if isinstance(side, int) else side
     if sides is not None and list(sides) != list(shape[1:]):
         return f"is for images of {sides[0]}x{sides[1]}, the dataset's are {shape[1]}x{shape[2]}; use 'resize'"
-    return None
-
-
-def scheduler_misfit(scheduler: Mapping[str, Any], predictions: Sequence[str], betas: Sequence[str]) -> str | None:
-    """Why a scheduler's model is none of the VP process that predicts and has betas like one of those; or None."""
-    if (name := scheduler.get("_class_name", "DDPMScheduler")) not in VP_SCHEDULERS:
-        return f"is sampled by a {name}, so it is no model of the VP process in discrete time; a DDPM is needed"
-    if (prediction := prediction_of(scheduler)) not in predictions:
-        return f"predicts {prediction!r}, which is none of {', '.join(predictions)}"
-    kind = "trained" if scheduler.get("trained_betas") is not None else scheduler.get("beta_schedule", "linear")
-    if kind not in betas or scheduler.get("rescale_betas_zero_snr"):
-        return f"has betas of kind {kind!r}, rescaled or not; {' or '.join(betas)} ones are needed"
-    return None
-
-
-def _process_misfit(scheduler: Mapping[str, Any], diffusion: DiffusionSpec) -> str | None:
-    if problem := scheduler_misfit(scheduler, PREDICTIONS, tuple(SCHEDULES.values())):
-        return problem
-    theirs = forward_process(scheduler)
-    if DiffusionSpec.model_validate(theirs).identity() != diffusion.identity():
-        stated = ", ".join(f"{key}: {value}" for key, value in theirs.items() if (key, value) != ("schedule", "linear"))
-        return f"has another forward process; set 'diffusion: {{{stated}}}'"
     return None

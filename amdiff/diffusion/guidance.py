@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from amdiff.config import DiffusionSpec
 from amdiff.data.pipelines import weights_variant
-from amdiff.data.pretrained import forward_process, prediction_of
+from amdiff.data.schedulers import forward_process, prediction_of
 
 from .pretrained import as_noise
 from .randomness import SampleNoise

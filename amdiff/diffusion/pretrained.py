@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from amdiff.data.pretrained import PREDICTIONS, VP_SCHEDULERS, prediction_of, unet_misfit
+from amdiff.data.pretrained import unet_misfit
+from amdiff.data.schedulers import PREDICTIONS, VP_SCHEDULERS, prediction_of
 
 from .ddpm_layout import from_ddpm
 from .schedules import Schedule

@@ -8,7 +8,7 @@ from typing import Any
 
 from amdiff.artifacts import Artifact
 from amdiff.config import DiffusionSpec
-from amdiff.data.pretrained import SCHEDULES
+from amdiff.data.schedulers import SCHEDULES
 from amdiff.files import ArtifactError
 from amdiff.plan import Plan
 from amdiff.project import image_shape

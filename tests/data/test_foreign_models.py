@@ -18,7 +18,8 @@ from safetensors.torch import save_file
 from amdiff.config import ConfigError, DiffusionSpec, PretrainedDenoiser, parse_config
 from amdiff.data.checkpoints import read_tensors
 from amdiff.data.images import DataError
-from amdiff.data.pretrained import find_model, forward_process, misfit
+from amdiff.data.pretrained import find_model, misfit
+from amdiff.data.schedulers import forward_process
 from amdiff.diffusion.pretrained import from_diffusers
 from amdiff.diffusion.schedules import Schedule
 from amdiff.project import freeze, prepare, thaw
