@@ -121,8 +121,6 @@ def list_pictures(path: Path, key: str | None = None) -> Listing:
     if not files:
         seen = f"; {passed_over(passed)}" if passed else ""
         raise DataError(f"{path} holds no image files{seen}; give a folder with .png, .jpg or what else Pillow reads")
-    if key is not None:
-        raise DataError(f"key: {key!r} names a column or an array of a container; {path} holds picture files")
     return Listing(path, sorted(files), passed)
 
 
@@ -159,6 +157,12 @@ def folder_parts(spec: FolderDataset) -> list[tuple[str, Listing]]:
     parts = [("", list_pictures(spec.path, spec.key))]
     if spec.heldout is not None:
         parts.append(("held out", list_pictures(spec.heldout, spec.heldout_key or spec.key)))
+    keys = {"key": spec.key, "heldout_key": spec.heldout_key}
+    for name, used in (("key", parts), ("heldout_key", parts[1:])):
+        if keys[name] is not None and not any(listing.packed for _, listing in used):
+            raise DataError(
+                f"{name}: {keys[name]!r} names a column or an array of a container; there are picture files only"
+            )
     return parts
 
 

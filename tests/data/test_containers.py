@@ -115,6 +115,19 @@ def test_a_column_is_chosen_by_key(tmp_path: Path, images: np.ndarray) -> None:
         load(FolderDataset(kind="folder", path=tmp_path / "x.parquet"))
     found = load(FolderDataset(kind="folder", path=tmp_path / "x.parquet", key="mask"))
     assert np.array_equal(found.images, images[::-1].transpose(0, 3, 1, 2))
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    Image.fromarray(255 - images[0]).save(plain / "a.png")
+    mixed = FolderDataset(kind="folder", path=tmp_path / "x.parquet", key="mask", heldout=plain)
+    assert peek(mixed) == (7, 1, (3, 8, 8))
+    for wrong in (
+        {"path": plain, "key": "mask"},
+        {"path": tmp_path / "x.parquet", "heldout": plain, "heldout_key": "mask"},
+    ):
+        with pytest.raises(
+            DataError, match="'mask' names a column or an array of a container; there are picture files"
+        ):
+            peek(FolderDataset(kind="folder", **{"key": "photo", **wrong} if "heldout" in wrong else wrong))
 
 
 def test_what_cannot_be_read_says_why(tmp_path: Path, images: np.ndarray) -> None:
