@@ -133,7 +133,8 @@ def audit(
 ) -> None:
     """Which samples are copies of training images, which come again and again, and which are new."""
     from amdiff.commands.audit import audit
-    from amdiff.commands.audit_configuration import Audit, SideOptions
+    from amdiff.commands.audit_configuration import Audit
+    from amdiff.commands.audit_sides import SideOptions
 
     asked = Audit(
         SideOptions.of(train, train_values, train_key),

@@ -169,6 +169,8 @@ def test_folders_and_arrays_mix(planted: tuple[Planted, Path], tmp_path: Path) -
     done = amdiff(tmp_path, *arguments, "--key", "images")
     assert done.returncode == 0, done.stderr
     table = pq.read_table(tmp_path / "audit/samples.parquet")
+    note = "pictures in colour are compared in gray, since --synthetic samples.npz is gray: --train train"
+    assert note in summary(tmp_path / "audit")["notes"]
     assert table["train_file_1"][0].as_py() == f"{deep}/{deep}{table['train_neighbor_1'][0].as_py():03}.png"
     np.save(tmp_path / "heldout.npy", truth.heldout)
     done = amdiff(tmp_path, *arguments, "--key", "images", "--heldout", "heldout.npy")

@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from amdiff.config import ConfigError
-from amdiff.data.arrays import array_ends, array_type, likely_layout
-from amdiff.data.containers import container_suffix, holds_encoded
-from amdiff.data.folders import list_pictures
+from amdiff.data.arrays import array_ends
 from amdiff.data.images import DataError
-from amdiff.data.misfits import Unreadable
 from amdiff.data.numbers import unfilled
-from amdiff.data.pictures import look
 from amdiff.data.pretrained import find_model
 from amdiff.data.schedulers import forward_process
 from amdiff.data.tally import named
 
+from .audit_sides import Form, Range, SideOptions, common_channels, form_of
+
 NAME = "audit"
 """Of the experiment."""
-
-Range = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class SideOptions:
-    """One set of images as the arguments name it."""
-
-    path: Path
-    values: Range | None = None
-    """The values that mean black and white."""
-    key: str | None = None
-    """Name of the array, or column, in files that hold several."""
-
-    @classmethod
-    def of(cls, path: Path, values: Range | None, key: str | None) -> SideOptions:
-        """A side, whose path may end in '::key'. Raises ``ConfigError`` where it names another key as well."""
-        file, _, inside = str(path).rpartition("::")
-        if file and not path.exists():
-            if key is not None and key != inside:
-                raise ConfigError(f"{path}: names {inside!r}, and its key option {key!r}; give one of them")
-            return cls(Path(file), values, inside)
-        return cls(path, values, key)
 
 
 @dataclass(frozen=True)
@@ -85,23 +56,6 @@ class Audit:
         return {option: side for option, side in named.items() if side is not None}
 
 
-@dataclass(frozen=True)
-class Form:
-    """How the images of one side are stored."""
-
-    option: str
-    path: Path
-    key: str | None
-    values: Range | None
-    """Range of an array: its own, or that of all."""
-    array: bool
-    """Whether it is an array of numbers; else pictures."""
-    layout: str = ""
-    channels: int = 0
-    """Of an array."""
-    notes: tuple[str, ...] = ()
-
-
 def configuration(asked: Audit) -> tuple[dict[str, Any], list[str]]:
     """The experiment that the arguments mean, its sizes left open, and what had to be guessed.
 
@@ -110,12 +64,12 @@ def configuration(asked: Audit) -> tuple[dict[str, Any], list[str]]:
     try:
         pipeline = (asked.synthetic.path / "model_index.json").is_file()
         forms = {
-            option: _form(asked, option, side)
+            option: form_of(option, side, asked.values, asked.key)
             for option, side in asked.sides.items()
             if not (pipeline and option == "--synthetic")
         }
         _check_options(asked, forms, pipeline)
-        channels = _channels(list(forms.values()))
+        channels, notes = common_channels(list(forms.values()))
         train, heldout = forms["--train"], forms.get("--heldout")
         if heldout is not None and heldout.array != train.array:
             raise DataError(
@@ -147,57 +101,8 @@ def configuration(asked: Audit) -> tuple[dict[str, Any], list[str]]:
         "peers": {},
         **model,
     }
-    notes = [note for form in forms.values() for note in form.notes]
+    notes += [note for form in forms.values() for note in form.notes]
     return {"datasets": datasets, "experiments": {NAME: experiment}}, notes
-
-
-def _form(asked: Audit, option: str, side: SideOptions) -> Form:
-    """How the images of a side are stored. Raises ``DataError``."""
-    path, values = side.path, side.values or asked.values
-    key = side.key or asked.key
-    if path.is_file() and not _packed(path, key):
-        shape, kind = array_type(path, key)
-        layout, channels = _layout(path, shape)
-        if kind == np.uint8 and side.values is None:
-            values = asked.values if array_ends(path, key)[1] <= 1 else None  # --values are for the others
-        notes: tuple[str, ...] = ()
-        if layout in ("HWN", "HWCN"):
-            notes = (f"{option} {path}: its shape {shape} is read as ({', '.join(layout)}), MATLAB's order of axes",)
-        return Form(option, path, key, values, True, layout, channels, notes)
-    single = path.is_dir() and not list_pictures(path).packed
-    return Form(option, path, None if single else key, values, False)
-
-
-def _packed(path: Path, key: str | None) -> bool:
-    """Whether a file is a container of pictures."""
-    suffix = container_suffix(path)
-    return holds_encoded(path, key) if suffix in (".h5", ".hdf5") else suffix is not None
-
-
-def _channels(forms: list[Form]) -> int:
-    """Channels of the images: an array's, else one where all pictures are gray. Raises ``DataError``."""
-    if arrays := [form.channels for form in forms if form.array]:
-        return arrays[0]
-    return 1 if all(gray for form in forms for gray in _gray(form)) else 3
-
-
-def _gray(form: Form) -> Iterator[bool]:
-    """Whether each picture of a side is gray; those that cannot be read are no matter here."""
-    for member in list_pictures(form.path, form.key).members(Counter()):
-        try:
-            yield look(member.shown, member.source).gray
-        except Unreadable:
-            continue  # said when all are known, or left out
-
-
-def _layout(path: Path, shape: tuple[int, ...]) -> tuple[str, int]:
-    """Meaning of the axes of an array, and its channels. Raises ``DataError``."""
-    layout = likely_layout(shape)
-    if layout is None:
-        four = "of 4 axes one must have 1 or 3 channels (leave out alpha)"
-        wanted = four if len(shape) == 4 else "expected (N, H, W), (N, C, H, W) or (N, H, W, C)"
-        raise DataError(f"{path}: its array has the shape {shape}; {wanted}")
-    return layout, shape[layout.index("C")] if "C" in layout else 1
 
 
 def _dataset(asked: Audit, form: Form, channels: int, heldout: Form | None) -> dict[str, Any]:

@@ -17,7 +17,8 @@ import pytest
 from playwright.sync_api import Browser as Chromium, Page, Request, sync_playwright
 
 from amdiff.commands.audit import audit
-from amdiff.commands.audit_configuration import Audit, SideOptions
+from amdiff.commands.audit_configuration import Audit
+from amdiff.commands.audit_sides import SideOptions
 from amdiff.figures.browser import Browser, Sheet, Sorting, as_png
 from amdiff.figures.page import render
 from amdiff.phases.classes import CLASSES, ordered
