@@ -6,7 +6,8 @@ import argparse
 import codecs
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,11 @@ from .tally import named
 if TYPE_CHECKING:
     from torch import Tensor
 
-_INNER = ("shadow", "shadow_params", "ema_model", "model", "module", "params", "state_dict")
-_AVERAGED = ("ema", "shadow", "average")
+_INNER = ("shadow", "shadow_params", "ema_model", "ema", "model", "module", "params", "state_dict")
+"""Keys below a key of the file that may hold tensors by name."""
 _NEUTRAL = ("state_dict", "module", "params", "network", "net", "unet", "weights")
+"""Keys that do not tell whether what they hold is the average or the last."""
+_AVERAGED = re.compile(r"(^|[^a-z])(ema|emamodel|shadow|shadow_params|averaged?|avg)([^a-z]|$)")
 _MODULES = frozenset({
     "down", "mid", "up", "temb", "conv_in", "norm_out", "conv_out",
     "down_blocks", "mid_block", "up_blocks", "time_embedding", "conv_norm_out",
@@ -98,79 +101,145 @@ def read_tensors(model: ForeignModel, which: str, notes: list[str] | None = None
         parts = [_by_name(stored_weights(path)) or {} for path in model.weights]
         return {name: tensor.float().contiguous() for part in parts for name, tensor in part.items()}
     (path,) = model.weights
-    tensors = _one_network(path, _chosen(path, stored_weights(path), which, notes), which, notes)
-    return {name: tensor.float().contiguous() for name, tensor in tensors.items()}
+    stored = stored_weights(path)
+    try:
+        chosen = (
+            _from_list(stored, which, notes) if isinstance(stored, (list, tuple)) else _chosen(stored, which, notes)
+        )
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    return {name: tensor.float().contiguous() for name, tensor in chosen.items()}
 
 
-def _chosen(path: Path, stored: Any, which: str, notes: list[str]) -> dict[str, Tensor]:
+@dataclass(frozen=True)
+class _Found:
+    """Tensors of one network in a file."""
+
+    keys: tuple[str, ...]
+    """Where they lie."""
+    prefixes: tuple[str, ...]
+    """What wrappers put before their names."""
+    tensors: dict[str, Tensor]
+    told: bool | None = None
+    """Whether it is the average, where wrappers of an average and of its network stand side by side."""
+
+    @property
+    def name(self) -> str:
+        return ".".join((*self.keys, *self.prefixes))
+
+    @property
+    def averaged(self) -> bool:
+        """Whether a key or a wrapper calls it an average."""
+        return self.told if self.told is not None else any(map(_is_averaged, (*self.keys, *self.prefixes)))
+
+    @property
+    def neutral(self) -> bool:
+        """Whether nothing tells if it is the average or the last."""
+        return not self.averaged and all(key in _NEUTRAL for key in self.keys)
+
+    @property
+    def network(self) -> bool:
+        """Whether it has the modules of a U-Net."""
+        return bool(_MODULES & set(_first_parts(self.tensors)))
+
+
+def _chosen(stored: Any, which: str, notes: list[str]) -> dict[str, Tensor]:
     """The tensors by name in what was stored: of several the averaged ones, or the last. Raises ``DataError``."""
-    if (whole := _by_name(stored)) is not None:
-        return whole
-    if isinstance(stored, (list, tuple)):
-        networks = [tensors for part in stored if (tensors := _by_name(part)) is not None]
-        if not networks:
-            raise DataError(f"{path}: holds a {type(stored).__name__} without tensors by name")
-        if len(networks) == 1:
-            notes.append(_EITHER)
-        return networks[-1 if which == "ema" else 0]
     if not isinstance(stored, Mapping):
-        raise DataError(f"{path}: holds a {type(stored).__name__}, no tensors by name")
-    found = {str(key): tensors for key, value in stored.items() if (tensors := _unwrapped(value)) is not None}
-    averaged = [key for key in found if _is_averaged(key)]
-    last = [key for key in found if key not in averaged]
-    wanted, other = (averaged, last) if which == "ema" else (last, averaged)
-    if which in wanted:
-        return found[which]
+        raise DataError(f"holds a {type(stored).__name__}, no tensors by name")
+    every = list(_networks(stored, ()))
+    found = [one for one in every if one.network] or every  # losses and metrics that have weights lie beside a network
+    wanted = [one for one in found if one.averaged == (which == "ema")]
+    exact = [one for one in wanted if one.keys[:1] == (which,)]
+    if len(exact) == 1:
+        return exact[0].tensors
     if len(wanted) == 1:
-        return found[wanted[0]]
-    if not wanted and which == "ema" and len(last) == 1 and last[0] in _NEUTRAL:
-        if not any(_is_averaged(part) for part in _first_parts(found[last[0]])):
-            notes.append(_EITHER)
-        return found[last[0]]
-    keys = named(stored)
-    if wanted:
-        raise DataError(f"{path}: holds several sets of weights under {named(wanted)}; keep one of them in a file")
-    if other:
+        notes += [_EITHER] if len(found) == 1 and found[0].neutral else []
+        return wanted[0].tensors
+    if len(wanted) > 1:
+        names = named(one.name for one in wanted)
+        raise DataError(f"holds several sets of weights under {names}, and it is not clear which; keep one in a file")
+    hidden = [str(key) for key in stored if _is_averaged(str(key))]
+    hidden += [part for one in every for part in (*one.keys, *one.prefixes) if _is_averaged(part)]
+    if which == "ema" and hidden:
+        raise DataError(
+            f"holds an average under {hidden[0]!r}, not as tensors by the network's names; save the averaged network's "
+            "state_dict, or set 'weights: model'"
+        )
+    if len(found) == 1 and found[0].neutral:
+        notes.append(_EITHER)
+        return found[0].tensors
+    if found:
         hint = "'weights: model'" if which == "ema" else "'weights: ema'"
-        raise DataError(f"{path}: holds weights under {named(other)!r}, none under {which!r}; set {hint}")
-    raise DataError(f"{path}: holds no tensors by name, nor under {which!r}; it has: {keys}")
+        names = named(repr(one.name) for one in found)
+        raise DataError(f"holds weights under {names}, none under {which!r}; set {hint}, or save one network alone")
+    raise DataError(f"holds no tensors by name, nor under {which!r}; it has: {named(stored)}")
 
 
 _EITHER = "the file holds one set of weights, which may be the moving average or the last"
 
 
+def _from_list(stored: Sequence[Any], which: str, notes: list[str]) -> dict[str, Tensor]:
+    """Of a list, as [model, optimizer, epoch, step, average], the first and the last network. Raises ``DataError``."""
+    networks = [part for part in stored if _by_name(part) is not None]
+    if not networks:
+        raise DataError(f"holds a {type(stored).__name__} without tensors by name")
+    if len(networks) == 1:
+        return _chosen({"state_dict": networks[0]}, which, notes)
+    notes.append(
+        "of the networks in the file's list the first is taken for the last weights, the last for their average"
+    )
+    return _chosen({which: networks[-1 if which == "ema" else 0]}, which, notes)
+
+
 def _is_averaged(name: str) -> bool:
-    return any(word in name.lower() for word in _AVERAGED)
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    return _AVERAGED.search(words) is not None
 
 
 def _first_parts(tensors: Mapping[str, Tensor]) -> list[str]:
     return list(dict.fromkeys(name.partition(".")[0] for name in tensors))
 
 
-def _one_network(path: Path, tensors: dict[str, Tensor], which: str, notes: list[str]) -> dict[str, Tensor]:
+def _networks(stored: Mapping[Any, Any], keys: tuple[str, ...]) -> Iterator[_Found]:
+    """Tensors by name in what was stored, and below its keys."""
+    if (whole := _by_name(stored)) is not None:
+        yield from _unprefixed(_Found(keys, (), whole))
+        return
+    for key, value in stored.items():
+        if isinstance(value, Mapping) and value and (not keys or key in _INNER):
+            yield from _networks(value, (*keys, str(key)))
+
+
+def _unprefixed(found: _Found) -> Iterator[_Found]:
     """Tensors under the names that the network itself gives them.
 
     Wrappers put parts before the names: 'module.' and '_orig_mod.' before all of them, or 'model.' before one network's
-    and 'ema_model.' before another's. Raises ``DataError`` where several networks remain.
+    and 'ema_model.' before another's.
     """
-    while True:
-        parts = _first_parts(tensors)
-        if _MODULES & set(parts) or any("." not in name for name in tensors):
-            return tensors
-        groups = {
-            part: {n[len(part) + 1 :]: t for n, t in tensors.items() if n.startswith(f"{part}.")} for part in parts
-        }
-        if len(groups) > 1:  # losses and metrics that have weights lie beside the network
-            groups = {p: g for p, g in groups.items() if any(_MODULES & set(n.split(".")) for n in g)} or groups
-        if len(groups) > 1:
-            wanted = {p: g for p, g in groups.items() if _is_averaged(p) == (which == "ema")}
-            if len(wanted) != 1:
-                raise DataError(
-                    f"{path}: the names of its tensors begin with {named(f'{p}.' for p in parts)}, and it is not clear "
-                    f"which are meant by {which!r}; save the tensors of one network alone"
-                )
-            groups = wanted
-        (tensors,) = groups.values()
+    parts = _first_parts(found.tensors)
+    if found.network or any("." not in name for name in found.tensors):
+        yield found
+        return
+    groups: dict[str, dict[str, Tensor]] = {part: {} for part in parts}
+    for name, tensor in found.tensors.items():
+        part, _, inner = name.partition(".")
+        groups[part][inner] = tensor
+    sides = any(map(_is_averaged, parts)) and not all(map(_is_averaged, parts))
+    for part, tensors in groups.items():
+        told = _is_averaged(part) if sides else found.told
+        others = [group for other, group in groups.items() if other != part]
+        named_again = _dotted(tensors, others) if _is_averaged(part) else tensors
+        yield from _unprefixed(_Found(found.keys, (*found.prefixes, part), named_again, told))
+
+
+def _dotted(average: dict[str, Tensor], others: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """An average whose names lost their dots, as in latent diffusion's code, under the names of its network."""
+    for group in others:
+        flat = {name.replace(".", ""): name for name in group}
+        if flat.keys() <= average.keys():
+            return {name: average[without] for without, name in flat.items()}
+    return average
 
 
 def _by_name(stored: Any) -> dict[str, Tensor] | None:
@@ -182,10 +251,3 @@ def _by_name(stored: Any) -> dict[str, Tensor] | None:
     if not all(isinstance(value, torch.Tensor) for value in stored.values()):
         return None
     return {str(name): tensor for name, tensor in stored.items() if tensor.is_floating_point()}
-
-
-def _unwrapped(stored: Any) -> dict[str, Tensor] | None:
-    """Tensors by name in what was stored under one key, however it was wrapped."""
-    if (whole := _by_name(stored)) is not None or not isinstance(stored, Mapping):
-        return whole
-    return next((found for key in _INNER if (found := _unwrapped(stored.get(key))) is not None), None)

@@ -68,6 +68,9 @@ LAYOUTS: dict[str, Any] = {
             **named(MEAN, "ema_model."),
         },
     },
+    "nested": {"net": {"model": named(LAST), "ema_model": named(MEAN)}},
+    "nested-deeper": {"state_dict": {"model": named(LAST), "ema": named(MEAN)}},
+    "camel": {"net": named(LAST), "netEMA": named(MEAN)},
     "ema-pytorch-alone": {**named(LAST, "online_model."), **named(MEAN, "ema_model.")},
     "lightning": {"epoch": 1, "state_dict": {**named(LAST, "model."), **named(MEAN, "ema_model.")}, "loops": {}},
     "lightning-deep": {
@@ -99,18 +102,58 @@ def test_layouts_of_checkpoints(tmp_path: Path, name: str) -> None:
     assert value(tmp_path / "x.pt", "model") == LAST
 
 
-@pytest.mark.parametrize("stored", [[named(LAST), 3], {"state_dict": named(LAST, "net.")}])
-def test_one_set_of_weights_may_be_either_and_it_is_said(tmp_path: Path, stored: Any) -> None:
+@pytest.mark.parametrize(
+    "stored", [[named(LAST), 3], {"state_dict": named(LAST, "net.")}, named(LAST), named(LAST, "model.module.")]
+)
+@pytest.mark.parametrize("which", ["ema", "model"])
+def test_one_set_of_weights_may_be_either_and_it_is_said(tmp_path: Path, stored: Any, which: str) -> None:
     torch.save(stored, tmp_path / "x.pt")
     notes: list[str] = []
-    assert value(tmp_path / "x.pt", "ema", notes) == LAST
+    assert value(tmp_path / "x.pt", which, notes) == LAST
     assert notes == ["the file holds one set of weights, which may be the moving average or the last"]
 
 
 def test_several_networks_are_not_guessed_among(tmp_path: Path) -> None:
     torch.save({"state_dict": {**named(LAST, "student."), **named(MEAN, "teacher.")}}, tmp_path / "x.pt")
-    with pytest.raises(DataError, match=r"begin with student\., teacher\., and it is not clear which are meant"):
-        read_tensors(find_model(tmp_path / "x.pt"), "ema")
+    with pytest.raises(DataError, match=r"several sets of weights under state_dict\.student, state_dict\.teacher"):
+        read_tensors(find_model(tmp_path / "x.pt"), "model")
+
+
+@pytest.mark.parametrize(
+    ("stored", "which", "message"),
+    [
+        (
+            {"state_dict": named(MEAN, "ema_model.")},
+            "model",
+            "holds weights under 'state_dict.ema_model', none under 'model'",
+        ),
+        (named(MEAN, "ema_model."), "model", "none under 'model'; set 'weights: ema'"),
+        (
+            {"state_dict": named(LAST), "ema": {"shadow_params": [torch.ones(2)]}},
+            "ema",
+            "holds an average under 'ema', not",
+        ),
+        (
+            {"schema": named(MEAN), "model": named(LAST)},
+            "ema",
+            "holds weights under 'schema', 'model', none under 'ema'",
+        ),
+    ],
+)
+def test_what_is_not_there_is_not_replaced(tmp_path: Path, stored: Any, which: str, message: str) -> None:
+    torch.save(stored, tmp_path / "x.pt")
+    with pytest.raises(DataError, match=message):
+        read_tensors(find_model(tmp_path / "x.pt"), which)
+
+
+def test_names_that_lost_their_dots(tmp_path: Path) -> None:
+    """As the averages of latent diffusion's code have them."""
+    flat = {f"model_ema.diffusion_model{name.replace('.', '')}": tensor for name, tensor in named(MEAN).items()}
+    last = named(LAST, "model.diffusion_model.")
+    stored = {"state_dict": {**last, **flat, "model_ema.decay": torch.tensor(0.99)}}
+    torch.save(stored, tmp_path / "x.pt")
+    assert value(tmp_path / "x.pt", "ema") == MEAN
+    assert value(tmp_path / "x.pt", "model") == LAST
 
 
 class Custom:
