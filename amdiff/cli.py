@@ -233,6 +233,11 @@ def main() -> None:
         _fail(error, failed)
     except (ArtifactError, ValueError, RuntimeError, MemoryError) as error:
         _fail(error, failed)
+    except Exception as error:
+        if failed == 1:
+            raise
+        # a status of 1 would mean too many copies
+        _fail(f"a fault of amdiff itself, {type(error).__name__}: {error}; AMDIFF_TRACEBACK=1 shows where", failed)
 
 
 def _fail(error: Any, status: int) -> None:

@@ -257,7 +257,7 @@ def test_a_gray_picture_among_coloured_ones(planted: tuple[Planted, Path], tmp_p
         (("--train", "{}/train", "--synthetic", "{}/synthetic", "--heldout", "{}/train/deep"), "overlap"),
         (("--train", "{}/train", "--synthetic", "{}/synthetic", "--out", "{}/train/out"), "overlap"),
         (("--train", "{}/train", "--synthetic", "{}/synthetic", "--values", "0", "1"), "there are none"),
-        (("--train", "{}/train", "--synthetic", "{}/synthetic", "--key", "x"), "there are folders only"),
+        (("--train", "{}/train", "--synthetic", "{}/synthetic", "--key", "x"), "or folders only"),
         (("--train", "{}/train", "--synthetic", "{}/synthetic", "--samples", "9"), "is for a pipeline"),
         (("--train", "{}/train", "--synthetic", "{}/one"), "holds one sample"),
         (("--train", "{}/rgba.npy", "--synthetic", "{}/synthetic"), "leave out alpha"),

@@ -229,6 +229,33 @@ def test_matlabs_axes(case: Case, old: bool) -> None:
     )
 
 
+def test_arrays_whose_axes_may_mean_something_else(case: Case) -> None:
+    """Images that are not square, in MATLAB's order: expected in its own files, elsewhere what was read is said."""
+    gray = {name: images[:, :12, :, 0] for name, images in case.planted.items()}
+    for name in ("train", "heldout", "samples"):
+        savemat(case.root / f"{name}.mat", {"X": gray[name].transpose(1, 2, 0)})
+    sides = {"train": "train.mat", "heldout": "heldout.mat", "synthetic": "samples.mat"}
+    summary = case.audit(**sides)
+    assert case.right(summary)
+    assert said(summary, "--train train.mat: its shape (12, 16, 100) is read as (H, W, N)")
+    for name in ("train", "samples"):
+        np.save(case.root / f"{name}.npy", gray[name].transpose(1, 2, 0))
+    summary = case.audit(train="train.npy", synthetic="train.npy".replace("train", "samples"), heldout="")
+    assert said(summary, "--train train.npy: its shape (12, 16, 100) is read as 12 images of 16x100")
+
+
+def test_each_side_has_its_own_key(case: Case) -> None:
+    np.savez(case.root / "train.npz", train=case.planted["train"], other=np.zeros(3))
+    np.savez(case.root / "heldout.npz", images=case.planted["heldout"])
+    np.save(case.root / "samples.npy", case.planted["samples"])
+    sides = {"train": "train.npz::train", "heldout": "heldout.npz", "synthetic": "samples.npy"}
+    assert case.right(case.audit(**sides))
+    with pytest.raises(ValueError, match=r"samples\.npy has no names in it"):
+        case.audit(**{**sides, "synthetic": "samples.npy::x"})
+    with pytest.raises(ValueError, match="are for pictures; there are arrays only"):
+        case.audit("--background", "black", **sides)
+
+
 # -- containers -------------------------------------------------------------------------------
 
 

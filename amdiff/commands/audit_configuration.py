@@ -128,10 +128,12 @@ def _check_options(asked: Audit, forms: dict[str, Form], pipeline: bool) -> None
         if side.values is not None and (form is None or not form.array):
             raise DataError(f"{option}-values: is for arrays; {side.path} is none")
         if side.key is not None and (form is None or form.key is None):
-            raise DataError(f"{option}-key: names an array of .npz, HDF5 and .mat files; {side.path} is none of these")
+            raise DataError(f"{option}-key: names an array or a column in a file; {side.path} has no names in it")
     arrays = [form for form in forms.values() if form.array]
-    if asked.key is not None and not any(form.key for form in forms.values()):
-        raise DataError("--key: names an array of .npz and HDF5 files; there are folders only")
+    if asked.key is not None and not any(form.key == asked.key for form in forms.values()):
+        raise DataError("--key: names an array or a column of files with several; there are none, or folders only")
+    if all(form.array for form in forms.values()) and (asked.background != "white" or asked.skip_unreadable):
+        raise DataError("--background and --skip-unreadable: are for pictures; there are arrays only")
     if asked.values is not None and not any(form.values == asked.values for form in arrays):
         raise DataError("--values: is for arrays that are not uint8 in 0..255; there are none")
     if asked.samples is not None and not pipeline:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from amdiff.config import ConfigError
-from amdiff.data.arrays import array_ends, array_type, likely_layout
-from amdiff.data.containers import container_suffix, holds_encoded
+from amdiff.data.arrays import array_ends, array_names, array_type, likely_layout
+from amdiff.data.containers import KEYED, container_suffix, holds_encoded
 from amdiff.data.folders import list_pictures
 from amdiff.data.images import DataError
 from amdiff.data.misfits import Unreadable
@@ -66,16 +66,27 @@ def form_of(option: str, side: SideOptions, every_values: Range | None, every_ke
     """
     path, values, key = side.path, side.values or every_values, side.key or every_key
     if path.is_file() and not _packed(path, key):
-        shape, kind = array_type(path, key)
-        layout, channels = _layout(path, shape)
+        names = array_names(path)
+        key = (key if side.key or names else None) or (names[0] if len(names) == 1 else None)
+        shape, kind, matlab = array_type(path, key)
+        layout, channels = _layout(path, shape, matlab)
         if kind == np.uint8 and side.values is None:
             values = every_values if array_ends(path, key)[1] <= 1 else None  # --values are for the others
-        notes: tuple[str, ...] = ()
-        if layout in ("HWN", "HWCN"):
-            notes = (f"{option} {path}: its shape {shape} is read as ({', '.join(layout)}), MATLAB's order of axes",)
-        return Form(option, path, key, values, True, layout, channels, notes)
-    single = path.is_dir() and not list_pictures(path).packed
-    return Form(option, path, None if single else key, values, False)
+        return Form(
+            option, path, key, values, True, layout, channels, _doubts(f"{option} {path}", shape, layout, matlab)
+        )
+    keyed = list_pictures(path).packed if path.is_dir() else container_suffix(path) in KEYED
+    return Form(option, path, key if keyed else None, values, False)
+
+
+def _doubts(what: str, shape: tuple[int, ...], layout: str, matlab: bool) -> tuple[str, ...]:
+    """How the axes of an array were taken, where they may mean something else."""
+    if layout in ("HWN", "HWCN"):
+        return (f"{what}: its shape {shape} is read as ({', '.join(layout)}), MATLAB's order of axes",)
+    if matlab or (layout == "NHW" and shape[0] <= max(shape[1:]) and shape[1] != shape[2]):
+        height, width = (shape[layout.index(axis)] for axis in "HW")
+        return (f"{what}: its shape {shape} is read as {shape[0]:,} images of {height}x{width}",)
+    return ()
 
 
 def _packed(path: Path, key: str | None) -> bool:
@@ -108,9 +119,9 @@ def _gray(form: Form) -> Iterator[bool]:
             continue  # said when all are known, or left out
 
 
-def _layout(path: Path, shape: tuple[int, ...]) -> tuple[str, int]:
+def _layout(path: Path, shape: tuple[int, ...], matlab: bool) -> tuple[str, int]:
     """Meaning of the axes of an array, and its channels. Raises ``DataError``."""
-    layout = likely_layout(shape)
+    layout = likely_layout(shape, matlab)
     if layout is None:
         four = "of 4 axes one must have 1 or 3 channels (leave out alpha)"
         wanted = four if len(shape) == 4 else "expected (N, H, W), (N, C, H, W) or (N, H, W, C)"

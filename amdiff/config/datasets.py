@@ -135,14 +135,16 @@ class OwnDataset(ImageDataset):
 
     def identity(self) -> dict[str, Any]:
         """As for all specifications; what is left out decides nothing."""
-        values = super().identity()
+        values = super().identity() | {"reading": self.reading}
         for name in self.optional:
             if not values[name]:
                 del values[name]
         return values
 
+    reading: ClassVar[int] = 2
+    """Raised when the same files and settings are read otherwise."""
     optional: ClassVar[tuple[str, ...]] = ("heldout_key",)
-    """Keys without which an address is as it was before they came."""
+    """Keys that decide nothing where they are left out."""
 
 
 class FolderDataset(OwnDataset):
@@ -191,8 +193,9 @@ class ArraysDataset(OwnDataset):
     """File, like the other, with real images that are no training data: the test split."""
     key: str | None = None
     """Name of the array inside an .npz, HDF5 or .mat file; may be left out when there is only one."""
-    layout: Layout = "NCHW"
-    """Meaning of the axes, in the order that the author sees: of a .mat that of MATLAB, often 'HWCN'."""
+    layout: Layout | None = None
+    """Meaning of the axes, in the order that the author sees: of a .mat that of MATLAB, often 'HWCN'. Left out it is
+    'NCHW', unless the shape speaks against it."""
     range: Range | None = None
     """The values that mean black and white; required unless the array is uint8 in 0..255."""
     heldout_layout: Layout | None = None
@@ -201,6 +204,10 @@ class ArraysDataset(OwnDataset):
     """As range, of the held-out images where it differs."""
 
     optional: ClassVar[tuple[str, ...]] = ("heldout_key", "heldout_layout", "heldout_range")
+
+    def identity(self) -> dict[str, Any]:
+        """As for all specifications; a layout that is left out is the default one."""
+        return super().identity() | {"layout": self.layout or "NCHW"}
 
     @field_validator("range", "heldout_range")
     @classmethod

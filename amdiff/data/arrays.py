@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -29,20 +29,17 @@ class Side:
     """Its part of the dataset, in notes."""
     path: Path
     key: str | None
-    layout: str
+    layout: str | None
+    """None where it was not stated: NCHW, unless the shape speaks against it."""
     range: tuple[float, float] | None
-    stated: bool = True
-    """Whether the layout was stated; else it is the default."""
 
 
 def array_sides(spec: ArraysDataset) -> list[Side]:
     """The file, and the one with held-out images."""
-    stated = "layout" in spec.model_fields_set
-    found = [Side("", spec.path, spec.key, spec.layout, spec.range, stated)]
+    found = [Side("", spec.path, spec.key, spec.layout, spec.range)]
     if spec.heldout is not None:
         key, layout = spec.heldout_key or spec.key, spec.heldout_layout or spec.layout
-        values = spec.heldout_range or spec.range
-        found.append(Side("held out", spec.heldout, key, layout, values, stated or spec.heldout_layout is not None))
+        found.append(Side("held out", spec.heldout, key, layout, spec.heldout_range or spec.range))
     return found
 
 
@@ -77,10 +74,10 @@ class Rows:
     """Images of an array whose axes are in some order. Raises ``DataError`` where they do not fit the layout."""
 
     def __init__(self, array: Any, side: Side) -> None:
-        shape, layout = array_shape(array), side.layout
-        if len(shape) == len(layout) == 4 and not side.stated and shape[layout.index("C")] not in (1, 3):
+        shape, layout = array_shape(array), side.layout or "NCHW"
+        if len(shape) == len(layout) == 4 and side.layout is None and shape[1] not in (1, 3):
             likely = likely_layout(shape)
-            if likely is not None and likely != layout:
+            if likely is not None:
                 raise DataError(
                     f"its array has the shape {shape}, which reads as layout {likely}, not {layout}; set 'layout'"
                 )
@@ -108,12 +105,14 @@ def array_shape(array: Any) -> tuple[int, ...]:
     return shape[::-1] if is_matlab(array) else shape
 
 
-def likely_layout(shape: tuple[int, ...]) -> str | None:
+def likely_layout(shape: tuple[int, ...], matlab: bool = False) -> str | None:
     """Meaning of the axes of an array of images of 1 or 3 channels; None where it is not clear.
 
-    (H, W, C, N) and (H, W, N) are MATLAB's order.
+    (H, W, C, N) and (H, W, N) are MATLAB's order; its files (``matlab``) have it, unless images are square otherwise.
     """
     if len(shape) == 3:
+        if matlab:
+            return "NHW" if shape[1] == shape[2] != shape[0] else "HWN"
         last = shape[0] == shape[1] != shape[2] and shape[1] > 3
         return "HWN" if last else "NHW"
     if len(shape) != 4:
@@ -126,10 +125,20 @@ def likely_layout(shape: tuple[int, ...]) -> str | None:
     return "NHWC" if shape[3] in (1, 3) else None
 
 
-def array_type(path: Path, key: str | None = None) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape, as its author sees it, and type of an array in a file. Raises ``DataError``."""
+class ArrayType(NamedTuple):
+    """What is known of an array before it is read."""
+
+    shape: tuple[int, ...]
+    """As its author sees it."""
+    dtype: np.dtype[Any]
+    matlab: bool
+    """Whether MATLAB's order of axes is to be expected."""
+
+
+def array_type(path: Path, key: str | None = None) -> ArrayType:
+    """Shape and type of an array in a file. Raises ``DataError``."""
     with open_array(path, key) as array:
-        return array_shape(array), array.dtype
+        return ArrayType(array_shape(array), array.dtype, is_matlab(array) or path.suffix.lower() == ".mat")
 
 
 def array_ends(path: Path, key: str | None = None) -> tuple[float, float]:
@@ -150,6 +159,8 @@ def open_array(path: Path, key: str | None) -> Iterator[Any]:
         if not path.is_file():
             raise DataError("there is no such file")
         kind = _kind(path)
+        if kind == "npy" and key is not None:
+            raise DataError(f"key: got {key!r}, but a .npy holds one array, without a name; leave it out")
         if kind == "npy":
             yield np.load(path, mmap_mode="r", allow_pickle=False)
         elif kind == "npz":
@@ -159,9 +170,7 @@ def open_array(path: Path, key: str | None) -> Iterator[Any]:
             yield _matlab(path, key)
         else:
             with h5py.File(path, "r") as file:
-                names: list[str] = []
-                file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-                yield file[_chosen([name for name in names if not name.startswith("#")], key)]
+                yield file[_chosen(_hdf5_names(file), key)]
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except Exception as error:  # zip, zlib, HDF5 and numpy each have their own
@@ -172,6 +181,28 @@ def open_array(path: Path, key: str | None) -> Iterator[Any]:
                 "of one size"
             ) from None
         raise DataError(f"{path}: cannot be read ({reason}); if it was whole once, save or copy it again") from None
+
+
+def array_names(path: Path) -> list[str]:
+    """Names of the arrays in a file; none of a .npy, which holds one without a name. Raises ``DataError``."""
+    kind = _kind(path)
+    if kind == "npz":
+        with np.load(path, allow_pickle=False) as archive:
+            return list(archive)
+    if kind == "mat":
+        from scipy.io import whosmat
+
+        return [name for name, _, _ in whosmat(path)]
+    if kind == "hdf5":
+        with h5py.File(path, "r") as file:
+            return _hdf5_names(file)
+    return []
+
+
+def _hdf5_names(file: Any) -> list[str]:
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    return [name for name in names if not name.startswith("#")]  # MATLAB's own
 
 
 def _kind(path: Path) -> str:

@@ -21,6 +21,9 @@ from .tally import named
 CONTAINERS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".parquet", ".arrow", ".h5", ".hdf5")
 """Suffixes of containers; of HDF5 those are meant whose arrays hold encoded pictures."""
 
+KEYED = (".parquet", ".arrow", ".h5", ".hdf5")
+"""Those of them that hold columns or arrays by name."""
+
 Wanted = Callable[[str], str | None]
 """Why a member of that name is no picture, or None."""
 
@@ -56,7 +59,7 @@ def count_members(path: Path, key: str | None, wanted: Wanted) -> int:
                     return len(array)
             case _:
                 with tarfile.open(path) as archive:
-                    return sum(info.isfile() and wanted(info.name) is None for info in archive)
+                    return sum(not info.isdir() and wanted(info.name) is None for info in archive)
 
 
 def members(path: Path, key: str | None, passed: Counter[str], wanted: Wanted) -> Iterator[Member]:
@@ -76,12 +79,35 @@ def members(path: Path, key: str | None, passed: Counter[str], wanted: Wanted) -
                     for row in range(len(array)):
                         yield Member(str(row), f"{path}/{row}", BytesIO(bytes(array[row])))
             case _:
-                with tarfile.open(path) as archive:
-                    for info in archive:
-                        if info.isfile() and not _counted(info.name, passed, wanted):
-                            stream = archive.extractfile(info)
-                            assert stream is not None
-                            yield Member(info.name, f"{path}/{info.name}", BytesIO(stream.read()))
+                yield from _tarred(path, passed, wanted)
+
+
+def _tarred(path: Path, passed: Counter[str], wanted: Wanted) -> Iterator[Member]:
+    with tarfile.open(path) as archive:
+        for info in archive:
+            if info.isdir() or _counted(info.name, passed, wanted):
+                continue
+            try:
+                stream = archive.extractfile(info)  # of a link what it leads to
+            except KeyError:
+                stream = None
+            if stream is None:
+                passed["broken links" if info.islnk() or info.issym() else "no files"] += 1
+                continue
+            yield Member(info.name, f"{path}/{info.name}", BytesIO(stream.read()))
+        _check_end(archive)
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """An archive ends in zeros alone; Python's reader stops in silence at whatever else. Raises ``DataError``."""
+    stream: Any = archive.fileobj
+    stream.seek(archive.offset)
+    rest = stream.read(tarfile.BLOCKSIZE)
+    if len(rest) < tarfile.BLOCKSIZE or any(rest):
+        raise DataError("is not whole: after its last member comes no end mark; copy or pack it again")
+    while rest := stream.read(2**20):
+        if any(rest):
+            raise DataError("is several archives, one after the other; unpack them, and give the folder")
 
 
 def _zipped(path: Path, passed: Counter[str], wanted: Wanted) -> Iterator[Member]:
@@ -131,6 +157,10 @@ def _rows(path: Path, key: str | None) -> Iterator[Member]:
             row += 1
 
 
+_END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
+"""Of Arrow's stream format; without it a stream that was cut between two batches reads as a whole one."""
+
+
 class _Rows:
     """The rows of a .parquet, or of an .arrow as the hub's library saves datasets to disk."""
 
@@ -143,6 +173,10 @@ class _Rows:
             self.schema, self.count = self._parquet.schema_arrow, int(self._parquet.metadata.num_rows)
             return
         self._parquet = None
+        with path.open("rb") as file:
+            head, _ = file.read(6), file.seek(-8, 2)
+            if head != b"ARROW1" and file.read() != _END_OF_STREAM:
+                raise DataError("is not whole: it has no end mark; copy or save it again")
         content = pa.memory_map(str(path))
         try:
             self._table = pa.ipc.open_stream(content).read_all()  # maps the file, and reads nothing yet

@@ -7,8 +7,9 @@ carry) are no images of the set. They are passed over and counted, and so are fi
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -30,6 +31,11 @@ KEPT_BY_PROGRAMS = frozenset({
     "system volume information", "lost+found", "__pycache__", "thumbs.db", "desktop.ini",
 })  # fmt: skip
 """Names, in lower case, of what file servers and operating systems put among people's files."""
+
+_CACHES = re.compile(r"(cache-.*|indices.*)\.arrow")
+"""Files that the hub's library leaves beside a dataset."""
+_SPLITS = re.compile(r"(?<![a-z])(train|test|validation|valid|val)(?![a-z])")
+"""Words for parts of a dataset in names of files."""
 
 LOOKED_AT = 20_000
 """Pictures whose heads are read before any work starts; of larger sets so many, evenly spread."""
@@ -110,12 +116,21 @@ def list_pictures(path: Path, key: str | None = None) -> Listing:
         if kind is None:
             files.append(file)
         elif container_suffix(file) and foreign(file.name) is None:
-            containers.append(file)
+            if _CACHES.fullmatch(file.name):
+                passed["caches of datasets"] += 1
+            else:
+                containers.append(file)
         else:
             passed[kind] += 1
     if not files and containers:
         if len({container_suffix(file) for file in containers}) > 1:
             raise DataError(f"{path} holds containers of several kinds: {named(f.name for f in containers)}; give one")
+        splits = {word for file in containers for word in _SPLITS.findall(file.relative_to(path).as_posix().lower())}
+        if len(splits) > 1:
+            raise DataError(
+                f"{path} holds containers of several splits, {', '.join(sorted(splits))}: "
+                f"{named(f.name for f in sorted(containers))}; give a folder or a file with one of them"
+            )
         return Listing(path, sorted(containers), passed, packed=True, key=key)
     passed.update(container_suffix(file) or "" for file in containers)
     if not files:
@@ -143,13 +158,22 @@ def _walk(top: Path, passed: Counter[str]) -> Iterator[Path]:
             path = folder / entry.name
             if reason := foreign(entry.name):
                 inside = entry.is_dir(follow_symlinks=False)
-                passed[reason] += sum(len(names) for _, _, names in os.walk(path)) if inside else 1
-            elif entry.is_dir():
+                if count := sum(len(names) for _, _, names in os.walk(path)) if inside else 1:
+                    passed[reason] += count
+            elif _leads_to(entry, os.DirEntry.is_dir):
                 (links if entry.is_symlink() else waiting).append(path)
-            elif entry.is_file():
+            elif _leads_to(entry, os.DirEntry.is_file):
                 yield path
             else:
                 passed["broken links" if entry.is_symlink() else "no files"] += 1
+
+
+def _leads_to(entry: os.DirEntry[str], what: Callable[[os.DirEntry[str]], bool]) -> bool:
+    """Whether an entry is, or is a link to, a folder or a file; a link to itself is neither."""
+    try:
+        return what(entry)
+    except OSError:
+        return False
 
 
 def folder_parts(spec: FolderDataset) -> list[tuple[str, Listing]]:
@@ -181,9 +205,17 @@ def folder_blocks(spec: FolderDataset, tally: Tally) -> Iterator[Block]:
         for title, listing in parts:
             reading += 1
             passed = tally.passed[title] = Counter(listing.passed)
+            before = len(names) - len(tally.unreadable)
             for member in listing.members(passed):
                 names.append(member.name)
                 yield member.shown, member.source
+            if len(names) - len(tally.unreadable) == before:
+                raise DataError(f"{listing.root}{f', {title},' if title else ''} holds no image that can be read")
+            if listing.packed and len(listing.files) > 1:
+                what = f"{title}: " if title else ""
+                tally.said.append(
+                    f"{what}read from {len(listing.files):,} files, {named(n for n, _ in listing.names())}"
+                )
 
     waiting: list[tuple[int, np.ndarray]] = []
 
@@ -212,8 +244,11 @@ def peek_folder(spec: FolderDataset) -> tuple[int, int, tuple[int, ...]]:
     first, size = "", (0, 0)
     for _, listing in parts:
         every = 1 if listing.packed else max(1, -(-len(listing.files) // LOOKED_AT))
-        # of a container only the beginning is looked at: to go through all of it is work for a job
-        for member in islice(listing.members(Counter()), 0, 1 if listing.packed else None, every):
+        # of a container the first picture is looked at: to go through all of it is work for a job
+        readable = 0
+        for member in islice(listing.members(Counter()), 0, None, every):
+            if listing.packed and readable:
+                break
             try:
                 seen = look(member.shown, member.source)
                 if first and spec.resize is None and spec.crop is None and (seen.height, seen.width) != size:
@@ -225,10 +260,11 @@ def peek_folder(spec: FolderDataset) -> tuple[int, int, tuple[int, ...]]:
             except Misfit as error:
                 misfits.add(error)
                 continue
+            readable += 1
             if not first:
                 first, size = member.shown, (seen.height, seen.width)
+        if not misfits.found and not readable:
+            raise DataError(f"{listing.root} holds no image that can be read")
     misfits.check()
-    if not first:
-        raise DataError(f"{spec.path} holds no image that can be read")
     counts = [listing.count for _, listing in parts]
     return counts[0], sum(counts[1:]), (spec.channels, *size)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageColor, ImageOps
+from PIL import Image, ImageCms, ImageColor, ImageOps
 
 from amdiff.config import ImageDataset
 
@@ -102,11 +102,22 @@ def decode(
                 shown = Image.alpha_composite(Image.new("RGBA", shown.size, (*background, 255)), shown)
             upright = shown.convert("RGB")
         array = np.asarray(upright.convert("L" if channels == 1 else "RGB"))
+        profile = picture.info.get("icc_profile")
     tally.turned += turned
+    tally.profiles += isinstance(profile, bytes) and not _is_srgb(profile)
     tally.previews += previews
     if transparent:
         tally.composited[colour_name(background)] += 1
     return array.reshape(*array.shape[:2], channels).transpose(2, 0, 1)
+
+
+@cache
+def _is_srgb(profile: bytes) -> bool:
+    """Whether a colour profile names itself sRGB; one that cannot be read does not."""
+    try:
+        return "srgb" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(profile))).lower()
+    except (OSError, ImageCms.PyCMSError):
+        return False
 
 
 def decoded(

@@ -99,6 +99,9 @@ def find_model(path: Path, which: str = "ema") -> ForeignModel:
             "UNet2DModel, or a checkpoint file"
         )
     weights, decisive, notes = _weight_files(home, which)
+    told = home.name == "unet_ema" or (path / "unet_ema").is_dir() or any(f".{v}" in weights[0].name for v in _VARIANTS)
+    if not index.is_file() and not told:
+        notes.append("it holds one set of weights, which may be the moving average or the last")
     places = [top / "scheduler", top]
     if (top.parent / "model_index.json").is_file():
         places.append(top.parent / "scheduler")
@@ -151,6 +154,7 @@ def _weight_files(home: Path, which: str) -> tuple[list[Path], list[Path], list[
     raise DataError(f"{home}: holds no {stem}.safetensors or .bin, whole or in parts; save the model there")
 
 
+_VARIANTS = ("ema.", "non_ema.")
 _OTHER = {"ema": "model", "model": "ema"}
 
 
@@ -234,6 +238,8 @@ def unet_misfit(unet: Mapping[str, Any], shape: tuple[int, ...] | None = None) -
         return f"is for images of {' and '.join(map(str, sorted(channels)))} channels, the dataset's have {shape[0]}"
     side = unet.get("sample_size")
     sides = [side, side] if isinstance(side, int) else side
+    if sides is not None and (not isinstance(sides, list | tuple) or len(sides) != 2):
+        return f"has the sample_size {side!r}, which is no side of an image"
     if sides is not None and list(sides) != list(shape[1:]):
         return f"is for images of {sides[0]}x{sides[1]}, the dataset's are {shape[1]}x{shape[2]}; use 'resize'"
     return None

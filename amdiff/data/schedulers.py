@@ -33,7 +33,7 @@ SCHEDULES = {"linear": "linear", "scaled_linear": "scaled_linear", "cosine": "sq
 def forward_process(scheduler: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of ``DiffusionSpec`` that a scheduler of diffusers means; those of unknown schedules are linear."""
     ours = {theirs: name for name, theirs in SCHEDULES.items()}
-    schedule = ours.get(scheduler.get("beta_schedule", "linear"), "linear")
+    schedule = ours.get(str(scheduler.get("beta_schedule", "linear")), "linear")
     found = {"schedule": schedule, "steps": scheduler.get("num_train_timesteps", 1000)}
     if schedule != "cosine":
         found |= {"beta_start": scheduler.get("beta_start", 1e-4), "beta_end": scheduler.get("beta_end", 0.02)}

@@ -36,6 +36,8 @@ class Tally:
         """Pictures that a tag turned or mirrored."""
         self.composited: Counter[str] = Counter()
         """Pictures with transparent pixels, by the background that they were put on."""
+        self.profiles = 0
+        """Pictures whose colours a profile changes, which is not applied."""
         self.previews = 0
         """Pictures whose file holds smaller ones or layers beside them."""
         self.unreadable: list[str] = []
@@ -54,6 +56,8 @@ class Tally:
             lines.append(f"{_pictures(self.turned)} turned as the orientation tag says")
         for background, count in self.composited.items():
             lines.append(f"{_pictures(count)} with transparent pixels put on {background}")
+        if self.profiles:
+            lines.append(f"{_pictures(self.profiles)} with a colour profile other than sRGB, which is not applied")
         if self.previews:
             lines.append(
                 f"{_pictures(self.previews)} with previews or layers in the same file: the main picture is read"

@@ -78,11 +78,12 @@ def prompts(context: Context, artifact: Artifact, folder: Path) -> None:
     tables = [drawing.table(rows)]
     write_tables(folder, tables)
     files = read_json(context.store.file(artifact.parent("pipeline"), PIPELINE))["sha256"]
+    notes = context.store.record(artifact.parent("pipeline"))["provenance"].get("notes", ())
     page = render(
         title=artifact.dataset,
         address=artifact.address,
         headline=drawing.sentences(rows, first),
-        warnings=drawing.warnings(rows),
+        warnings=[*drawing.warnings(rows), *(f"Pipeline: {note}." for note in notes)],
         groups=groups,
         tables=tables,
         configuration=yaml.safe_dump({"prompts": artifact.params["spec"]}, sort_keys=False),

@@ -46,8 +46,10 @@ def pipeline(context: Context, artifact: Artifact, folder: Path) -> None:
     files = {name: sha256_once(file, known) for name, file in pipeline_files(path)}
     write_json(folder / PIPELINE, {"components": components, "sha256": files})
     say(f"pipeline {artifact.dataset}: {path}, {len(files)} files")
-    if half := [name for name in files if ".fp16." in name]:
-        say(f"note: pipeline {artifact.dataset}: in half precision, rounded to 11 bits: {named(half)}")
+    half = [name for name in files if ".fp16." in name]
+    context.facts["notes"] = [f"weights in half precision, rounded to 11 bits: {named(half)}"] if half else []
+    for note in context.facts["notes"]:
+        say(f"note: pipeline {artifact.dataset}: {note}")
 
 
 def _load(context: Context, source: Artifact, precision: str, *, double: bool = False) -> tuple[Any, dict[str, Any]]:

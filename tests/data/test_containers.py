@@ -89,7 +89,8 @@ def test_a_folder_of_containers_is_read_in_their_order(tmp_path: Path, images: n
     reading = Reading(FolderDataset(kind="folder", path=tmp_path))
     (block,) = list(reading)
     assert np.array_equal(block.images, images.transpose(0, 3, 1, 2))
-    assert reading.notes == ["passed over: 1 .json"]
+    two = "train-00000.parquet, train-00001.parquet"
+    assert reading.notes == ["passed over: 1 .json", f"read from 2 files, {two}"]
     write(tmp_path / "more.zip", images)
     with pytest.raises(DataError, match=r"containers of several kinds: more\.zip, train-00000\.parquet, train-00001"):
         peek(FolderDataset(kind="folder", path=tmp_path))
@@ -155,3 +156,71 @@ def test_a_container_is_known_by_its_content(tmp_path: Path, images: np.ndarray)
     before = source_digest(spec, {})
     write(tmp_path / "x.tar", images[::-1])
     assert source_digest(spec, {}) != before
+
+
+@pytest.mark.parametrize("spoil", ["cut", "bad", "twice", "no end"])
+def test_a_tar_that_is_not_whole_is_not_read_as_a_shorter_one(tmp_path: Path, images: np.ndarray, spoil: str) -> None:
+    """Python's reader stops in silence."""
+    path = write(tmp_path / "x.tar", images)
+    content = path.read_bytes()
+    with tarfile.open(path) as tar:
+        middle = tar.getmembers()[3].offset
+    changed = {
+        "cut": content[: middle + 100],
+        "bad": content[: middle + 10] + b"\xff" * 30 + content[middle + 40 :],
+        "twice": content + content,
+        "no end": content[:middle],
+    }
+    path.write_bytes(changed[spoil])
+    with pytest.raises(DataError, match=r"x\.tar: (is not whole|is several archives)"):
+        load(FolderDataset(kind="folder", path=path))
+
+
+def test_links_in_a_tar_are_what_they_lead_to(tmp_path: Path, images: np.ndarray) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        hard, soft = tarfile.LNKTYPE, tarfile.SYMTYPE
+        links = (("0.png", None, ""), ("1.png", hard, "0.png"), ("2.png", soft, "0.png"), ("3.png", soft, "gone.png"))
+        for name, kind, target in links:
+            info = tarfile.TarInfo(name)
+            content = encoded(images[0]) if kind is None else b""
+            info.size, info.linkname = len(content), target
+            if kind is not None:
+                info.type = kind
+            tar.addfile(info, io.BytesIO(content))
+    reading = Reading(FolderDataset(kind="folder", path=tmp_path / "x.tar", deduplicate=False))
+    assert sum(len(block.images) for block in reading) == 3
+    assert reading.notes == ["passed over: 1 broken links"]
+
+
+def test_an_arrow_stream_without_its_end_is_refused(tmp_path: Path, images: np.ndarray) -> None:
+    rows = pa.table({"image": [encoded(image) for image in images]})
+    with pa.OSFile(str(tmp_path / "x.arrow"), "wb") as out, pa.ipc.new_stream(out, rows.schema) as stream:
+        for batch in rows.to_batches(max_chunksize=2):
+            stream.write_batch(batch)
+    content = (tmp_path / "x.arrow").read_bytes()
+    (tmp_path / "x.arrow").write_bytes(content[:-8])
+    with pytest.raises(DataError, match=r"x\.arrow: is not whole: it has no end mark"):
+        load(FolderDataset(kind="folder", path=tmp_path / "x.arrow"))
+
+
+def test_splits_and_caches_are_not_mixed(tmp_path: Path, images: np.ndarray) -> None:
+    for name in ("data-00000-of-00001.arrow", "cache-0123.arrow"):
+        write(tmp_path / name, images)
+    reading = Reading(FolderDataset(kind="folder", path=tmp_path))
+    assert sum(len(block.images) for block in reading) == 7
+    assert reading.notes == ["passed over: 1 caches of datasets"]
+    both = tmp_path / "both"
+    both.mkdir()
+    for name in ("train-00000-of-00001.parquet", "test-00000-of-00001.parquet"):
+        write(both / name, images)
+    with pytest.raises(DataError, match="containers of several splits, test, train: test-00000"):
+        peek(FolderDataset(kind="folder", path=both))
+
+
+def test_the_first_picture_of_a_container_may_be_unreadable(tmp_path: Path, images: np.ndarray) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("0.png", b"")
+        archive.writestr("1.png", encoded(images[0]))
+    spec = FolderDataset(kind="folder", path=tmp_path / "x.zip", skip_unreadable=True)
+    assert peek(spec) == (2, 0, (3, 8, 8))
+    assert len(load(spec).images) == 1

@@ -176,3 +176,31 @@ def test_nearly_empty_pictures_are_said(tmp_path: Path, rng: np.random.Generator
     (note,) = reading.notes
     assert note.startswith("1 of 10 images are nearly empty")
     assert reading.values["train"]["std"] == pytest.approx(load(mine(tmp_path)).images.std() / 255)
+
+
+def test_a_part_without_a_readable_picture_is_refused(tmp_path: Path, rng: np.random.Generator) -> None:
+    fill(tmp_path / "held", ["a.png"], rng)
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad/x.png").touch()
+    spec = mine(tmp_path / "bad", heldout=tmp_path / "held", skip_unreadable=True)
+    for attempt in (peek, load):
+        with pytest.raises(DataError, match="bad holds no image that can be read"):
+            attempt(spec)
+
+
+def test_links_to_themselves_and_empty_hidden_folders(tmp_path: Path, rng: np.random.Generator) -> None:
+    fill(tmp_path, ["a.png"], rng)
+    (tmp_path / "self").symlink_to("self")
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    assert dict(list_pictures(tmp_path).passed) == {"broken links": 1}
+
+
+def test_colour_profiles_that_are_not_applied_are_counted(tmp_path: Path, rng: np.random.Generator) -> None:
+    from PIL import ImageCms
+
+    for name, kind in (("a", "sRGB"), ("b", "LAB"), ("c", "XYZ")):
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile(kind)).tobytes()  # type: ignore[arg-type]
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).save(tmp_path / f"{name}.png", icc_profile=profile)
+    reading = Reading(mine(tmp_path))
+    list(reading)
+    assert reading.notes == ["2 pictures with a colour profile other than sRGB, which is not applied"]

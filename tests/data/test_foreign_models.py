@@ -263,7 +263,10 @@ def test_what_no_scheduler_tells_has_to_be_stated(tmp_path: Path) -> None:
     assert convert is not None
     assert json.loads((tmp_path / convert.folder / "network.json").read_text())["prediction"] == "sample"
     notes = json.loads((tmp_path / convert.folder / "spec.json").read_text())["provenance"]["notes"]
-    assert notes == ["no file says its forward process; it is taken to be that of 'diffusion'"]
+    assert notes == [
+        "it holds one set of weights, which may be the moving average or the last",
+        "no file says its forward process; it is taken to be that of 'diffusion'",
+    ]
 
 
 def test_a_checkpoint_is_taken_to_predict_the_noise_and_it_is_said(tmp_path: Path) -> None:

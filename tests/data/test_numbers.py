@@ -148,6 +148,24 @@ def test_layouts_are_recognised(shape: tuple[int, ...], layout: str | None) -> N
     assert likely_layout(shape) == layout
 
 
+@pytest.mark.parametrize(
+    ("shape", "layout"), [((48, 32, 120), "HWN"), ((28, 28, 5000), "HWN"), ((5000, 28, 28), "NHW"), ((9, 9, 9), "HWN")]
+)
+def test_matlabs_files_have_matlabs_order(shape: tuple[int, ...], layout: str) -> None:
+    assert likely_layout(shape, matlab=True) == layout
+
+
+def test_a_layout_that_was_not_stated_is_doubted_after_freezing_too(tmp_path: Path, rng: np.random.Generator) -> None:
+    np.save(tmp_path / "x.npy", rng.integers(0, 256, (10, 8, 8, 3), np.uint8))
+    spec = ArraysDataset(kind="arrays", path=tmp_path / "x.npy")
+    frozen = ArraysDataset.model_validate_json(spec.model_dump_json())
+    for one in (spec, frozen):
+        with pytest.raises(DataError, match="reads as layout NHWC, not NCHW"):
+            peek(one)
+    assert peek(ArraysDataset(kind="arrays", path=tmp_path / "x.npy", layout="NCHW"))[2] == (8, 8, 3)
+    assert spec.identity()["layout"] == "NCHW"
+
+
 def test_ends_of_an_array(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array([[[0.5, np.nan], [-2, 7]]]))
     assert array_ends(tmp_path / "x.npy") == (-2, 7)
