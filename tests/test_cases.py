@@ -22,6 +22,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from amdiff.cli import app
+from amdiff.commands.audit_sides import SideOptions, form_of
 
 SIDE, COPIES = 16, 30
 
@@ -238,10 +239,9 @@ def test_arrays_whose_axes_may_mean_something_else(case: Case) -> None:
     summary = case.audit(**sides)
     assert case.right(summary)
     assert said(summary, "--train train.mat: its shape (12, 16, 100) is read as (H, W, N)")
-    for name in ("train", "samples"):
-        np.save(case.root / f"{name}.npy", gray[name].transpose(1, 2, 0))
-    summary = case.audit(train="train.npy", synthetic="train.npy".replace("train", "samples"), heldout="")
-    assert said(summary, "--train train.npy: its shape (12, 16, 100) is read as 12 images of 16x100")
+    np.save(case.root / "train.npy", gray["train"].transpose(1, 2, 0))
+    (note,) = form_of("--train", SideOptions(Path("train.npy")), None, None).notes
+    assert note == "--train train.npy: its shape (12, 16, 100) is read as 12 images of 16x100"
 
 
 def test_each_side_has_its_own_key(case: Case) -> None:
@@ -250,7 +250,7 @@ def test_each_side_has_its_own_key(case: Case) -> None:
     np.save(case.root / "samples.npy", case.planted["samples"])
     sides = {"train": "train.npz::train", "heldout": "heldout.npz", "synthetic": "samples.npy"}
     assert case.right(case.audit(**sides))
-    with pytest.raises(ValueError, match=r"samples\.npy has no names in it"):
+    with pytest.raises(ValueError, match=r"samples\.npy: key: got 'x', but a \.npy holds one array"):
         case.audit(**{**sides, "synthetic": "samples.npy::x"})
     with pytest.raises(ValueError, match="are for pictures; there are arrays only"):
         case.audit("--background", "black", **sides)
