@@ -10,7 +10,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from amdiff.artifacts import VERSIONS
 from amdiff.config import ANALYSES
@@ -237,3 +239,29 @@ def test_the_toy_model_is_an_experiment_like_the_others(tmp_path: Path) -> None:
     project.snakemake()
     assert project.checksums() == before
     assert project.run("python", "-m", "amdiff", "verify").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["My Drive/Bj\"örk's R&D #1 100% $HOME", "exp {lr} {0}"])
+def test_names_of_folders_may_hold_anything(tmp_path: Path, name: str) -> None:
+    """Spaces, quotes, braces and dollars: of the project, of its data, and of the container that they lie in."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / name / "project"
+    for side, count in (("train", 40), ("drawn", 24)):
+        (root.parent / "photos" / side).mkdir(parents=True)
+        for i in range(count):
+            picture = Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8))
+            picture.save(root.parent / f"photos/{side}/a 'b' {{{i}}}.png")
+    folder = {"kind": "folder", "channels": 1}
+    config = {
+        "datasets": {
+            "digits": {**folder, "path": "../photos/train"},
+            "drawn": {**folder, "path": "../photos/drawn", "deduplicate": False},
+        },
+        "experiments": {"x": {"dataset": "digits", "sizes": [40], "denoiser": {"kind": "given", "samples": "drawn"}}},
+        "runtime": {"device": "cpu"},
+    }
+    root.mkdir(parents=True)
+    project = Project(root, config)
+    project.snakemake("x")
+    assert (root / "results/x/report.html").exists()
+    assert "0 problems" in project.run("python", "-m", "amdiff", "verify").stdout
