@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+
 from torch import Tensor
 
 from amdiff.diffusion.schedules import Schedule
 
 
 def floating(images: Tensor) -> None:
-    """Raise ``ValueError`` unless these are images as floating-point numbers, at least one."""
+    """Raise ``ValueError`` unless these are images as floating-point numbers, at least one.
+
+    Warns where images (n, c, h, w) of 1 or 3 channels look like such in [0, 1]: measures and models take [-1, 1].
+    """
     if not images.is_floating_point():
         raise ValueError(
             f"images are floating-point tensors in [-1, 1], got {images.dtype}; convert uint8 by "
@@ -16,6 +21,13 @@ def floating(images: Tensor) -> None:
         )
     if images.ndim < 2 or not images.numel():
         raise ValueError(f"expected at least one image, as a tensor (n, ...), got the shape {tuple(images.shape)}")
+    if images.ndim == 4 and images.shape[1] in (1, 3):
+        low, high = float(images.min()), float(images.max())
+        if 0 <= low < high <= 1:
+            warnings.warn(
+                f"images run from {low:.3g} to {high:.3g}, where [-1, 1] is expected; take 2 x - 1 of images x in [0, 1]",
+                stacklevel=3,
+            )
 
 
 def index_of_time(time: int, schedule: Schedule) -> None:

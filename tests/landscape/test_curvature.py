@@ -146,3 +146,10 @@ def test_what_has_no_spectrum_is_refused() -> None:
                 inspect.unwrap(measure)(exact, broken, *others)
     with pytest.raises(ValueError, match="1 streams for 2 images"):
         score_spectra(exact, image, 2, SCHEDULE, rows=8, noise=SampleNoise(0, [0]))
+
+
+def test_images_that_look_like_another_range_are_warned_of() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(4, 1, 4, 4, generator=generator)
+    with pytest.warns(UserWarning, match=r"where \[-1, 1\] is expected; take 2 x - 1"):
+        score_spectra(FiniteSet(2 * images - 1, SCHEDULE), images, 2, SCHEDULE)
