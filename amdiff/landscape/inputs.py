@@ -25,7 +25,7 @@ def floating(images: Tensor) -> None:
         low, high = float(images.min()), float(images.max())
         if 0 <= low < high <= 1:
             warnings.warn(
-                f"images run from {low:.3g} to {high:.3g}, where [-1, 1] is expected; take 2 x - 1 where they are in [0, 1]",
+                f"images run from {low:.3g} to {high:.3g}, where [-1, 1] is expected; take 2 x - 1 of x in [0, 1]",
                 stacklevel=3,
             )
 
