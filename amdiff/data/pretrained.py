@@ -56,8 +56,8 @@ class ForeignModel:
         if self.checkpoint:
             return "epsilon"
         raise DataError(
-            f"nothing beside the network says what it predicts ({self.weights[0].parent}); set 'prediction: epsilon' (the "
-            "noise), 'v_prediction' or 'sample' (the image), as it was trained"
+            f"nothing beside the network says what it predicts ({self.weights[0].parent}); set 'prediction: epsilon' "
+            "(the noise), 'v_prediction' or 'sample' (the image), as it was trained"
         )
 
     def assumptions(self, stated: str | None) -> list[str]:
