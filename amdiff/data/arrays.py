@@ -47,7 +47,7 @@ def array_blocks(spec: ArraysDataset, tally: Tally) -> Iterator[Block]:
     """An array of one's own, then the held-out one. Raises ``DataError``."""
     shape = None
     for part, side in enumerate(array_sides(spec)):
-        with open_array(side.path, side.key) as array:
+        with _opened(side) as array:
             rows, numbers = Rows(array, side), Numbers(side.range)
             for start in range(0, max(1, rows.count), BLOCK):
                 images = transform(numbers.to_uint8(rows.read(start, start + BLOCK)), spec)
@@ -62,12 +62,22 @@ def peek_arrays(spec: ArraysDataset) -> tuple[int, int, tuple[int, ...]]:
     """Numbers of images and of held-out ones, and their shape (C, H, W). Raises ``DataError``."""
     counts, shape = [0, 0], ()
     for part, side in reversed(list(enumerate(array_sides(spec)))):
-        with open_array(side.path, side.key) as array:
+        with _opened(side) as array:
             rows = Rows(array, side)
             first = rows.read(0, 1)
             Numbers(side.range).to_uint8(first)  # its type and range are stated
             counts[part], shape = rows.count, tuple(first.shape[1:])
     return counts[0], counts[1], shape
+
+
+@contextlib.contextmanager
+def _opened(side: Side) -> Iterator[Any]:
+    """The array of one side; complaints name the side where there are two."""
+    try:
+        with open_array(side.path, side.key) as array:
+            yield array
+    except DataError as error:
+        raise DataError(f"{side.title}: {error}" if side.title else str(error)) from None
 
 
 class Rows:

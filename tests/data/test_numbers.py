@@ -95,6 +95,8 @@ def test_each_side_has_its_own_range_key_and_layout(tmp_path: Path, rng: np.rand
         heldout_layout="NHWC",
     )  # fmt: skip
     assert peek(spec) == (5, 4, (3, 6, 6))
+    with pytest.raises(DataError, match=r"held out: .*x\.npz: values run from -1 to 1, outside the stated range"):
+        load(spec.model_copy(update={"heldout_range": None}))
     data = load(spec)
     assert np.array_equal(data.images, np.concatenate([train, held]))
     plain = ArraysDataset(kind="arrays", path=tmp_path / "x.npz", key="a", range=(0, 1))
