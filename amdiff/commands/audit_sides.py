@@ -11,7 +11,7 @@ import numpy as np
 
 from amdiff.config import ConfigError
 from amdiff.data.arrays import array_ends, array_names, array_type, likely_layout
-from amdiff.data.containers import KEYED, container_suffix, holds_encoded
+from amdiff.data.containers import container_suffix, holds_encoded
 from amdiff.data.folders import list_pictures
 from amdiff.data.images import DataError
 from amdiff.data.misfits import Unreadable
@@ -75,8 +75,7 @@ def form_of(option: str, side: SideOptions, every_values: Range | None, every_ke
         return Form(
             option, path, key, values, True, layout, channels, _doubts(f"{option} {path}", shape, layout, matlab)
         )
-    keyed = list_pictures(path).packed if path.is_dir() else container_suffix(path) in KEYED
-    return Form(option, path, key if keyed else None, values, False)
+    return Form(option, path, key if list_pictures(path).keyed else None, values, False)
 
 
 def _doubts(what: str, shape: tuple[int, ...], layout: str, matlab: bool) -> tuple[str, ...]:

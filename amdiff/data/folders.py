@@ -20,7 +20,7 @@ import numpy as np
 
 from amdiff.config import FolderDataset
 
-from .containers import CONTAINERS, Member, container_suffix, count_members, members
+from .containers import CONTAINERS, KEYED, Member, container_suffix, count_members, members
 from .images import BLOCK, Block, DataError
 from .misfits import Misfit, Misfits, Unreadable, other_size
 from .pictures import decoded, look, parse_colour, picture_suffixes
@@ -75,6 +75,11 @@ class Listing:
                 continue
             for member in members(path, self.key, passed, self._wanted):
                 yield Member(f"{name}/{member.name}", f"{path}/{member.name}", member.source)
+
+    @property
+    def keyed(self) -> bool:
+        """Whether its files hold columns or arrays by name."""
+        return self.packed and container_suffix(self.files[0]) in KEYED
 
     @cached_property
     def count(self) -> int:
@@ -183,7 +188,7 @@ def folder_parts(spec: FolderDataset) -> list[tuple[str, Listing]]:
         parts.append(("held out", list_pictures(spec.heldout, spec.heldout_key or spec.key)))
     keys = {"key": spec.key, "heldout_key": spec.heldout_key}
     for name, used in (("key", parts), ("heldout_key", parts[1:])):
-        if keys[name] is not None and not any(listing.packed for _, listing in used):
+        if keys[name] is not None and not any(listing.keyed for _, listing in used):
             raise DataError(
                 f"{name}: {keys[name]!r} names a column or an array of a container; there are picture files only"
             )

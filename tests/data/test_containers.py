@@ -119,6 +119,8 @@ def test_a_column_is_chosen_by_key(tmp_path: Path, images: np.ndarray) -> None:
     plain = tmp_path / "plain"
     plain.mkdir()
     Image.fromarray(255 - images[0]).save(plain / "a.png")
+    with pytest.raises(DataError, match="'mask' names a column or an array"):
+        peek(FolderDataset(kind="folder", path=write(tmp_path / "y.zip", images), key="mask"))
     mixed = FolderDataset(kind="folder", path=tmp_path / "x.parquet", key="mask", heldout=plain)
     assert peek(mixed) == (7, 1, (3, 8, 8))
     for wrong in (
