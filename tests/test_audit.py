@@ -58,6 +58,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Planted, Path]:
     save(root / "synthetic", found.samples, found.jpeg)
     save(root / "one", found.samples[:1])
     np.save(root / "rgba.npy", np.zeros((9, 32, 32, 4), np.uint8))
+    np.savez(root / "whole.npz", found.train)
+    (root / "cut.npz").write_bytes((root / "whole.npz").read_bytes()[:2000])
     return found, root
 
 
@@ -260,6 +262,7 @@ def test_a_gray_picture_among_coloured_ones(planted: tuple[Planted, Path], tmp_p
         (("--train", "{}/train", "--synthetic", "{}/synthetic", "--key", "x"), "or folders only"),
         (("--train", "{}/train", "--synthetic", "{}/synthetic", "--samples", "9"), "is for a pipeline"),
         (("--train", "{}/train", "--synthetic", "{}/one"), "holds one sample"),
+        (("--train", "{}/cut.npz", "--synthetic", "{}/synthetic"), "cut.npz: cannot be read"),
         (("--train", "{}/rgba.npy", "--synthetic", "{}/synthetic"), "leave out alpha"),
         (("--train", "{}/train", "--synthetic", "{}/synthetic", "--heldout", "{}/one"), "give more, or none"),
     ],

@@ -138,13 +138,15 @@ def _check_options(asked: Audit, forms: dict[str, Form], pipeline: bool) -> None
         raise DataError("--values: is for arrays that are not uint8 in 0..255; there are none")
     if asked.samples is not None and not pipeline:
         raise DataError("--samples: is for a pipeline, which draws them; the samples are there")
-    shared = [form for form in arrays if asked.values is not None and form.values == asked.values]
+    if asked.values is None:
+        return
+    shared = [form for form in arrays if form.values == asked.values]
     ends = {form.option: array_ends(form.path, form.key) for form in shared}
-    halves = [form for form in shared if unfilled(*ends[form.option], *form.values)]  # type: ignore[misc]
+    halves = [form for form in shared if unfilled(*ends[form.option], *asked.values)]
     if len(halves) == len(forms):
         return  # all sides alike: the distances do not depend on it, and the datasets say it
     if doubtful := [form for form in halves if asked.sides[form.option].values is None]:
-        low, high = asked.values or (0, 0)
+        low, high = asked.values
         what = named(
             f"{form.option} {form.path} runs from {ends[form.option][0]:g} to {ends[form.option][1]:g}"
             for form in doubtful

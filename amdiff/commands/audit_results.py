@@ -25,6 +25,7 @@ from amdiff.stages.context import Context
 from amdiff.stages.files import image_names
 from amdiff.stages.measured import SUMMARY, TABLE, class_numbers, read_thresholds, threshold_pair
 from amdiff.stages.parquet import read_parquet
+from amdiff.stages.reservations import reservations
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,6 @@ def find(context: Context, experiment: ExperimentPlan) -> Found:
     }
     (others,) = parents["peers"]
     table, files = _named(context, experiment, next(iter(metrics.values())).table, others)
-    from amdiff.stages.sections.phases import reservations  # brings figures
-
     first, *rest = metrics
     said = reservations(context, experiment.report, [metrics[first].entry])
     for name in rest:

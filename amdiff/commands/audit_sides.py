@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from amdiff.config import ConfigError
+from amdiff.config import ConfigError, split_key
 from amdiff.data.arrays import array_ends, array_names, array_type, likely_layout
 from amdiff.data.containers import container_suffix, holds_encoded
-from amdiff.data.folders import list_pictures
 from amdiff.data.images import DataError
+from amdiff.data.listing import list_pictures
 from amdiff.data.misfits import Unreadable
 from amdiff.data.pictures import look
 from amdiff.data.tally import named
@@ -34,12 +34,10 @@ class SideOptions:
     @classmethod
     def of(cls, path: Path, values: Range | None, key: str | None) -> SideOptions:
         """A side, whose path may end in '::key'. Raises ``ConfigError`` where it names another key as well."""
-        file, _, inside = str(path).rpartition("::")
-        if file and not path.exists():
-            if key is not None and key != inside:
-                raise ConfigError(f"{path}: names {inside!r}, and its key option {key!r}; give one of them")
-            return cls(Path(file), values, inside)
-        return cls(path, values, key)
+        file, inside = split_key(str(path))
+        if inside is not None and key not in (None, inside):
+            raise ConfigError(f"{path}: names {inside!r}, and its key option {key!r}; give one of them")
+        return cls(Path(file), values, key if inside is None else inside)
 
 
 @dataclass(frozen=True)
@@ -70,8 +68,8 @@ def form_of(option: str, side: SideOptions, every_values: Range | None, every_ke
         key = (key if side.key or names else None) or (names[0] if len(names) == 1 else None)
         shape, kind, matlab = array_type(path, key)
         layout, channels = _layout(path, shape, matlab)
-        if kind == np.uint8 and side.values is None:
-            values = every_values if array_ends(path, key)[1] <= 1 else None  # --values are for the others
+        if kind == np.uint8 and side.values is None and every_values is not None and array_ends(path, key)[1] > 1:
+            values = None  # --values are for the others
         return Form(
             option, path, key, values, True, layout, channels, _doubts(f"{option} {path}", shape, layout, matlab)
         )

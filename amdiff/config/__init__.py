@@ -28,6 +28,7 @@ from .datasets import (
     LsunChurchDataset,
     MnistDataset,
     PhotosDataset,
+    split_key,
 )
 from .denoisers import DenoiserSpec, ExactDenoiser, GivenSamples, MlpDenoiser, PretrainedDenoiser, UnetDenoiser
 from .diffusion import DiffusionSpec, SamplingSpec, TrainingSpec
@@ -118,4 +119,5 @@ __all__ = [
     "official_digest",
     "parse_config",
     "read_config",
+    "split_key",
 ]

@@ -103,6 +103,12 @@ class PhotosDataset(ImageDataset):
     """Side of a tile in pixels."""
 
 
+def split_key(path: str) -> tuple[str, str | None]:
+    """File and key of 'file.npz::train_images'; a path that is there as it stands has no key."""
+    file, _, key = path.rpartition("::")
+    return (file, key) if file and not Path(path).exists() else (path, None)
+
+
 class OwnDataset(ImageDataset):
     """Images of one's own, and real ones that are no training data."""
 
@@ -126,8 +132,8 @@ class OwnDataset(ImageDataset):
             return data
         found = dict(data)
         for path, key in (("path", "key"), ("heldout", "heldout_key")):
-            file, _, name = str(found.get(path) or "").rpartition("::")
-            if file and not Path(str(found[path])).exists():
+            file, name = split_key(str(found.get(path) or ""))
+            if name is not None:
                 if found.get(key) not in (None, name):
                     raise ValueError(f"{key}: got {found[key]!r}, but {path} names {name!r}; give one of them")
                 found |= {path: file, key: name}

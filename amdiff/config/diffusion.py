@@ -49,8 +49,8 @@ class DiffusionSpec(Spec):
     def _increasing(self) -> DiffusionSpec:
         if self.beta_start > self.beta_end:
             raise ValueError("beta_start must not exceed beta_end")
-        linear = {name: type(self).model_fields[name].default for name in ("beta_start", "beta_end")}
-        if self.schedule == "cosine" and (self.beta_start, self.beta_end) != tuple(linear.values()):
+        given = any(getattr(self, name) != type(self).model_fields[name].default for name in ("beta_start", "beta_end"))
+        if self.schedule == "cosine" and given:
             raise ValueError("a cosine schedule follows from 'steps' alone; leave beta_start and beta_end out")
         decay = -math.fsum(math.log1p(-beta) for beta in self.betas)
         if decay > 150:  # samples are float32, in which 1 / sqrt(alpha_bar_T) must be a number

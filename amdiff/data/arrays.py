@@ -13,10 +13,10 @@ import numpy as np
 
 from amdiff.config import ArraysDataset
 
-from .containers import chosen
 from .images import BLOCK, Block, DataError, transform
 from .numbers import Numbers, to_nchw
-from .tally import Tally, named
+from .readable import chosen, readable
+from .tally import Tally
 
 ARRAY_SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".he5", ".hdf", ".mat")
 
@@ -165,48 +165,43 @@ def array_ends(path: Path, key: str | None = None) -> tuple[float, float]:
 @contextlib.contextmanager
 def open_array(path: Path, key: str | None) -> Iterator[Any]:
     """The array of a file, read when it is sliced; what is wrong with it is a ``DataError`` with its path."""
-    try:
-        if not path.is_file():
-            raise DataError("there is no such file")
+    names = array_names(path)
+    with readable(path):
         kind = _kind(path)
-        if kind == "npy" and key is not None:
-            raise DataError(f"key: got {key!r}, but a .npy holds one array, without a name; leave it out")
         if kind == "npy":
+            if key is not None:
+                raise DataError(f"key: got {key!r}, but a .npy holds one array, without a name; leave it out")
             yield np.load(path, mmap_mode="r", allow_pickle=False)
-        elif kind == "npz":
+            return
+        name = chosen(names, key, "array")
+        if kind == "npz":
             with np.load(path, allow_pickle=False) as archive:
-                yield archive[_chosen(list(archive), key)]
-        elif kind == "mat":
-            yield _matlab(path, key)
+                yield archive[name]
+        elif kind == "mat":  # before version 7.3
+            from scipy.io import loadmat
+
+            yield np.asarray(loadmat(path, variable_names=[name])[name])
         else:
             with h5py.File(path, "r") as file:
-                yield file[_chosen(_hdf5_names(file), key)]
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    except Exception as error:  # zip, zlib, HDF5 and numpy each have their own
-        reason = " ".join(str(error).split())
-        if "allow_pickle" in reason or "Python objects" in reason:
-            raise DataError(
-                f"{path}: holds Python objects, which only a pickle can carry; save one array of numbers, with images "
-                "of one size"
-            ) from None
-        raise DataError(f"{path}: cannot be read ({reason}); if it was whole once, save or copy it again") from None
+                yield file[name]
 
 
 def array_names(path: Path) -> list[str]:
     """Names of the arrays in a file; none of a .npy, which holds one without a name. Raises ``DataError``."""
-    kind = _kind(path)
-    if kind == "npz":
-        with np.load(path, allow_pickle=False) as archive:
-            return list(archive)
-    if kind == "mat":
-        from scipy.io import whosmat
+    with readable(path):
+        match _kind(path):
+            case "npz":
+                with np.load(path, allow_pickle=False) as archive:
+                    return list(archive)
+            case "mat":
+                from scipy.io import whosmat
 
-        return [name for name, _, _ in whosmat(path)]
-    if kind == "hdf5":
-        with h5py.File(path, "r") as file:
-            return _hdf5_names(file)
-    return []
+                return [name for name, _, _ in whosmat(path)]
+            case "hdf5":
+                with h5py.File(path, "r") as file:
+                    return _hdf5_names(file)
+            case _:
+                return []
 
 
 def _hdf5_names(file: Any) -> list[str]:
@@ -217,6 +212,8 @@ def _hdf5_names(file: Any) -> list[str]:
 
 def _kind(path: Path) -> str:
     """Format of a file, by its first bytes. Raises ``DataError`` for others than those that are read."""
+    if not path.is_file():
+        raise DataError("there is no such file")
     with path.open("rb") as stream:
         head = stream.read(16)
     if head.startswith(b"\x93NUMPY"):
@@ -233,17 +230,3 @@ def _kind(path: Path) -> str:
         f"is none of {', '.join(ARRAY_SUFFIXES)}; save the images as one array of these, as by numpy.save, or as files "
         "in a folder, a .zip, a .tar or a .parquet"
     )
-
-
-def _chosen(names: list[str], key: str | None) -> str:
-    if key is None and len(names) > 1:
-        raise DataError(f"holds the arrays {named(names)}; choose one by 'key' (--key of an audit)")
-    return chosen(names, key, "array")
-
-
-def _matlab(path: Path, key: str | None) -> np.ndarray:
-    """An array of a .mat file before version 7.3."""
-    from scipy.io import loadmat, whosmat
-
-    name = _chosen([name for name, _, _ in whosmat(path)], key)
-    return np.asarray(loadmat(path, variable_names=[name])[name])

@@ -10,13 +10,12 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from .images import DataError
-from .tally import named
+from .readable import chosen, readable
 
 CONTAINERS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".parquet", ".arrow", ".h5", ".hdf5")
 """Suffixes of containers; of HDF5 those are meant whose arrays hold encoded pictures."""
@@ -24,19 +23,11 @@ CONTAINERS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".parque
 KEYED = (".parquet", ".arrow", ".h5", ".hdf5")
 """Those of them that hold columns or arrays by name."""
 
+Packed = tuple[str, BytesIO]
+"""A picture: its name within the container, and its content."""
+
 Wanted = Callable[[str], str | None]
 """Why a member of that name is no picture, or None."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One picture."""
-
-    name: str
-    """Relative to the dataset's folder, or within its container."""
-    shown: str
-    """As messages name it."""
-    source: Path | BytesIO
 
 
 def container_suffix(path: Path) -> str | None:
@@ -47,7 +38,7 @@ def container_suffix(path: Path) -> str | None:
 
 def count_members(path: Path, key: str | None, wanted: Wanted) -> int:
     """Number of pictures in a container. Raises ``DataError`` where it cannot be read."""
-    with _readable(path):
+    with readable(path):
         match container_suffix(path):
             case ".zip":
                 with zipfile.ZipFile(path) as archive:
@@ -62,13 +53,13 @@ def count_members(path: Path, key: str | None, wanted: Wanted) -> int:
                     return sum(not info.isdir() and wanted(info.name) is None for info in archive)
 
 
-def members(path: Path, key: str | None, passed: Counter[str], wanted: Wanted) -> Iterator[Member]:
+def members(path: Path, key: str | None, passed: Counter[str], wanted: Wanted) -> Iterator[Packed]:
     """The pictures of a container, one after the other; ``passed`` counts members that are none.
 
     Of a .zip by sorted name, of others in the file's order. ``key`` is a column of .parquet or an array of HDF5. Raises
     ``DataError`` where the container cannot be read.
     """
-    with _readable(path):
+    with readable(path):
         match container_suffix(path):
             case ".zip":
                 yield from _zipped(path, passed, wanted)
@@ -77,12 +68,12 @@ def members(path: Path, key: str | None, passed: Counter[str], wanted: Wanted) -
             case ".h5" | ".hdf5":
                 with _encoded(path, key) as array:
                     for row in range(len(array)):
-                        yield Member(str(row), f"{path}/{row}", BytesIO(bytes(array[row])))
+                        yield str(row), BytesIO(bytes(array[row]))
             case _:
                 yield from _tarred(path, passed, wanted)
 
 
-def _tarred(path: Path, passed: Counter[str], wanted: Wanted) -> Iterator[Member]:
+def _tarred(path: Path, passed: Counter[str], wanted: Wanted) -> Iterator[Packed]:
     with tarfile.open(path) as archive:
         for info in archive:
             if info.isdir() or _counted(info.name, passed, wanted):
@@ -94,7 +85,7 @@ def _tarred(path: Path, passed: Counter[str], wanted: Wanted) -> Iterator[Member
             if stream is None:
                 passed["broken links" if info.islnk() or info.issym() else "no files"] += 1
                 continue
-            yield Member(info.name, f"{path}/{info.name}", BytesIO(stream.read()))
+            yield info.name, BytesIO(stream.read())
         _check_end(archive)
 
 
@@ -110,14 +101,14 @@ def _check_end(archive: tarfile.TarFile) -> None:
             raise DataError("is several archives, one after the other; unpack them, and give the folder")
 
 
-def _zipped(path: Path, passed: Counter[str], wanted: Wanted) -> Iterator[Member]:
+def _zipped(path: Path, passed: Counter[str], wanted: Wanted) -> Iterator[Packed]:
     with zipfile.ZipFile(path) as archive:
         for info in sorted(archive.infolist(), key=lambda info: info.filename):
             if info.is_dir() or _counted(info.filename, passed, wanted):
                 continue
             if info.flag_bits & 1:
                 raise DataError(f"{path}: is encrypted; unpack it, and give the folder")
-            yield Member(info.filename, f"{path}/{info.filename}", BytesIO(archive.read(info)))
+            yield info.filename, BytesIO(archive.read(info))
 
 
 def _counted(name: str, passed: Counter[str], wanted: Wanted) -> bool:
@@ -127,7 +118,7 @@ def _counted(name: str, passed: Counter[str], wanted: Wanted) -> bool:
     return reason is not None
 
 
-def _rows(path: Path, key: str | None) -> Iterator[Member]:
+def _rows(path: Path, key: str | None) -> Iterator[Packed]:
     """Pictures of a column of bytes, or of {bytes, path} as the hub's datasets have them."""
     import pyarrow as pa
 
@@ -153,7 +144,7 @@ def _rows(path: Path, key: str | None) -> Iterator[Member]:
                     f"{path}: row {row} of {column!r} holds no picture"
                     + (f", only the path {value['path']!r}; give the folder with the files" if value else "")
                 )
-            yield Member(str(row), f"{path}/{row}", BytesIO(content))
+            yield str(row), BytesIO(content)
             row += 1
 
 
@@ -191,22 +182,6 @@ class _Rows:
         return iter(self._table.select([column]).to_batches(max_chunksize=256))
 
 
-def chosen(names: list[str], key: str | None, what: str, of: str = "", every: list[str] | None = None) -> str:
-    """The one of several that ``key`` names, or the only one; ``every`` are those that will not do as well.
-
-    Raises ``DataError``.
-    """
-    if key is not None:
-        if key not in names:
-            raise DataError(f"no {what} {key!r}; there are: {named(names) or 'none'}")
-        return key
-    if len(names) == 1:
-        return names[0]
-    if not names:
-        raise DataError(f"holds no {what}{of}" + (f"; it has: {named(every)}" if every else ""))
-    raise DataError(f"holds the {what}s {named(names)}; choose one by 'key' (--key of an audit)")
-
-
 @contextmanager
 def _encoded(path: Path, key: str | None) -> Iterator[Any]:
     """The array of an HDF5 file whose rows are encoded pictures."""
@@ -236,19 +211,6 @@ def holds_encoded(path: Path, key: str | None) -> bool:
     """Whether the array that ``key`` names in an HDF5 file, or its only such one, holds encoded pictures."""
     import h5py
 
-    if path.suffix.lower() not in (".h5", ".hdf5"):
-        return False
-    with _readable(path), h5py.File(path, "r") as file:
+    with readable(path), h5py.File(path, "r") as file:
         found = encoded_arrays(file)
         return key in found if key is not None else len(found) > 0
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """What is wrong with a container is a ``DataError`` with its path."""
-    try:
-        yield
-    except DataError as error:
-        raise error if str(error).startswith(str(path)) else DataError(f"{path}: {error}") from None
-    except Exception as error:  # zip, tar, zlib, HDF5 and Arrow each have their own
-        raise DataError(f"{path}: cannot be read ({' '.join(str(error).split()) or type(error).__name__})") from None

@@ -161,7 +161,7 @@ def decoded(
 
 def parse_colour(text: str) -> Colour:
     """Red, green and blue in 0..255 of a colour as HTML has them: 'white', '#80ff00'. Raises ``ValueError``."""
-    red, green, blue = ImageColor.getcolor(text, "RGB")[:3]  # type: ignore[index]
+    red, green, blue = ImageColor.getrgb(text)[:3]
     return red, green, blue
 
 

@@ -98,9 +98,10 @@ def find_model(path: Path, which: str = "ema") -> ForeignModel:
             f"{path}: holds neither unet/config.json nor config.json; give the folder of a diffusers pipeline or of a "
             "UNet2DModel, or a checkpoint file"
         )
-    weights, decisive, notes = _weight_files(home, which)
-    told = home.name == "unet_ema" or (path / "unet_ema").is_dir() or any(f".{v}" in weights[0].name for v in _VARIANTS)
-    if not index.is_file() and not told:
+    weights, decisive, variant = _weight_files(home, which)
+    notes = ["its weights are of half precision (fp16), rounded to 11 bits"] if variant == "fp16" else []
+    told = index.is_file() or home.name == "unet_ema" or (path / "unet_ema").is_dir() or variant == _VARIANTS[which]
+    if not told:
         notes.append("it holds one set of weights, which may be the moving average or the last")
     places = [top / "scheduler", top]
     if (top.parent / "model_index.json").is_file():
@@ -131,31 +132,29 @@ def _network_folder(path: Path, which: str) -> Path:
     return path / wanted
 
 
-def _weight_files(home: Path, which: str) -> tuple[list[Path], list[Path], list[str]]:
-    """Files of the weights in a network's folder, those that decide (an index of parts among them), and notes."""
+_VARIANTS = {"ema": "ema", "model": "non_ema"}
+"""Variants of files that tell which weights they hold."""
+
+
+def _weight_files(home: Path, which: str) -> tuple[list[Path], list[Path], str]:
+    """Files of the weights in a network's folder, those that decide (an index among them), and their variant."""
     stem = "diffusion_pytorch_model"
-    other = {"ema": "non_ema", "model": "ema"}[which]
-    mine = {"ema": "ema", "model": "non_ema"}[which]
-    for variant in (mine, "", "fp16"):
+    for variant in (_VARIANTS[which], "", "fp16"):
         dotted = f".{variant}" if variant else ""
         for suffix in ("safetensors", "bin"):
             whole, index = home / f"{stem}{dotted}.{suffix}", home / f"{stem}.{suffix}.index{dotted}.json"
-            notes = ["its weights are of half precision (fp16), rounded to 11 bits"] if variant == "fp16" else []
             if whole.is_file():
-                return [whole], [whole], notes
+                return [whole], [whole], variant
             if index.is_file():
                 names = sorted(set(dict(json_object(index).get("weight_map", {})).values()))
                 parts = [home / Path(str(name)).name for name in names]
                 if missing := [part.name for part in parts if not part.is_file()]:
                     raise DataError(f"{home}: lacks {named(missing)}, which {index.name} names; copy the whole folder")
-                return parts, [index, *parts], notes
-    if any(home.glob(f"{stem}.{other}.*")):
-        raise DataError(f"{home}: holds weights of variant {other!r} alone; set 'weights: {_OTHER[which]}'")
+                return parts, [index, *parts], variant
+    (instead,) = _VARIANTS.keys() - {which}
+    if any(home.glob(f"{stem}.{_VARIANTS[instead]}.*")):
+        raise DataError(f"{home}: holds weights of variant {_VARIANTS[instead]!r} alone; set 'weights: {instead}'")
     raise DataError(f"{home}: holds no {stem}.safetensors or .bin, whole or in parts; save the model there")
-
-
-_VARIANTS = ("ema.", "non_ema.")
-_OTHER = {"ema": "model", "model": "ema"}
 
 
 def json_object(path: Path) -> dict[str, Any]:

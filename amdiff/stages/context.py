@@ -94,6 +94,12 @@ class Context:
         """Where and how fast."""
         return self.config.runtime
 
+    def remark(self, about: str, notes: list[str]) -> None:
+        """Say what a user must know of an artifact, and keep it with its provenance."""
+        self.facts["notes"] = notes
+        for note in notes:
+            say(f"note: {about}: {note}")
+
     def progress(self, artifact: Artifact, total: int, unit: str, done: int = 0) -> Progress:
         """Progress of an artifact, labelled for people."""
         label = f"{artifact.stage} {artifact.dataset} {artifact.label}".rstrip()

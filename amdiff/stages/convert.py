@@ -56,13 +56,11 @@ def convert(context: Context, artifact: Artifact, folder: Path) -> None:
     # more than one key of metadata would come in random order
     write_bytes(folder / WEIGHTS, save(dict(network.state_dict()), {"address": artifact.address}))
     write_json(folder / NETWORK, {"unet": model.unet, "prediction": prediction, "parameters": parameters})
-    context.facts["notes"] = notes
     inside = "" if model.weights[0] == path else f", {named(f.relative_to(path).as_posix() for f in model.weights)}"
     say(
         f"convert {artifact.dataset} {artifact.label}: {path}{inside}, {parameters:,} parameters, predicts {prediction}"
     )
-    for note in notes:
-        say(f"note: {path}: {note}")
+    context.remark(str(path), notes)
 
 
 def _source(context: Context, artifact: Artifact) -> tuple[PretrainedDenoiser, Path]:

@@ -73,14 +73,11 @@ def dataset(context: Context, artifact: Artifact, folder: Path) -> None:
             "split@meaning": "0 train, 1 test",
         }.items():
             file.attribute(name, value)
-    notes = reading.notes
     kind = "left out" if spec.deduplicate else "kept"
     say(f"dataset {artifact.dataset}: {reading.train:,} training and {reading.test:,} test images of "
         f"{block.images.shape[1:]}, {reading.duplicates:,} byte-equal duplicates {kind}")  # fmt: skip
-    for note in notes:
-        say(f"note: dataset {artifact.dataset}: {note}")
+    context.remark(f"dataset {artifact.dataset}", reading.notes)
     context.facts["images"] = {"train": reading.train, "test": reading.test, "duplicates": reading.duplicates}
-    context.facts["notes"] = notes
     context.facts["values"] = reading.values
 
 

@@ -47,9 +47,8 @@ def pipeline(context: Context, artifact: Artifact, folder: Path) -> None:
     write_json(folder / PIPELINE, {"components": components, "sha256": files})
     say(f"pipeline {artifact.dataset}: {path}, {len(files)} files")
     half = [name for name in files if ".fp16." in name]
-    context.facts["notes"] = [f"weights in half precision, rounded to 11 bits: {named(half)}"] if half else []
-    for note in context.facts["notes"]:
-        say(f"note: pipeline {artifact.dataset}: {note}")
+    notes = [f"weights in half precision, rounded to 11 bits: {named(half)}"] if half else []
+    context.remark(f"pipeline {artifact.dataset}", notes)
 
 
 def _load(context: Context, source: Artifact, precision: str, *, double: bool = False) -> tuple[Any, dict[str, Any]]:

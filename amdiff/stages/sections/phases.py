@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from ..files import dataset_images, image_names, sample_images
 from ..galleries import Gallery
 from ..measured import TABLE, read_distances, read_summaries, read_thresholds, spurious_peak
 from ..parquet import read_parquet
+from ..reservations import reservations
 from . import Part
 
 
@@ -77,18 +78,6 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         {"samples.parquet": table.getvalue()},
         _browser(context, artifact, spec, galleries, {s["size"]: s for s in summaries}),
     )
-
-
-def reservations(context: Context, artifact: Artifact, thresholds: Sequence[dict[str, Any]]) -> list[str]:
-    """What a reader of a report must know: how images and models were read, how thresholds were found."""
-    given = artifact.reads["samples"][0].parents.get("given", ())
-    sources = {a.dataset: a for a in (artifact.parent("dataset"), *given)}
-    facts = {name: context.store.record(a)["provenance"] for name, a in sources.items()}
-    lines = pages.warnings(thresholds, facts)
-    for model in artifact.reads.get("convert", ()):
-        notes = context.store.record(model)["provenance"].get("notes", ())
-        lines += [f"Model {model.label}: {note}." for note in notes]
-    return lines
 
 
 def _browser(
