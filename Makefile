@@ -1,12 +1,13 @@
 # make run: install, run the default experiments, say where the report is.
-# make test: install if needed, check style, types and layers, and run all tests.
+# make test: install if needed, check style, types and layers, and run the tests of every change.
+# make test-all: those, and the ones that take minutes; CI asks for it where what they are about has changed.
 PYTHON ?= python3
 VENV ?= .venv
 LOCK := locks/requirements.txt
 BIN := $(VENV)/bin
 export PATH := $(if $(filter /%,$(VENV)),,$(CURDIR)/)$(BIN):$(PATH)
 
-.PHONY: run install test lint smoke docs lock schema clean
+.PHONY: run install test test-all lint smoke docs lock schema clean
 
 run: install
 	snakemake --cores all
@@ -19,11 +20,18 @@ install: $(VENV)/.amdiff-installed
 $(VENV)/.amdiff-installed: $(LOCK)
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'amdiff needs Python >= 3.11, this is ' + sys.version.split()[0] + '; set PYTHON=python3.x')"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --requirement $(LOCK)
+	@echo "installing into $(VENV); the first time takes minutes and about 6 GB"
+	@$(BIN)/python -m pip install --quiet --requirement $(LOCK)
 	touch $@
 
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+
 test: install lint
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	$(PYTEST)
+
+test-all: test
+	$(PYTEST) -m full
+	$(BIN)/python -m tests.full --record
 
 lint: install
 	ruff check

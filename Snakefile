@@ -12,7 +12,17 @@ min_version("9.0")
 from amdiff.artifacts import FILES
 from amdiff.config import ANALYSES, ConfigError, parse_config
 from amdiff.plan import FIGURES, wants_gpu
-from amdiff.project import SNAKEMAKE, freeze, pack, prepare, settle, unpack, unwritable
+from amdiff.project import (
+    SNAKEMAKE,
+    cost,
+    freeze,
+    pack,
+    prepare,
+    settle,
+    unpack,
+    unwritable,
+)
+from amdiff.screen import Job, job_of
 
 # A job on another machine has the configuration of the run that sent it, whatever the file says by then.
 SENT = None if workflow.is_main_process else os.environ.get("AMDIFF_SENT_CONFIG")
@@ -53,6 +63,38 @@ except OSError as error:
     raise WorkflowError(
         f"{error.filename}: {error.strerror}; snakemake has to write there"
     ) from None
+
+
+# Where amdiff's logger shows the run, what jobs say stays in their logs, and the logger reads it there.
+SCREENS = [
+    h.screen for h in workflow.logger_manager.get_log_handlers() if hasattr(h, "screen")
+]
+SAID = "> /dev/null" if any(screen.shows for screen in SCREENS) else ""
+
+
+def expected(job):
+    """What the screen says of a job, and weighs it by."""
+    for page in PLAN.pages:
+        if job.rule.name == page.name:
+            return Job(f"publish {page.name}", "publish")
+    artifact = (
+        PLAN.page(job.rule.name.removeprefix("report_")).report
+        if job.rule.name.startswith("report_")
+        else planned(job.rule.name, job.wildcards)
+    )
+    return job_of(artifact, cost(PLAN, artifact))
+
+
+onstart:
+    for screen in SCREENS:
+        screen.expect(
+            {
+                str(workflow.dag.jobid(job)): expected(job)
+                for job in workflow.dag.needrun_jobs()
+                if job.rule.name != "all"
+            },
+            log[0] if log else None,
+        )
 
 
 # Jobs behind one whose output came while the run went on, from another run or from a job that outlived its Snakemake,

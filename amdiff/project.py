@@ -17,13 +17,15 @@ from pathlib import Path
 
 import h5py
 
-from amdiff.artifacts import FILES, canonical_json, short_digest
+from amdiff.artifacts import FILES, Artifact, canonical_json, short_digest
 from amdiff.checks import Extent, check, remarks
 from amdiff.config import CircleDataset, Config, ConfigError, parse_config, read_config
 from amdiff.data.datasets import peek, source_notes
 from amdiff.data.images import DataError
 from amdiff.files import ArtifactError, read_json, write_bytes
-from amdiff.plan import Plan, build_plan, dataset_artifact
+from amdiff.leases import has_driver
+from amdiff.plan import Plan, build_plan, dataset_artifact, wants_gpu
+from amdiff.plan.costs import seconds
 from amdiff.sources import find_sources
 from amdiff.store import SCRATCH, STORES, Store
 
@@ -47,7 +49,8 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
     for name in used:
         notes += [f"datasets.{name}: {note}" for note in source_notes(config.datasets[name])]
     check(config, extents)
-    return replace(settle(config, root), notes=(*notes, *remarks(config, extents)))
+    shapes = {name: extent[2] for name, extent in extents.items()}
+    return replace(settle(config, root), notes=(*notes, *remarks(config, extents)), shapes=shapes)
 
 
 def settle(config: Config, root: Path = Path()) -> Plan:
@@ -105,6 +108,13 @@ def thaw(path: Path, root: Path = Path()) -> Plan:
 def image_shape(plan: Plan, dataset: str, root: Path = Path()) -> tuple[int, ...]:
     """Shape (C, H, W) of a dataset's images, (2,) of its points."""
     return _extent(plan.config, dataset, root)[2]
+
+
+def cost(plan: Plan, artifact: Artifact) -> float:
+    """Seconds that an artifact takes about, on the device that it gets here."""
+    here = wants_gpu(artifact, plan.config.runtime.device) and has_driver()
+    shape = plan.shapes.get(artifact.dataset, (1, 1, 1))
+    return seconds(artifact, shape, here)
 
 
 def _extent(config: Config, name: str, root: Path) -> Extent:

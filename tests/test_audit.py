@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from amdiff import __version__ as amdiff_version
-from tests.conftest import REPO
+from tests import program
 from tests.stages.test_convert import pipeline
 
 SHARES = {"memorized": 0.3, "spurious": 0.2, "generalized": 0.5}
@@ -64,10 +63,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Planted, Path]:
 
 
 def amdiff(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "amdiff", "audit", *arguments], cwd=cwd, capture_output=True, text=True, check=False,
-        env={"PYTHONPATH": str(REPO), "PATH": "/usr/bin:/bin"},
-    )  # fmt: skip
+    return program.amdiff(cwd, "audit", *arguments)
 
 
 def summary(folder: Path) -> dict[str, Any]:

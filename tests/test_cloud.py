@@ -56,6 +56,7 @@ def committed(root: Path, config: dict[str, Any]) -> Project:
     return project
 
 
+@pytest.mark.full
 def test_pods_exchange_all_by_a_bucket_and_resume(tmp_path: Path, bucket: Any, request: pytest.FixtureRequest) -> None:
     config = small(iterations=4000)
     project = committed(tmp_path / "project", config)

@@ -75,6 +75,7 @@ def assert_circle_is_that_of_the_theory(tables: Path) -> None:
     assert all(float(r["nearest_training_distance"]) < 0.1 for r in two)
 
 
+@pytest.mark.full
 def test_three_sizes_show_three_phases(tmp_path: Path) -> None:
     tables = run(tmp_path, "digits", sizes=[16, 128, 512], energy=None)
     assert_three_phases(tables)

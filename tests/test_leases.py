@@ -157,6 +157,7 @@ def test_a_job_sees_no_device_where_none_is_left_to_it(own: list[str], monkeypat
         assert os.environ[leases.VISIBLE] == ""
 
 
+@pytest.mark.full
 def test_jobs_of_a_workflow_hold_devices_of_their_own(
     own: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

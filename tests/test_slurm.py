@@ -48,6 +48,7 @@ def span(provenance: dict[str, Any]) -> tuple[datetime, datetime]:
     return began, began + timedelta(seconds=provenance["wall_seconds"])
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("cluster")
 def test_a_sweep_runs_on_devices_of_its_own_and_a_cancelled_job_resumes(
     tmp_path: Path, request: pytest.FixtureRequest

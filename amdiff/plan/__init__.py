@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -46,6 +46,8 @@ class Plan:
     prompts: tuple[PagePlan, ...] = ()
     notes: tuple[str, ...] = ()
     """What a person should hear before it runs: settings that are allowed and rarely wise."""
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Shapes (C, H, W) of the images of datasets that were looked at, (2,) of points."""
 
     @property
     def pages(self) -> tuple[PagePlan, ...]:

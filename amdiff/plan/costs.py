@@ -1,22 +1,58 @@
-"""What an experiment costs, in forward passes of its network on one image.
+"""What artifacts cost: in forward passes of their network on one image, and, roughly, in seconds.
 
 A training step counts three for each image of its batch: the backward pass costs about two. For analyses the counts are
 upper bounds: searches of basins stop early, and classes may have fewer samples than are asked for.
+
+Seconds follow from the network's arithmetic and a usual device, so that a run of days is told from one of minutes
+before anything is timed, and so that the parts of a run can be weighed. They are right within a factor of three.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from amdiff.artifacts import Artifact
 from amdiff.config import ANALYSES
 
+from .experiments import SEARCH_STAGES
+from .flops import forward_flops
+
 CLASSES = 3
 """Classes of samples at which an analysis looks."""
 
 TRAINING_PASS = 3
 """Forward passes that an image in a training step is worth."""
+
+WITH_NETWORK = (*ANALYSES, "likelihood")
+"""Analyses that run the network."""
+
+FLOW_EVALUATIONS = 200
+"""Evaluations of the probability flow from one end to the other, about, at the default tolerance."""
+
+CORE_FLOPS, GPU_FLOPS = 3e10, 1e13
+"""Arithmetic a second that a network reaches on a processor core and on a GPU, about."""
+
+PERCEPTUAL_FLOPS = 4e5
+"""Of the distance of two images by a perceptual metric, about."""
+
+SAMPLING_BATCH = 512
+"""Samples drawn together, by default."""
+
+UNKNOWN_SAMPLES = 1000
+"""Samples of one's own are counted when they are read; until then as many."""
+
+DDPM_UNET = {"kind": "unet", "width": 128, "multipliers": (1, 2, 2, 2), "blocks": 2, "attention_at": (16,)}
+
+SECONDS = {"report": 6.0, "comparison": 4.0, "prompts": 6.0, "generate": 60.0, "spectrum": 600.0}
+"""Seconds of work of stages that are not counted in more detail."""
+
+START = 3.0
+"""Seconds that a job takes at least: Python and its libraries start."""
+
+STEP = {False: 1e-3, True: 4e-3}
+"""Seconds that a batch takes at least, on a processor core and on a GPU."""
 
 
 def passes(artifact: Artifact, dimension: int) -> float:
@@ -27,10 +63,13 @@ def passes(artifact: Artifact, dimension: int) -> float:
     params = artifact.params
     if artifact.stage == "train":
         return TRAINING_PASS * float(params["training"]["iterations"]) * params["training"]["batch_size"]
-    if artifact.stage not in ("sample", *ANALYSES) or params["denoiser"]["kind"] in ("exact", "given"):
+    if artifact.stage not in ("sample", *WITH_NETWORK) or params["denoiser"]["kind"] in ("exact", "given"):
         return 0.0
     if artifact.stage == "sample":
         return float(params["stop"] - params["start"]) * params["sampling"]["steps"]
+    if artifact.stage == "likelihood":
+        traces = dimension if params["likelihood"]["divergence"] == "exact" else params["likelihood"]["probes"]
+        return float(params["likelihood"]["points"] ** 2 * FLOW_EVALUATIONS * (1 + traces))
     analysis = params["analysis"]
     samples = sum(shard.params["stop"] - shard.params["start"] for shard in artifact.parents["samples"])
     targets = min(CLASSES * analysis["count"], samples) + min(analysis["train_count"], params["size"])
@@ -47,10 +86,54 @@ def _passes_of_a_target(stage: str, analysis: dict[str, Any], levels: int, dimen
     return float(analysis["references"] * analysis["points"])
 
 
+def seconds(artifact: Artifact, shape: tuple[int, ...], gpu: bool) -> float:
+    """Seconds that an artifact takes about, on one processor core or on a GPU; ``shape`` is that of its images."""
+    params, rate = artifact.params, GPU_FLOPS if gpu else CORE_FLOPS
+    if artifact.stage in SECONDS:
+        return START + SECONDS[artifact.stage]
+    dimension = math.prod(shape)
+    if artifact.stage in SEARCH_STAGES:
+        return START + _comparisons(artifact) * (2.0 * dimension if _by_pixels(artifact) else PERCEPTUAL_FLOPS) / rate
+    count = passes(artifact, dimension)
+    if not count:
+        return START
+    flops = forward_flops(params["denoiser"], shape) or _ddpm_flops(shape)
+    doubled = 2 if artifact.stage == "likelihood" else 1  # in float64
+    batches = 0.0
+    if artifact.stage == "train":
+        batches = float(params["training"]["iterations"])
+    if artifact.stage == "sample":
+        batches = math.ceil((params["stop"] - params["start"]) / SAMPLING_BATCH) * float(params["sampling"]["steps"])
+    return START + doubled * count * flops / rate + batches * STEP[gpu]
+
+
+def _ddpm_flops(shape: tuple[int, ...]) -> float:
+    """Of a network that others trained, as if it were DDPM's own."""
+    side = 2 ** max(3, math.ceil(math.log2(max(shape[1:])))) if len(shape) == 3 else 8
+    return forward_flops(DDPM_UNET, (shape[0], side, side)) or 0.0
+
+
+def _samples(artifact: Artifact) -> int:
+    shards = artifact.parents.get("samples", ())
+    return sum(shard.params.get("stop", UNKNOWN_SAMPLES) - shard.params.get("start", 0) for shard in shards)
+
+
+def _comparisons(artifact: Artifact) -> float:
+    """Pairs of images whose distance is taken."""
+    tables = artifact.parents.get("neighbors", (artifact,))
+    samples = max(_samples(table) for table in tables) or UNKNOWN_SAMPLES
+    return float(samples) * (samples + tables[0].params.get("size", 0))
+
+
+def _by_pixels(artifact: Artifact) -> bool:
+    tables = artifact.parents.get("neighbors", (artifact,))
+    return tables[0].params.get("metric", "pixels") == "pixels"
+
+
 def total_passes(artifacts: Iterable[Artifact], dimension: int) -> dict[str, float]:
     """Forward passes of many artifacts, of training, sampling and analyses."""
     found = {"training": 0.0, "sampling": 0.0, "analyses": 0.0}
-    kinds = {"train": "training", "sample": "sampling", **dict.fromkeys(ANALYSES, "analyses")}
+    kinds = {"train": "training", "sample": "sampling", **dict.fromkeys(WITH_NETWORK, "analyses")}
     for artifact in artifacts:
         if artifact.stage in kinds:
             found[kinds[artifact.stage]] += passes(artifact, dimension)

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from amdiff.artifacts import SPEC, Artifact
 from amdiff.files import read_json
 from amdiff.plan import Plan
@@ -18,6 +20,9 @@ from tests.stages.test_convert import pipeline
 
 KINDS = sorted(set(STAGES) - {"grid"})
 """All but the one that needs models which memorize; its file is read and written as the others are."""
+
+STRUCK = [pytest.param(kind, marks=() if kind in ("train", "classify") else pytest.mark.full) for kind in KINDS]
+"""For faults that strike each kind alike: a quick run tries two."""
 
 SIZES = [4, 8]
 

@@ -6,9 +6,12 @@ import os
 import shutil
 import time
 
+import pytest
+
 from tests.workflow_tools import Project
 
 
+@pytest.mark.full
 def test_a_clock_set_back(project: Project, finished: Project) -> None:
     later = time.time() + 2 * 86400
     for path in project.root.rglob("*"):

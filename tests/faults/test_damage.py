@@ -16,7 +16,7 @@ from amdiff.stages import make
 from amdiff.stages.publication import publish
 from amdiff.stages.resuming import restore_arrays, save_arrays
 from amdiff.store import check_folder
-from tests.faults.kinds import KINDS, assert_equal, first_of, without
+from tests.faults.kinds import STRUCK, assert_equal, first_of, without
 
 PAGES = ("report", "comparison", "prompts")
 
@@ -48,7 +48,7 @@ def reader_of(plan: Plan, artifact: Artifact) -> Artifact:
     return min(readers, key=lambda a: a.stage in PAGES)
 
 
-@pytest.mark.parametrize("stage", KINDS)
+@pytest.mark.parametrize("stage", STRUCK)
 def test_a_damaged_artifact(stage: str, every: tuple[Plan, Path], tmp_path: Path) -> None:
     """Is named by what checks it and by what reads it, and made again it is what it was."""
     plan, made = every
@@ -83,6 +83,7 @@ def test_a_damaged_artifact(stage: str, every: tuple[Plan, Path], tmp_path: Path
     assert_equal(artifact, made, tmp_path)
 
 
+@pytest.mark.full
 def test_a_damaged_spec(every: tuple[Plan, Path], tmp_path: Path) -> None:
     """Of what says that all is there; a flip in the provenance, which decides nothing, may go unseen."""
     plan, made = every
@@ -119,6 +120,7 @@ WRITERS = {"train": "models.write_bytes", "sample": "models.write_h5", "basin": 
 """What the last step of a resumed stage calls."""
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("stage", WRITERS)
 def test_damage_of_what_a_run_goes_on_from(
     stage: str,

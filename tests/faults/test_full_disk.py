@@ -13,7 +13,7 @@ import pytest
 from amdiff.plan import Plan
 from amdiff.stages import make
 from tests.conftest import REPO
-from tests.faults.kinds import KINDS, assert_equal, first_of, without
+from tests.faults.kinds import STRUCK, assert_equal, first_of, without
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def fill(disk: Path, leave: int) -> Path:
     return ballast
 
 
-@pytest.mark.parametrize("stage", KINDS)
+@pytest.mark.parametrize("stage", STRUCK)
 def test_a_full_disk(disk: Path, stage: str, every: tuple[Plan, Path]) -> None:
     plan, made = every
     target = first_of(plan, stage)

@@ -19,10 +19,11 @@ from amdiff.files import read_json
 from amdiff.plan import Plan
 from tests.conftest import SMALL
 from tests.faults.killing import kill_again_and_again, unfinished
-from tests.faults.kinds import KINDS, assert_equal, first_of, without
+from tests.faults.kinds import STRUCK, assert_equal, first_of, without
 from tests.workflow_tools import REPO, Project, kill_tree, wait_for
 
 
+@pytest.mark.full
 def test_killed_at_random_moments(finished: Project, tmp_path: Path) -> None:
     """The short form of ``python -m tests.faults.killing``."""
     project = Project(tmp_path, SMALL)
@@ -35,7 +36,7 @@ def test_killed_at_random_moments(finished: Project, tmp_path: Path) -> None:
     assert "0 problems" in project.run("python", "-m", "amdiff", "verify").stdout
 
 
-@pytest.mark.parametrize("stage", KINDS)
+@pytest.mark.parametrize("stage", STRUCK)
 def test_killed_at_each_write(stage: str, every: tuple[Plan, Path], tmp_path: Path) -> None:
     """Before and after each file gets its name, each time on what the last one left."""
     plan, made = every
@@ -53,6 +54,7 @@ def test_killed_at_each_write(stage: str, every: tuple[Plan, Path], tmp_path: Pa
     assert_equal(artifact, made, tmp_path)
 
 
+@pytest.mark.full
 def test_killed_in_training_and_in_sampling_then_finished(finished: Project, tmp_path: Path) -> None:
     """kill -9 of the whole tree, twice; the same command then gives the same bytes."""
     config = copy.deepcopy(SMALL)
@@ -79,6 +81,7 @@ def test_killed_in_training_and_in_sampling_then_finished(finished: Project, tmp
     assert not list(disturbed.root.glob("scratch/train/*"))
 
 
+@pytest.mark.full
 def test_sigterm_between_steps_resumes_to_the_same_bits(finished: Project, tmp_path: Path) -> None:
     config = copy.deepcopy(SMALL)
     config["experiments"]["tiny"]["training"]["iterations"] = 4000
@@ -106,6 +109,7 @@ def test_sigterm_between_steps_resumes_to_the_same_bits(finished: Project, tmp_p
     assert weights[0] == weights[1] == weights[2]
 
 
+@pytest.mark.full
 def test_sigterm_to_all_processes(finished: Project, tmp_path: Path) -> None:
     """As a scheduler ends a job: what trains saves its state, and the same command goes on from there."""
     config = copy.deepcopy(SMALL)
@@ -124,6 +128,7 @@ def test_sigterm_to_all_processes(finished: Project, tmp_path: Path) -> None:
     assert disturbed.checksums() == undisturbed.checksums()
 
 
+@pytest.mark.full
 def test_what_outlives_snakemake_is_kept(finished: Project, tmp_path: Path) -> None:
     """Snakemake's machine goes down, jobs on others go on: nothing is made again, what lasts is awaited."""
     config = copy.deepcopy(SMALL)
@@ -145,6 +150,7 @@ def test_what_outlives_snakemake_is_kept(finished: Project, tmp_path: Path) -> N
     assert unfinished(project) == []
 
 
+@pytest.mark.full
 def test_what_is_made_since_is_kept(finished: Project, tmp_path: Path) -> None:
     """Artifacts that come while a run goes on, from another run or a pull, with times in any order."""
     project, other = Project(tmp_path / "a", SMALL), finished.copy(tmp_path / "b")
@@ -163,6 +169,7 @@ def test_what_is_made_since_is_kept(finished: Project, tmp_path: Path) -> None:
     assert project.checksums() == finished.checksums()
 
 
+@pytest.mark.full
 def test_jobs_that_snakemake_drops_are_missed(finished: Project, tmp_path: Path) -> None:
     """What is made anew although it is there hides from Snakemake all that is made of it: the run says so."""
     project = finished.copy(tmp_path / "copy")
@@ -175,6 +182,7 @@ def test_jobs_that_snakemake_drops_are_missed(finished: Project, tmp_path: Path)
     assert project.checksums() == finished.checksums()
 
 
+@pytest.mark.full
 def test_a_failed_publication_leaves_nothing_stale(finished: Project, tmp_path: Path) -> None:
     """Where a job fails after all was published, Snakemake does not bring the last report back."""
     project = finished.copy(tmp_path / "copy")
@@ -195,6 +203,7 @@ def test_a_failed_publication_leaves_nothing_stale(finished: Project, tmp_path: 
     assert "0 problems" in project.run("python", "-m", "amdiff", "verify").stdout
 
 
+@pytest.mark.full
 def test_two_runs_at_once_make_each_artifact_once(tmp_path: Path, finished: Project) -> None:
     project = Project(tmp_path, SMALL)
     runs = [project.start(output=tmp_path / f"run{i}.log") for i in range(2)]

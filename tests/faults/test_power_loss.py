@@ -12,7 +12,7 @@ from amdiff.artifacts import SPEC
 from amdiff.files import read_json
 from amdiff.plan import Plan
 from amdiff.stages import make
-from tests.faults.kinds import KINDS, first_of, without
+from tests.faults.kinds import STRUCK, first_of, without
 
 
 class Disk:
@@ -48,7 +48,7 @@ class Disk:
         assert [p for p in files if p.resolve() not in self.names] == []
 
 
-@pytest.mark.parametrize("stage", KINDS)
+@pytest.mark.parametrize("stage", STRUCK)
 def test_what_is_complete_outlasts_a_power_loss(
     stage: str, every: tuple[Plan, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ def read_only(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["results", "artifacts", "logs", "scratch"])
 def test_a_read_only_folder(name: str, project: Project, finished: Project) -> None:
     folder = project.root / name

@@ -7,6 +7,7 @@ import pytest
 from benchmarks.coverage import PLANTINGS, Planting, at_quantile, coverage, heldout_rate, second_modes
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("planting", PLANTINGS, ids=lambda planting: planting.__name__)
 def test_intervals_hold_random_truths(planting: Planting) -> None:
     for one in coverage(planting, truths=10, each=20, seed=0):

@@ -1,4 +1,6 @@
 # Look-ups shared by the rules. An artifact's folder is <dataset>/<stage>/<name> below artifacts/, a dataset's below data/.
+import dataclasses
+
 import snakemake.persistence
 
 
@@ -80,7 +82,7 @@ def report_parents(name):
         for grid in wanted.parents.get("grid", ()):
             if not wanted.derived:
                 checkpoints.grid.get(dataset=grid.dataset, name=grid.folder.name)
-                PLAN = settle(PLAN.config)
+                PLAN = dataclasses.replace(settle(PLAN.config), shapes=PLAN.shapes)
         return needed(PLAN.page(name).report)
 
     return look_up

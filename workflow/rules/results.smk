@@ -21,7 +21,7 @@ for page in PLAN.pages:
             folder=page.report.folder,
             root=root(page.report.spec),
         shell:
-            "{AMDIFF} {params.stage} {params.folder} --root {params.root} --configfile {FROZEN} 2>&1 | tee {log}"
+            "{AMDIFF} {params.stage} {params.folder} --root {params.root} --configfile {FROZEN} 2>&1 | tee {log} {SAID}"
 
     rule:
         name:
@@ -53,4 +53,4 @@ for page in PLAN.pages:
             page=page.name,
             root=root(page.stamp),
         shell:
-            "{AMDIFF} publish {params.page} --root {params.root} --configfile {FROZEN} 2>&1 | tee {log}"
+            "{AMDIFF} publish {params.page} --root {params.root} --configfile {FROZEN} 2>&1 | tee {log} {SAID}"

@@ -42,7 +42,7 @@ for stage, (memory, minutes) in DEMANDS.items():
             folder=folder(stage),
             root=root(f"{folder(stage)}/spec.json"),
         shell:
-            "{AMDIFF} {params.stage} {params.folder} --root {params.root} --configfile {FROZEN} 2>&1 | tee {log}"
+            "{AMDIFF} {params.stage} {params.folder} --root {params.root} --configfile {FROZEN} 2>&1 | tee {log} {SAID}"
 
 
 checkpoint grid:
@@ -57,4 +57,4 @@ checkpoint grid:
         mem_mb=growing(1000),
         runtime=growing(10),
     shell:
-        "{AMDIFF} grid artifacts/{wildcards.dataset}/grid/{wildcards.name} --configfile {FROZEN} 2>&1 | tee {log}"
+        "{AMDIFF} grid artifacts/{wildcards.dataset}/grid/{wildcards.name} --configfile {FROZEN} 2>&1 | tee {log} {SAID}"

@@ -1,0 +1,263 @@
+"""What a person sees of a run: a line for each job that begins and ends, notes, and how much is done and left.
+
+Jobs write logs. From the log of a job that runs come its notes, and how far it is; from that of one that failed comes
+the sentence that matters. How much is left follows from the jobs' expected costs, set right by what jobs of the same
+stage took so far.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amdiff.artifacts import Artifact
+
+REFRESH = 1.0
+"""Seconds between two looks at the logs of the jobs that run."""
+
+QUIET = 30.0
+"""Seconds between two lines of progress where the last one cannot be replaced, as in a file."""
+
+_PROGRESS = re.compile(r": ([\d,]+)/([\d,]+) [^,]+, ")
+_TOLD = re.compile(r"^note: |: see |waiting for|resumes at|is damaged|it is left out")
+_FAILURE = "amdiff: "
+
+
+@dataclass
+class Job:
+    """A job of a run."""
+
+    label: str
+    stage: str
+    cost: float = 1.0
+    """Seconds that it is expected to take."""
+    log: Path | None = None
+    began: float | None = None
+    share: float = 0.0
+    """Of its work that is done."""
+    read: int = 0
+    """Bytes of its log that were read."""
+
+
+@dataclass
+class Screen:
+    """Lines on a text stream, by which a run is followed. Its methods may be called from several threads."""
+
+    stream: Any = field(default_factory=lambda: sys.stderr)
+    waiting: dict[str, Job] = field(default_factory=dict)
+    """Jobs that have not begun."""
+    running: dict[str, Job] = field(default_factory=dict)
+    failed: dict[str, tuple[Job, str]] = field(default_factory=dict)
+    """Jobs that failed, and the sentence that says why."""
+    done: int = 0
+    shows: bool = True
+    """Whether jobs are followed here."""
+    _spent: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0]))
+    """By stage: seconds that its jobs took, and those that they were expected to take."""
+    _earned: float = 0.0
+    _busy: float = 0.0
+    """Seconds that jobs ran, those side by side added."""
+    _start: float = field(default_factory=time.monotonic)
+    _told: float = field(default_factory=time.monotonic)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _transient: bool = False
+
+    def expect(self, jobs: Mapping[str, Job], log: Path | None = None) -> None:
+        """The jobs of a run that is about to start, by name; ``log`` has all that its engine says."""
+        with self._lock:
+            self.waiting = dict(jobs)
+            self._start = self._told = time.monotonic()
+            where = f"; all details are in {log}" if log else ""
+            self.line(f"{_count(len(jobs))}, about {duration(sum(j.cost for j in jobs.values()))} of work{where}")
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def begin(self, name: str, job: Job | None = None) -> None:
+        """A job begins; ``job`` where it was not expected."""
+        with self._lock:
+            here = self.waiting.pop(name, None) or job or Job(name, name)
+            if job is not None and job.log is not None:
+                here.log = job.log
+            here.began, here.read, here.share = time.monotonic(), 0, 0.0
+            self.failed.pop(name, None)
+            self.running[name] = here
+            self._say(f"begins  {here.label}")
+
+    def end(self, name: str) -> None:
+        """A job is done."""
+        with self._lock:
+            job = self.running.pop(name, None)
+            if job is None or job.began is None:
+                return
+            self._follow(job)
+            took = time.monotonic() - job.began
+            self.done += 1
+            self._earned += job.cost
+            self._busy += took
+            spent = self._spent[job.stage]
+            spent[0] += took
+            spent[1] += job.cost
+            self._say(f"done    {job.label}, {duration(took)}")
+
+    def fail(self, name: str, logs: Iterable[Path] = ()) -> None:
+        """A job failed; the sentence that matters is the last thing it said."""
+        with self._lock:
+            job = self.running.pop(name, None) or self.waiting.get(name) or Job(name, name)
+            if job.began is not None:
+                self._busy += time.monotonic() - job.began
+                self._follow(job)
+            job.log = next(iter(logs), job.log)
+            sentence = failure(job.log)
+            self.failed[name] = (job, sentence)
+            self._say(f"FAILED  {job.label}: {sentence}")
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        with self._lock:
+            self._clear()
+            self.stream.write(f"{text}\n")
+            self.stream.flush()
+
+    def close(self) -> None:
+        """The run is over; what failed is said last."""
+        self._stopped.set()
+        with self._lock:
+            self._clear()
+            if not self.failed:
+                return
+            left = len(self.waiting)
+            self.line(f"{_count(len(self.failed))} failed" + (f", {left} that need them did not begin" if left else "")
+                      + "; once it is mended the same command goes on from here")  # fmt: skip
+            for job, sentence in self.failed.values():
+                self.line(f"{job.label} failed{f' (all it said: {job.log})' if job.log else ''}: {sentence}")
+
+    @property
+    def summary(self) -> str:
+        """How much of the run is done, and how long the rest takes."""
+        total = self.done + len(self.running) + len(self.waiting) + len(self.failed)
+        earned = self._earned + sum(j.share * j.cost for j in self.running.values())
+        whole = self._earned + sum(j.cost for j in (*self.running.values(), *self.waiting.values()))
+        left = self.seconds_left()
+        ending = f", about {duration(left)} left" if left is not None else ""
+        return f"{self.done} of {_count(total)} done, {earned / whole if whole else 1:.0%} of the work{ending}"
+
+    def seconds_left(self) -> float | None:
+        """Seconds that the rest takes, if jobs go on side by side as they did; None where nothing tells yet."""
+        now = time.monotonic()
+        begun = [(j, now - j.began) for j in self.running.values() if j.began is not None]
+        took = defaultdict(lambda: [0.0, 0.0], {stage: list(pair) for stage, pair in self._spent.items()})
+        for job, elapsed in begun:
+            if job.share > 0.05:
+                took[job.stage][0] += elapsed
+                took[job.stage][1] += job.share * job.cost
+        expected = sum(pair[1] for pair in took.values())
+        if not expected:
+            return None
+        usual = sum(pair[0] for pair in took.values()) / expected
+
+        def pace(job: Job) -> float:
+            seconds, cost = took[job.stage]
+            return seconds / cost if cost else usual
+
+        rest = [max(job.cost * pace(job) * (1 - job.share), 0.0) for job, _ in begun]
+        rest += [job.cost * pace(job) for job in self.waiting.values()]
+        beside = (self._busy + sum(elapsed for _, elapsed in begun)) / max(now - self._start, 1e-9)
+        return max([sum(rest) / max(beside, 1.0), *(rest[: len(begun)])], default=0.0)
+
+    def _say(self, text: str) -> None:
+        self.line(f"{clock(time.monotonic() - self._start)}  {text}")
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(REFRESH):
+            with self._lock:
+                for job in self.running.values():
+                    self._follow(job)
+                self._progress()
+
+    def _progress(self) -> None:
+        """The one line of the whole run: the last of a terminal, now and then one of a file."""
+        if self.stream.isatty():
+            self._clear()
+            self.stream.write(f"\r{clock(time.monotonic() - self._start)}  {self.summary}"[: _columns()])
+            self.stream.flush()
+            self._transient = True
+        elif time.monotonic() - self._told > QUIET:
+            self._told = time.monotonic()
+            self._say(self.summary)
+
+    def _clear(self) -> None:
+        if self._transient:
+            self.stream.write("\r\033[K")
+            self._transient = False
+
+    def _follow(self, job: Job) -> None:
+        """Read what came to a job's log: how far it is, and what a person must hear."""
+        if job.log is None:
+            return
+        try:
+            with job.log.open("rb") as file:
+                file.seek(job.read)
+                new = file.read()
+        except OSError:
+            return
+        whole = new[: new.rfind(b"\n") + 1]
+        job.read += len(whole)
+        for text in whole.decode(errors="replace").splitlines():
+            if found := _PROGRESS.search(text):
+                done, total = (int(number.replace(",", "")) for number in found.groups())
+                job.share = min(done / total, 1.0) if total else job.share
+            elif _TOLD.search(text):
+                self.line(f"{' ' * 6}  {text}")
+
+
+def failure(log: Path | None) -> str:
+    """The sentence of a failed job's log that matters: amdiff's own, else its last line."""
+    try:
+        lines = [line.strip() for line in log.read_text(errors="replace").splitlines()] if log else []
+    except OSError:
+        lines = []
+    ours = [line for line in lines if line.startswith(_FAILURE)]
+    said = [line for line in lines if line]
+    return (ours or said or ["it ended without a word; it may have been killed, for memory or by a person"])[-1]
+
+
+def job_of(artifact: Artifact, cost: float) -> Job:
+    """The job that makes an artifact."""
+    size, start = artifact.params.get("size"), artifact.params.get("start")
+    names = [artifact.stage, artifact.dataset, f"K={size}" if size is not None else artifact.label]
+    if start:
+        names.append(f"from {start:,}")
+    return Job(" ".join(name for name in names if name), artifact.stage, cost)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds since the start, hours where there are some."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:3}:{rest:02}"
+
+
+def _count(jobs: int) -> str:
+    return f"{jobs:,} job{'s' if jobs != 1 else ''}"
+
+
+def _columns() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns

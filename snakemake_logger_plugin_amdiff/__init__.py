@@ -1,0 +1,115 @@
+"""Snakemake's logger plugin ``amdiff``: on the screen what a person follows, in Snakemake's own log file all the rest.
+
+A dry run, ``--verbose`` and ``--quiet`` have Snakemake's own text. So have all uses that run no job.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from amdiff.screen import Job, Screen
+
+__all__ = ["LogHandler"]
+
+SILENT = ("Using workflow specific profile", "Using profile", "Config file ", "host: ", "Assuming unrestricted")
+NOTHING = "Nothing to be done"
+NO_CONFIGURATION = re.compile(r"(?:FileNotFoundError|IsADirectoryError): .*: '(.*)'")
+TARGETS_FIRST = (
+    "what follows --configfile is read as one, so give targets before it: "
+    "snakemake --cores all TARGET --configfile FILE"
+)
+AFTER_FAILURES = ("--keep-incomplete", "Exiting because a job execution failed", "At least one job did not complete")
+
+
+class LogHandler(LogHandlerBase):
+    """Snakemake's events as lines of a ``Screen``."""
+
+    def __post_init__(self) -> None:
+        self.screen = Screen(sys.stdout if self.common_settings.dryrun else sys.stderr)
+        self.started = False
+        settings = self.common_settings
+        self.plain: logging.Handler | None = None
+        if settings.dryrun or settings.verbose or settings.quiet or settings.debug_dag:
+            from snakemake.logging import ColorizingTextHandler
+
+            self.plain = ColorizingTextHandler(settings.nocolor, self.screen.stream)
+        self.screen.shows = self.plain is None
+
+    @property
+    def writes_to_stream(self) -> bool:
+        """It replaces Snakemake's text."""
+        return True
+
+    @property
+    def writes_to_file(self) -> bool:
+        """Snakemake writes its own."""
+        return False
+
+    @property
+    def has_filter(self) -> bool:
+        """Snakemake's applies."""
+        return False
+
+    @property
+    def has_formatter(self) -> bool:
+        """Snakemake's applies, where its text is shown."""
+        return False
+
+    @property
+    def needs_rulegraph(self) -> bool:
+        """Not drawn."""
+        return False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record, or leave it to the log file."""
+        try:
+            if self.plain is not None:
+                self.plain.setFormatter(self.formatter)
+                self.plain.emit(record)
+            else:
+                self._show(record, getattr(record, "event", None))
+        except Exception:
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Snakemake ends: what failed is said last."""
+        self.screen.close()
+        super().close()
+
+    def _show(self, record: Any, event: LogEvent | None) -> None:
+        if event == LogEvent.WORKFLOW_STARTED:
+            self.started = True
+        elif event == LogEvent.JOB_INFO:
+            name = str(record.jobid)
+            log = Path(record.log[0]) if record.log else None
+            if record.rule_name != "all":
+                self.screen.begin(name, Job(_words(record), record.rule_name, log=log))
+        elif event == LogEvent.JOB_FINISHED:
+            self.screen.end(str(record.job_id))
+        elif event == LogEvent.JOB_ERROR:
+            self.screen.fail(str(record.jobid), map(Path, record.log))
+        elif event in (None, LogEvent.ERROR, LogEvent.GROUP_ERROR):
+            self._pass_on(record)
+
+    def _pass_on(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        if "load_configfile" in text and (found := NO_CONFIGURATION.search(text)):
+            text = f"{found[1]}: no configuration file; {TARGETS_FIRST}"
+        if not text or text == "None" or text.startswith(SILENT):
+            return
+        if record.levelno < logging.WARNING and self.started and not text.startswith(NOTHING):
+            return
+        if self.screen.failed and any(phrase in text for phrase in AFTER_FAILURES):
+            return
+        self.screen.line(text)
+
+
+def _words(record: Any) -> str:
+    return " ".join((record.rule_name, *(str(value) for value in dict(record.wildcards or {}).values())))
