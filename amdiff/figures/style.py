@@ -26,6 +26,8 @@ COLORS = {"memorized": "#D55E00", "spurious": "#009E73", "generalized": "#0072B2
 OLIVE, GRAY = "#8C8C00", "#7F7F7F"
 """Distances to the training set, and within the synthetic set, as in the paper's fig. 3."""
 FORMATS = ("svg", "png", "pdf")
+PADDING = 0.03
+"""Inches around what is drawn."""
 
 
 def style() -> AbstractContextManager[None]:
@@ -40,10 +42,12 @@ def save(figure: Figure, folder: Path, name: str, writer: Callable[[Path], Any])
         "pdf": {"CreationDate": None},
         "png": {"Software": None},
     }
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it stays as it was laid out
+    box = figure.get_tightbbox().padded(PADDING)  # once: each format would draw all to find it
     for suffix in FORMATS:
         with writer(folder / f"{name}.{suffix}") as temporary:
-            figure.savefig(temporary, format=suffix, metadata=metadata[suffix])
-        figure.set_layout_engine("none")  # it stays as it was laid out
+            figure.savefig(temporary, format=suffix, metadata=metadata[suffix], bbox_inches=box, pad_inches=0)
     plt.close(figure)
 
 
