@@ -43,6 +43,36 @@ _SideValues = Annotated[tuple[float, float] | None, typer.Option(help="As --valu
 _SideKey = Annotated[str | None, typer.Option(help="As --key, of this side alone.")]
 
 
+def _version(asked: bool | None) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"amdiff {version('amdiff')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Say it and end.")
+    ] = None,
+) -> None:
+    pass
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="An empty folder, or one to make.")] = Path(),
+    data: Annotated[
+        Path | None, typer.Option(help="Pictures or arrays of your own; without, scikit-learn's digits.")
+    ] = None,
+) -> None:
+    """Begin a project: workflow, profiles, a commented config.yaml, dvc.yaml."""
+    from amdiff.commands.beginning import init
+
+    init(folder, data)
+
+
 @app.command()
 def plan(
     configfile: ConfigFile = DEFAULT,
@@ -83,11 +113,13 @@ def verify(
 def prune(
     configfiles: Annotated[list[Path] | None, typer.Option("--configfile", help="May be given several times.")] = None,
     delete: Annotated[bool, typer.Option("--delete", help="Remove them; without this they are only listed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
 ) -> None:
-    """List artifacts that no configuration refers to: config.yaml and workflow/config/*.yaml by default."""
-    from amdiff import commands
+    """List artifacts that nothing refers to: no configuration (by default config.yaml and workflow/config/*.yaml), no
+    published page, no configuration of a run before, as scratch/config/ has them."""
+    from amdiff.commands.pruning import prune
 
-    commands.prune(configfiles, delete)
+    prune(configfiles, delete, yes)
 
 
 @app.command()

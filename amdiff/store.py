@@ -59,7 +59,9 @@ class Store:
             wanted = FILES.get(artifact.stage)
             if wanted is not None and set(files) != set(wanted):
                 raise RuntimeError(f"stage {artifact.stage!r} wrote {sorted(files)}, expected {sorted(wanted)}")
-            record = {"address": artifact.address, **artifact.identity, "files": files, "provenance": provenance()}
+            derived = {role: [a.address for a in group] for role, group in artifact.derived.items()}
+            record = {"address": artifact.address, **artifact.identity, "derived": derived, "files": files,
+                      "provenance": provenance()}  # fmt: skip
             write_json(folder / SPEC, record)
             self._tidy(artifact)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,28 +14,27 @@ import pytest
 import yaml
 
 from amdiff.artifacts import VERSIONS
+from amdiff.config import parse_config
+from amdiff.project import freeze, prepare
 from tests.conftest import REPO, SMALL, run_project
+from tests.program import amdiff
+from tests.workflow_tools import Project
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the small configuration has run."""
-    root = tmp_path_factory.mktemp("cli")
-    (root / "config.yaml").write_text(yaml.safe_dump(SMALL))
-    run_project(SMALL, root)
+def root(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the small configuration has run, and no more is known of that run."""
+    root = tmp_path_factory.mktemp("cli") / "root"
+    finished.copy(root)
+    for left in ("scratch", "workflow/config"):
+        shutil.rmtree(root / left)
     return root
 
 
-def amdiff(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "amdiff", *arguments], cwd=root, env={"PYTHONPATH": str(REPO), "PATH": "/usr/bin:/bin"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
-def test_help_lists_the_commands_for_people(root: Path) -> None:
-    text = amdiff(root, "--help").stdout
-    assert all(f"\n  {name} " in text for name in ("plan", "why", "verify", "prune", "schema"))
+def test_help_lists_the_commands_for_people() -> None:
+    """The one test here that starts a process."""
+    text = subprocess.run([sys.executable, "-m", "amdiff"], capture_output=True, text=True, check=True).stdout
+    assert all(f"\n  {name} " in text for name in ("init", "plan", "why", "verify", "prune", "schema"))
 
 
 def test_plan_as_json(root: Path) -> None:
@@ -91,7 +92,7 @@ def test_verify_looks_at_what_is_published(root: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("plan", "--configfile", "none.yaml"), "cannot read the configuration none.yaml"),
+        (("plan", "--configfile", "none.yaml"), "there is no configuration none.yaml"),
         (("verify", "nowhere"), "nowhere does not exist"),
         (("train", "artifacts/digits/train/K00004-000000000000"), "is no artifact of this configuration"),
         (("publish", "unknown"), "no experiment 'unknown' in this configuration; known: tiny"),
@@ -145,20 +146,59 @@ def test_why_of_a_published_result_is_that_of_its_report(root: Path, tmp_path: P
     assert "would not be made again: it is whole" in text
 
 
-def test_prune_removes_what_no_configuration_asks_for(root: Path, tmp_path: Path) -> None:
+def smaller(tmp_path: Path) -> dict[str, Any]:
+    """A configuration that asks for less, written to c.yaml."""
+    found = {**SMALL, "experiments": {"tiny": {**SMALL["experiments"]["tiny"], "sizes": [4]}}}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(found))
+    return found
+
+
+def test_prune_removes_what_nothing_refers_to(root: Path, tmp_path: Path) -> None:
     assert "0 of 17 artifacts" in amdiff(root, "prune").stdout
-    tiny = SMALL["experiments"]["tiny"]
-    smaller = {**SMALL, "experiments": {"tiny": {**tiny, "sizes": [4]}}}
-    (tmp_path / "c.yaml").write_text(yaml.safe_dump(smaller))
+    less, place = smaller(tmp_path), tmp_path / "root"
+    asked = ("prune", "--delete", "--configfile", str(tmp_path / "c.yaml"))
+    shutil.copytree(root, place)
+    run_project(less, place)
+    refused = amdiff(place, *asked)
+    assert refused.returncode == 2
+    assert "nobody can be asked whether to remove them, and nothing was removed" in refused.stderr
+    assert amdiff(place, "verify").stdout.startswith("23 artifacts")
+    removed = amdiff(place, *asked, "--yes").stdout
+    assert removed.count("unused artifacts/") == 13
+    assert "13 of 23 artifacts" in removed
+    assert amdiff(place, "verify").stdout.startswith("10 artifacts checked, 0 problems")
+
+
+def test_prune_keeps_what_pages_were_made_of(root: Path, tmp_path: Path) -> None:
+    smaller(tmp_path)
     listed = amdiff(root, "prune", "--configfile", str(tmp_path / "c.yaml")).stdout
-    assert "could be removed by --delete" in listed
-    assert amdiff(root, "verify").stdout.startswith("17 artifacts")
-    (tmp_path / "root").mkdir()
-    run_project(smaller, tmp_path / "root")
-    run_project(SMALL, tmp_path / "root")
-    removed = amdiff(tmp_path / "root", "prune", "--delete", "--configfile", str(tmp_path / "c.yaml")).stdout
-    assert removed.count("removed artifacts/") == 13
-    assert amdiff(tmp_path / "root", "verify").returncode == 0
+    assert "kept: " in listed
+    assert "published pages were made of them" in listed
+    assert "unused" not in listed
+
+
+def test_prune_keeps_what_runs_before_asked_for(root: Path, tmp_path: Path) -> None:
+    place = tmp_path / "root"
+    shutil.copytree(root, place)
+    shutil.rmtree(place / "results")
+    smaller(tmp_path)
+    asked = ("prune", "--configfile", str(tmp_path / "c.yaml"))
+    assert "unused" in amdiff(place, *asked).stdout
+    freeze(prepare(parse_config(SMALL), place).config, place)
+    listed = amdiff(place, *asked).stdout
+    assert "unused" not in listed
+    assert "remove what is in scratch/config/ to give them up" in listed
+
+
+@pytest.mark.parametrize("command", ["plan", "verify", "prune", "paper"])
+def test_outside_a_project_commands_say_so(command: str, tmp_path: Path) -> None:
+    done = amdiff(tmp_path, command)
+    assert done.returncode == 2
+    assert "`amdiff init`" in done.stderr
+
+
+def test_version() -> None:
+    assert amdiff(REPO, "--version").stdout == f"amdiff {importlib.metadata.version('amdiff')}\n"
 
 
 def test_plan_estimates_hours(root: Path) -> None:

@@ -45,6 +45,7 @@ OPEN: dict[str, Any] = {
 }
 
 
+@pytest.mark.full
 def test_a_sparse_sweep_finds_the_sizes(tmp_path: Path) -> None:
     project = Project(tmp_path, OPEN)
     listing = project.run("python", "-m", "amdiff", "plan").stdout
@@ -164,12 +165,12 @@ def test_the_report_of_an_open_grid_knows_how_its_analyses_are_made(monkeypatch:
 
 
 def test_nothing_is_removed_while_sizes_are_to_be_found(tmp_path: Path) -> None:
-    from amdiff.commands import prune
+    from amdiff.commands.pruning import prune
 
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(OPEN))
     with pytest.raises(ConfigError, match="the sizes of found are still to be found"):
-        prune([tmp_path / "c.yaml"], True, tmp_path)
-    prune([tmp_path / "c.yaml"], False, tmp_path)
+        prune([tmp_path / "c.yaml"], True, root=tmp_path)
+    prune([tmp_path / "c.yaml"], False, root=tmp_path)
 
 
 def test_a_given_end_that_does_not_fit_the_other_is_refused(tmp_path: Path) -> None:

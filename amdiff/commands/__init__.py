@@ -1,9 +1,8 @@
-"""What people ask of a project: what would run, what an artifact is, whether all is whole, what is left over."""
+"""What people ask of a project: what would run, what an artifact is, whether all is whole."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,15 @@ from amdiff.store import STORES, check_files, check_folder
 def show(text: str) -> None:
     """One line for the person who asked."""
     sys.stdout.write(text + "\n")
+
+
+def in_a_project(root: Path, *signs: Path) -> None:
+    """Raise ``ConfigError`` where none of the ``signs`` of a project's folder is there."""
+    if not any(sign.exists() for sign in signs):
+        raise ConfigError(
+            f"{root.resolve()} is no project of amdiff: {', '.join(str(s.relative_to(root)) for s in signs)} "
+            f"{'is' if len(signs) == 1 else 'are'} not there; go to a project's folder, or begin one by `amdiff init`"
+        )
 
 
 # -- paper ------------------------------------------------------------------------------------
@@ -135,7 +143,7 @@ def _differences(record: dict[str, Any], artifact: Artifact) -> list[str]:
     return found + [f"its {role}" for role in sorted(parents) if parents[role] != record["parents"].get(role)]
 
 
-# -- verify and prune -------------------------------------------------------------------------
+# -- verify -----------------------------------------------------------------------------------
 
 
 def verify(path: Path, root: Path = Path()) -> int:
@@ -149,6 +157,10 @@ def verify(path: Path, root: Path = Path()) -> int:
         specs = [_artifact_folder(path) / SPEC]
     if not specs and not whole:
         raise ConfigError(f"{path} holds no artifact; give a folder below {' or '.join(STORES)}")
+    if not specs:
+        in_a_project(root, root / "config.yaml", *(root / store for store in STORES))
+        show("nothing is made here yet")
+        return 0
     damaged = set()
     for spec in specs:
         if problems := check_folder(spec):
@@ -188,35 +200,3 @@ def _unfinished(root: Path) -> list[Path]:
     """Folders of artifacts that have files but no ``spec.json``."""
     folders = [f for pattern in ("artifacts/*/*/*", "data/canonical/*/*") for f in root.glob(pattern) if f.is_dir()]
     return [f for f in sorted(folders) if not (f / SPEC).exists() and any(f.iterdir())]
-
-
-def prune(configfiles: list[Path] | None, delete: bool, root: Path = Path()) -> None:
-    """List, or remove, artifacts that no configuration refers to."""
-    files = configfiles or [
-        p for p in (root / "config.yaml", *sorted((root / "workflow/config").glob("*.yaml"))) if p.exists()
-    ]
-    if not files:
-        raise ConfigError("no configuration to compare with; give one by --configfile")
-    wanted: set[str] = set()
-    for file in files:
-        chosen = open_plan(file, root)
-        waiting = [e.name for e in chosen.experiments if not e.settled]
-        if waiting and delete:
-            raise ConfigError(
-                f"{file}: the sizes of {', '.join(waiting)} are still to be found, so what they will ask for is not "
-                "known, and nothing was removed; run their sparse sweep first, or prune without --delete"
-            )
-        wanted |= {*chosen.by_folder, *chosen.datasets}
-    specs = sorted(spec for s in STORES for spec in (root / s).rglob(SPEC))
-    left_over = [spec.parent for spec in specs if spec.parent.relative_to(root).as_posix() not in wanted]
-    total = 0
-    for folder in left_over:
-        size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-        total += size
-        show(f"{'removed' if delete else 'unused'} {folder} ({size / 2**20:.1f} MiB)")
-        if delete:
-            (folder / SPEC).unlink()
-            shutil.rmtree(folder)
-    verb = "removed" if delete else "could be removed by --delete"
-    names = ", ".join(map(str, files))
-    show(f"{len(left_over)} of {len(specs)} artifacts, {total / 2**20:.1f} MiB, {verb}: none is asked for by {names}")

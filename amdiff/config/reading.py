@@ -38,6 +38,11 @@ def read_config(path: Path) -> Config:
     """Read and validate a YAML or JSON file. Raises ``ConfigError``."""
     try:
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"there is no configuration {path}; go to a project's folder, begin one by `amdiff init`, or give another "
+            "file by --configfile"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the configuration {path}: {error}") from None
     try:

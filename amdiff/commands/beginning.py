@@ -1,0 +1,91 @@
+"""A project folder of one's own, from the installed package: the workflow, profiles, a commented configuration, DVC."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import yaml
+
+from amdiff.config import ConfigError, json_schema, parse_config
+from amdiff.files import write_bytes
+
+from . import show
+
+PACKAGE = Path(__file__).parent.parent
+TEMPLATES = PACKAGE / "templates"
+WORKFLOW = ("Snakefile", "workflow/rules", "profiles")
+"""What an installed package carries below ``workflow_files``, and a clone at its root."""
+
+
+def init(folder: Path, data: Path | None) -> None:
+    """Write a project to ``folder``: with an experiment on the pictures or arrays at ``data``, or on the digits.
+
+    Raises ``ConfigError`` where one of its files is there already; nothing is written then.
+    """
+    files = _files(folder, data)
+    if there := [name for name in files if (folder / name).exists()]:
+        raise ConfigError(
+            f"{folder}: holds {', '.join(there[:3])}{' and more' if len(there) > 3 else ''} already, and nothing was "
+            "written; give an empty folder, or one that does not exist"
+        )
+    for name, content in files.items():
+        write_bytes(folder / name, content)
+    experiment = "mine" if data is not None else "digits"
+    show(f"{folder / 'config.yaml'}: the experiment {experiment!r}; edit it, then")
+    if folder.resolve() != Path.cwd():
+        show(f"  cd {folder}")
+    show("  amdiff plan                  what it costs")
+    show("  snakemake -n                 what would run")
+    show(f"  snakemake --cores all        runs it, and writes results/{experiment}/report.html")
+
+
+def _files(folder: Path, data: Path | None) -> dict[str, bytes]:
+    """Content of every file of a project, by its name."""
+    packed = PACKAGE / "workflow_files"
+    source = packed if packed.is_dir() else PACKAGE.parent
+    found = {}
+    for name in WORKFLOW:
+        top = source / name
+        paths = [top] if top.is_file() else sorted(p for p in top.rglob("*") if p.suffix in (".smk", ".yaml"))
+        found |= {path.relative_to(source).as_posix(): path.read_bytes() for path in paths}
+    config = (TEMPLATES / "digits.yaml").read_text() if data is None else _of_ones_own(folder, data)
+    found["config.yaml"] = config.encode()
+    found["workflow/config/schema.json"] = json_schema().encode()
+    found["dvc.yaml"] = _dvc(config).encode()
+    found[".gitignore"] = b"/artifacts/\n/data/canonical/\n/results/\n/scratch/\n/logs/\n/.snakemake/\n"
+    return found
+
+
+def _of_ones_own(folder: Path, data: Path) -> str:
+    """The configuration for pictures or arrays of one's own."""
+    if not data.exists():
+        raise ConfigError(f"--data {data}: there is no such file or folder")
+    kind = "folder" if data.is_dir() or data.suffix in (".zip", ".tar", ".parquet", ".arrow") else "arrays"
+    place = data.resolve()
+    inside = folder.resolve() in place.parents
+    path = os.path.relpath(place, folder.resolve()) if inside else str(place)
+    text = (TEMPLATES / "mine.yaml").read_text()
+    text = text.replace("KIND", kind).replace("PATH", yaml.safe_dump(path, width=10**6).splitlines()[0])
+    parse_config(yaml.safe_load(text))
+    return text
+
+
+def _dvc(config: str) -> str:
+    """Stages of DVC, one a dataset, as the repository's own ``dvc.yaml``."""
+    plain = yaml.safe_load(config)
+    stages = {}
+    for dataset in plain["datasets"]:
+        names = [name for name, spec in plain["experiments"].items() if spec["dataset"] == dataset]
+        places = [f"data/canonical/{dataset}", f"artifacts/{dataset}", *(f"results/{name}" for name in names)]
+        stages[dataset] = {
+            "cmd": f"snakemake --cores all {' '.join(names)}",
+            "params": [{"config.yaml": [f"datasets.{dataset}", *(f"experiments.{name}" for name in names)]}],
+            "outs": [{place: {"persist": True}} for place in places],
+        }
+    head = (
+        "# Snakemake holds the fine DAG; DVC records and shares what it made, one stage per dataset.\n"
+        "# `persist` keeps DVC from deleting outputs before a run: Snakemake reuses whatever is there.\n"
+        "# A dataset of your own: copy a stage, name its dataset and its experiments.\n"
+    )
+    return head + yaml.safe_dump({"stages": stages}, sort_keys=False)
