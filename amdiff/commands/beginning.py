@@ -44,7 +44,7 @@ def _files(folder: Path, data: Path | None) -> dict[str, bytes]:
     """Content of every file of a project, by its name."""
     packed = PACKAGE / "workflow_files"
     source = packed if packed.is_dir() else PACKAGE.parent
-    found = {}
+    found: dict[str, bytes] = {}
     for name in WORKFLOW:
         top = source / name
         paths = [top] if top.is_file() else sorted(p for p in top.rglob("*") if p.suffix in (".smk", ".yaml"))
