@@ -59,6 +59,8 @@ class Screen:
     done: int = 0
     shows: bool = True
     """Whether jobs are followed here."""
+    notes: bool = True
+    """Whether notes of jobs are shown as they come."""
     _spent: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0]))
     """By stage: seconds that its jobs took, and those that they were expected to take."""
     _earned: float = 0.0
@@ -213,7 +215,7 @@ class Screen:
             if found := _PROGRESS.search(text):
                 done, total = (int(number.replace(",", "")) for number in found.groups())
                 job.share = min(done / total, 1.0) if total else job.share
-            elif _TOLD.search(text):
+            elif _TOLD.search(text) and (self.notes or not text.startswith("note: ")):
                 self.line(f"{' ' * 6}  {text}")
 
 

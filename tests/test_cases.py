@@ -55,9 +55,9 @@ class Case:
     def __init__(self, root: Path, planted: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
         self.root, self.planted = root, planted
         monkeypatch.chdir(root)
-        monkeypatch.setattr(
-            "amdiff.stages.report.write_figures", lambda folder, figures: {}
-        )  # tests of audits draw them
+        # numbers are tried here; test_audit.py draws figures
+        monkeypatch.setattr("amdiff.stages.report.write_figures", lambda folder, figures: {})
+        monkeypatch.setattr("amdiff.commands.audit_page.saved_figures", lambda folder, figures: {})
 
     def folders(self, *names: str) -> None:
         for name in names:

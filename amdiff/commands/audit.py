@@ -6,16 +6,20 @@ It is an experiment like any other, whose configuration follows from the argumen
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
-import shutil
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from amdiff.artifacts import Artifact
 from amdiff.config import ConfigError, parse_config
-from amdiff.files import atomic_file, write_json
-from amdiff.plan import Plan
-from amdiff.project import image_shape, prepare
+from amdiff.files import write_bytes, write_json
+from amdiff.plan import ExperimentPlan, Plan
+from amdiff.project import cost, image_shape, prepare
+from amdiff.screen import Screen, job_of
 from amdiff.stages import make
 from amdiff.stages.context import Context
 from amdiff.stages.files import dataset_counts
@@ -24,6 +28,7 @@ from amdiff.store import Store
 
 from . import show
 from .audit_configuration import NAME, Audit, configuration
+from .audit_page import audit_page
 from .audit_results import CLASSES, Found, find, write_csv
 from .audit_verdict import verdict
 
@@ -45,19 +50,23 @@ def audit(asked: Audit) -> int:
         raise ConfigError(f"--fail-above: got {asked.fail_above:g}, expected a share from 0 to 1")
     os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))  # an audit is one job at a time
     _check_places(asked)
-    found, notes = _run(asked, asked.out / "work")
+    context, experiment, notes = _run(asked, asked.out / "work")
+    found = find(context, experiment)
+    # what a look at the names told is told by those who read the files as well
+    notes = [n for n in notes if not any(n.partition(": ")[2] in said for said in found.reservations if ": " in n)]
     summary = found.summary(notes)
     outcome = verdict(summary, asked.fail_above)
     summary["verdict"] = None if outcome is None else outcome.as_json()
-    _write(asked, found, summary)
+    page = audit_page(asked, context, experiment, found, summary["notes"], outcome)
+    _write(asked, found, summary, page)
     for name in CLASSES:
         show(f"{name}: {_share(summary[name])}")
     if len(found.metrics) > 1:
         show(f"suspected, memorized by any of {', '.join(found.metrics)}: {_share(summary['suspected'])}")
     for note in summary["notes"]:
         show(f"note: {note}")
-    page = asked.out / "report.html"
-    show(f"{page}: {summary['n_synthetic']:,} samples against {summary['n_train']:,} training images")
+    counts = f"{summary['n_synthetic']:,} samples against {summary['n_train']:,} training images"
+    show(f"{asked.out / 'report.html'}: {counts}")
     if outcome is None:
         return 0
     show(f"verdict: {outcome.text}")
@@ -68,25 +77,43 @@ def _share(share: dict[str, float]) -> str:
     return f"{share['fraction']:.4f} [{share['low']:.4f}, {share['high']:.4f}]"
 
 
-def _run(asked: Audit, root: Path) -> tuple[Found, list[str]]:
-    """Make all artifacts; what was found, and what a user must know of how the arguments were taken."""
+def _run(asked: Audit, root: Path) -> tuple[Context, ExperimentPlan, list[str]]:
+    """Make all artifacts; where they lie, and what a user must know of how the arguments were taken."""
     config, notes = configuration(asked)
     # how many images there are without byte-equal ones is known once they are read
     first = prepare(parse_config({**config, "experiments": _experiments(config, [1])}), root)
     dataset = first.experiment(NAME).dataset
-    make(dataset, first.config, root)
+    _make([dataset], first, root)
     count, test = dataset_counts(Store(root), dataset)
     if not asked.metrics:
         others, note = _other_metrics(first, count + test, root)
         config["experiments"][NAME]["also"] = [{"metric": metric} for metric in others]
         notes += note
     plan = prepare(parse_config({**config, "experiments": _experiments(config, [count])}), root)
-    for artifact in plan.by_folder.values():
-        make(artifact, plan.config, root)
-    found = find(Context(Store(root), plan.config), plan.experiment(NAME))
-    # what a look at the names told is told by those who read the files as well
-    twice = {note for note in plan.notes for said in found.reservations if note.partition(": ")[2] in said}
-    return found, [*notes, *(note for note in plan.notes if note not in twice)]
+    _make(plan.by_folder.values(), plan, root)
+    return Context(Store(root), plan.config), plan.experiment(NAME), [*notes, *plan.notes]
+
+
+def _make(artifacts: Iterable[Artifact], plan: Plan, root: Path) -> None:
+    """Make those that are not there, one after the other; what they say goes to a log each."""
+    store = Store(root)
+    missing = [artifact for artifact in artifacts if not store.complete(artifact)]
+    if not missing:
+        return
+    screen = Screen(notes=False)  # the audit says them at its end
+    jobs = {artifact.address: job_of(artifact, cost(plan, artifact)) for artifact in missing}
+    logs = root / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    screen.expect(jobs, logs)
+    try:
+        for artifact in missing:
+            log = logs / f"{artifact.stage}-{artifact.address}.log"
+            with log.open("w") as stream, contextlib.redirect_stderr(stream):
+                screen.begin(artifact.address, replace(jobs[artifact.address], log=log))
+                make(artifact, plan.config, root)
+            screen.end(artifact.address)
+    finally:
+        screen.close()
 
 
 def _other_metrics(plan: Plan, images: int, root: Path) -> tuple[list[str], list[str]]:
@@ -97,7 +124,7 @@ def _other_metrics(plan: Plan, images: int, root: Path) -> tuple[list[str], list
     (model,) = plan.experiment(NAME).models
     images += model.samples
     for given in model.shards[0].parents.get("given", ()):
-        make(given, plan.config, root)
+        _make([given], plan, root)
         images += sum(dataset_counts(Store(root), given))
     _, height, width = image_shape(plan, "train", root)
     needed = _BYTES_A_PIXEL * height * width * images / 2**30
@@ -129,12 +156,11 @@ def _check_places(asked: Audit) -> None:
             )
 
 
-def _write(asked: Audit, found: Found, summary: dict[str, Any]) -> None:
+def _write(asked: Audit, found: Found, summary: dict[str, Any], page: str) -> None:
     """Write report.html, samples.parquet, copies.csv, candidates.csv and summary.json."""
     asked.out.mkdir(parents=True, exist_ok=True)
     write_parquet(asked.out / "samples.parquet", found.samples)
     write_csv(asked.out / "copies.csv", found.copies)
     write_csv(asked.out / "candidates.csv", found.candidates)
-    with atomic_file(asked.out / "report.html") as temporary:
-        shutil.copyfile(found.report, temporary)
+    write_bytes(asked.out / "report.html", page.encode())
     write_json(asked.out / "summary.json", summary)

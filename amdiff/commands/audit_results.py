@@ -76,7 +76,6 @@ class Found:
     samples: pa.Table
     """Every sample, with file names and other measures."""
     peers: dict[str, Any]
-    report: Path
     reservations: list[str]
     """What limits the trust in the thresholds, the images and the model."""
     train_files: np.ndarray | None
@@ -174,7 +173,7 @@ def find(context: Context, experiment: ExperimentPlan) -> Found:
             if threshold.reservation:
                 said.append(f"{name}, {delta}: {threshold.reservation}.")
     peers = read_json(store.file(others, FILES["peers"][0]))
-    return Found(metrics, table, peers, store.file(experiment.report, "report.html"), said, files)
+    return Found(metrics, table, peers, said, files)
 
 
 def _by_metric(context: Context, classified: Artifact) -> ByMetric:

@@ -97,6 +97,11 @@
   const update = () => {
     const s = sorting();
     load(sheet());
+    for (const choice of controls.class.options) {
+      const number = CLASSES.indexOf(choice.value);
+      choice.hidden = choice.disabled = number >= 0 && s.counts[number] === 0; // nothing to see there
+    }
+    if (controls.class.selectedOptions[0]?.disabled) controls.class.value = "all";
     const wanted = CLASSES.indexOf(controls.class.value);
     const direction = controls.order.value === "up" ? 1 : -1;
     const { key } = KEYS[controls.sort.value];

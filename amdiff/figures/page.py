@@ -6,12 +6,15 @@ import base64
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from latex2mathml.converter import convert
+from markupsafe import Markup
 
 from .browser import SCRIPT, Browser
 
@@ -56,9 +59,47 @@ class Table:
         return f"data:text/csv;base64,{base64.b64encode(self.csv.encode()).decode()}"
 
 
+@dataclass(frozen=True)
+class Suspect:
+    """A sample of an audit beside the training image that it may be a copy of."""
+
+    sample: Picture
+    train: Picture
+    facts: Sequence[tuple[str, str]]
+    """What is known of the pair, (name, value)."""
+
+
+@dataclass(frozen=True)
+class Auditing:
+    """What the first page of an audit says."""
+
+    outcome: str | None
+    """'passed', 'failed' or 'undecided'; None where no limit was given."""
+    verdict: str
+    compared: Sequence[tuple[str, str]]
+    """What was compared with what, (name, value)."""
+    suspects: Sequence[Suspect]
+    limits: Sequence[str]
+    """What the numbers do not say."""
+
+
 def caption(name: str) -> str:
-    """What a figure means, in two sentences."""
+    """What a figure means, in two sentences of reStructuredText, whose only role is ``:math:``."""
     return (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8").strip()
+
+
+def in_mathematics(text: str) -> Markup:
+    """Text of a caption as HTML, its mathematics as MathML, which browsers set by themselves."""
+    parts = _MATH.split(text)
+    return Markup("").join(Markup(convert(part)) if i % 2 else part for i, part in enumerate(parts))
+
+
+def in_words(text: str) -> str:
+    """Text of a caption where only letters can stand: an image's description."""
+    return _MATH.sub(lambda found: found[1].replace("{", "").replace("}", "").replace("\\", ""), text)
+
+
+_MATH = re.compile(r":math:`([^`]+)`")
 
 
 def render(
@@ -72,25 +113,45 @@ def render(
     configuration: str,
     provenance: Sequence[tuple[str, str]],
     browser: Browser | None = None,
+    lead: str = "",
+    facts: Sequence[tuple[str, str]] = (),
+    auditing: Auditing | None = None,
 ) -> str:
-    """The page; every string is escaped, and its one script, if any, is the only one that a browser will run."""
+    """The page; every string is escaped, and its one script, if any, is the only one that a browser will run.
+
+    ``lead`` is the sentence that says it all, ``facts`` what was measured and how robustly, (name, value): with the
+    first figure they are the first screen. An audit's page begins with its verdict instead.
+    """
     script = SCRIPT.read_text(encoding="utf-8") if browser else ""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.filters |= {"mathematics": in_mathematics, "words": in_words}
+    first = (
+        None if auditing else next((p for name in FIRST for ps in groups.values() for p in ps if p.name == name), None)
+    )
+    others = {group: [p for p in pictures if p is not first] for group, pictures in groups.items()}
     return environment.get_template("page.html.j2").render(
         title=title,
         address=address,
+        lead=lead,
+        facts=facts,
+        first=first,
         headline=headline,
         warnings=warnings,
-        groups=groups,
+        groups={group: pictures for group, pictures in others.items() if pictures},
         tables=tables,
         configuration=configuration,
         provenance=provenance,
         browser=browser,
+        auditing=auditing,
         script=script,
         policy=_policy(script),
     )
+
+
+FIRST = ("fractions", "landscape", "comparison", "prompt_spectra", "distances")
+"""The figure of the first screen: the first of these that a page has."""
 
 
 def _policy(script: str) -> str:

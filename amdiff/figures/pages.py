@@ -48,7 +48,7 @@ def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] 
     first, last = summaries[0], summaries[-1]
     level = f"{100 * first['confidence']:g} %"
     lines = [
-        f"K = {s['size']:,}: " + ", ".join(f"{name} {_share(s, name)}" for name in CLASSES) + "."
+        f"K = {s['size']:,}: " + ", ".join(f"{name} {share(s, name)}" for name in CLASSES) + "."
         for s in ([first, last] if len(summaries) > 1 else [first])
     ]
     lines[0] = lines[0][:-1] + f" (brackets: {level} intervals, with the errors of the thresholds in them)."
@@ -58,7 +58,7 @@ def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] 
         low = peak["fractions"]["spurious"]["low"]
         above = all(low > s["fractions"]["spurious"]["high"] for s in (first, last))
         verdict = "above both ends of the sweep" if above else "but its interval meets one at an end of the sweep"
-        lines.append(f"The spurious share peaks at K = {peak['size']:,} with {_share(peak, 'spurious')}, {verdict}.")
+        lines.append(f"The spurious share peaks at K = {peak['size']:,} with {share(peak, 'spurious')}, {verdict}.")
         split = peak["spurious_split"]
         lines.append(
             f"There, {split['proper']:.1%} of the samples lie in spurious attractors that hold no memorized sample, "
@@ -102,7 +102,7 @@ def _far(summary: Summary) -> tuple[float | None, int | None]:
     return (found["far"]["value"], int(found["implausible"])) if found else (None, None)
 
 
-def _share(summary: Summary, name: str) -> str:
+def share(summary: Summary, name: str) -> str:
     f = summary["fractions"][name]
     return f"{f['value']:.1%} [{f['low']:.1%}, {f['high']:.1%}]"
 

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .style import PAGE
+from .style import HIDDEN, PAGE
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ def _canvas(width: float, height: float, title: str) -> tuple[Figure, plt.Axes]:
 def _empty(title: str) -> Figure:
     figure, axes = _canvas(10, 1.2, title)
     axes.text(0, 0.9, "none", fontsize=8, va="center", ha="left", style="italic")
+    figure.set_label(HIDDEN)
     return figure
 
 

@@ -13,7 +13,7 @@ from amdiff.phases.classes import CLASSES
 from amdiff.phases.density import Histogram, SoftLog
 from amdiff.phases.distances import Distances
 
-from .style import COLORS, GRAY, OLIVE, PAGE, chosen_sizes, size_axis, subplots
+from .style import COLORS, GRAY, HIDDEN, OLIVE, PAGE, chosen_sizes, label_values, size_axis, subplots
 
 Summary = dict[str, Any]
 
@@ -22,6 +22,8 @@ def fractions(summaries: Sequence[Summary]) -> Figure:
     """Shares of the three classes against K, with their confidence bands."""
     figure, ((axes,),) = subplots()
     sizes = [s["size"] for s in summaries]
+    if len(sizes) == 1:
+        figure.set_label(HIDDEN)  # one point is no curve
     for name in CLASSES:
         value, low, high = (
             np.array([s["fractions"][name][key] for s in summaries]) for key in ("value", "low", "high")
@@ -106,7 +108,16 @@ def sensitivity(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any
     spurious = np.array([t["sensitivity"]["spurious"] for t in thresholds])
     centre = int(np.argmin(np.abs(np.log(factors))))
     shades = np.linspace(0.3, 0.9, len(factors))
-    for i, factor in enumerate(factors):
+    if len(sizes) == 1:
+        for axes, values, name in (
+            (left, memorized[0, :, centre], "memorized"),
+            (middle, spurious[0, centre], "spurious"),
+        ):
+            axes.plot(factors, values, "o-", color=COLORS[name])
+            axes.set_xscale("log")
+            label_values(axes.xaxis, factors, 0.1, "{:g}".format)
+            axes.set_xlabel("times the threshold")
+    for i, factor in enumerate(factors if len(sizes) > 1 else ()):
         middle_one = i == centre
         style = {
             "alpha": 1.0 if middle_one else shades[i],
@@ -118,7 +129,7 @@ def sensitivity(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any
     left.set(ylabel="memorized", ylim=(-0.02, 1.02), title=r"$\delta_m$ varied")
     middle.set(ylabel="spurious", title=r"$\delta_s$ varied")
     middle.set_ylim(bottom=0)
-    for axes in (left, middle):
+    for axes in (left, middle) if len(sizes) > 1 else ():
         size_axis(axes, sizes, gap=0.18)
         axes.legend(handlelength=1.0, labelspacing=0.2)
     peak = spurious.max(axis=0)
@@ -126,7 +137,11 @@ def sensitivity(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any
     ticks = range(len(factors))
     right.set_xticks(ticks, [f"{f:g}" for f in factors])
     right.set_yticks(ticks, [f"{f:g}" for f in factors])
-    right.set(xlabel=r"$\delta_s$ x", ylabel=r"$\delta_m$ x", title="spurious share at its peak")
+    right.set(
+        xlabel=r"$\delta_s$ x",
+        ylabel=r"$\delta_m$ x",
+        title="spurious share" + (" at its peak" if len(sizes) > 1 else ""),
+    )
     right.plot(centre, centre, "o", mfc="none", mec="white")
     figure.colorbar(image, ax=right)
     return figure

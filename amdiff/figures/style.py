@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, NullFormatter
 
 STYLE = Path(__file__).with_name("amdiff.mplstyle")
 COLUMN, PAGE = 3.3, 6.9
@@ -28,6 +28,10 @@ OLIVE, GRAY = "#8C8C00", "#7F7F7F"
 FORMATS = ("svg", "png", "pdf")
 PADDING = 0.03
 """Inches around what is drawn."""
+
+
+HIDDEN = "a file, not on the page"
+"""Label of a figure that has nothing to show: it is saved, and left out of the page."""
 
 
 def style() -> AbstractContextManager[None]:
@@ -57,23 +61,34 @@ def subplots(rows: int = 1, columns: int = 1, *, width: float = COLUMN, height: 
 
 
 def size_axis(axes: Axes, sizes: list[int], gap: float = 0.09) -> None:
-    """A logarithmic axis of training-set sizes, labelled at sizes that were run."""
+    """A logarithmic axis of training-set sizes, with a tick at each that was run, and a name where there is room.
+
+    Names that would touch are turned, so that there is room for more.
+    """
     axes.set_xscale("log")
-    label_values(axes.xaxis, sizes, gap)
+    shown = label_values(axes.xaxis, sizes, gap)
+    if shown < len(set(sizes)):
+        label_values(axes.xaxis, sizes, gap / 2.5)
+        axes.tick_params(axis="x", labelrotation=90)
     axes.set_xlabel("training-set size $K$")
 
 
 def label_values(
-    axis: Axis, values: Sequence[int], gap: float = 0.09, name: Callable[[int], str] = "{:,}".format
-) -> None:
-    """Ticks of a logarithmic axis at the given values; those closer than ``gap`` of their range are left out."""
-    shown: list[int] = []
+    axis: Axis, values: Sequence[float], gap: float = 0.09, name: Callable[[Any], str] = "{:,}".format
+) -> int:
+    """Ticks of a logarithmic axis at the given values, and the number of those that are named.
+
+    Names closer than ``gap`` of the axis' range to the one before are left out.
+    """
+    shown: list[float] = []
     for value in sorted(set(values)):  # leave out labels that would touch
         if not shown or value / shown[-1] > (max(values) / min(values)) ** gap:
             shown.append(value)
     axis.set_major_locator(FixedLocator(shown))
-    axis.set_minor_locator(NullLocator())
+    axis.set_minor_locator(FixedLocator([value for value in values if value not in shown]))
+    axis.set_minor_formatter(NullFormatter())
     axis.set_ticklabels([name(value) for value in shown])
+    return len(shown)
 
 
 def chosen_sizes(sizes: list[int], most: int) -> list[int]:

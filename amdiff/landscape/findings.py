@@ -60,6 +60,7 @@ def basin_finding(
     radius = radii(table.squares, table.products, table.noise_squares, alpha_bar[found.index])
     time, clusters = grouped_mean(times[found.index].mean(axis=1), table.cluster, confidence)
     volume, _ = grouped_mean(log_ball_volume(radius, dimension).mean(axis=1), table.cluster, confidence)
+    time = _within(time, 0, float(times[-1]))
     return BasinFinding(len(radius), clusters, time, volume, float(found.failed.mean()), float(found.open.mean()))
 
 
@@ -83,7 +84,14 @@ def dimension_finding(
     """Means over targets of the two estimates (``spectra``)."""
     gap, _ = grouped_mean(dimension_by_gap(normalised).astype(np.float64), cluster, confidence)
     below = dimension_by_threshold(normalised, sigma, threshold).astype(np.float64)
-    return DimensionFinding(len(normalised), gap, grouped_mean(below, cluster, confidence)[0])
+    counted, _ = grouped_mean(below, cluster, confidence)
+    most = normalised.shape[1]
+    return DimensionFinding(len(normalised), _within(gap, 0, most), _within(counted, 0, most))
+
+
+def _within(estimate: Estimate, least: float, most: float) -> Estimate:
+    """An interval cut to what is possible."""
+    return Estimate(estimate.value, *(min(max(end, least), most) for end in (estimate.low, estimate.high)))
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,12 @@ def comparison(context: Context, artifact: Artifact, folder: Path) -> None:
     pictures = write_figures(folder, figures())
     tables = drawing.tables(rows)
     write_tables(folder, tables)
+    sentences = drawing.sentences(rows)
     page = render(
         title=artifact.params["comparison"],
         address=artifact.address,
-        headline=drawing.sentences(rows),
+        lead=sentences[0] if sentences else "",
+        headline=sentences[1:],
         warnings=drawing.warnings(rows),
         groups=pictures,
         tables=tables,

@@ -79,10 +79,12 @@ def prompts(context: Context, artifact: Artifact, folder: Path) -> None:
     write_tables(folder, tables)
     files = read_json(context.store.file(artifact.parent("pipeline"), PIPELINE))["sha256"]
     notes = context.store.record(artifact.parent("pipeline"))["provenance"].get("notes", ())
+    sentences = drawing.sentences(rows, first)
     page = render(
         title=artifact.dataset,
         address=artifact.address,
-        headline=drawing.sentences(rows, first),
+        lead=sentences[0] if sentences else "",
+        headline=sentences[1:],
         warnings=[*drawing.warnings(rows), *(f"Pipeline: {note}." for note in notes)],
         groups=groups,
         tables=tables,

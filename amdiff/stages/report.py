@@ -13,14 +13,14 @@ from pydantic import TypeAdapter
 
 from amdiff.artifacts import Artifact
 from amdiff.config import AnyExperiment, ExperimentSpec
-from amdiff.figures import pages
+from amdiff.figures import first_screen, pages
 from amdiff.figures.page import Picture, Table, render
-from amdiff.figures.style import save, style
+from amdiff.figures.style import HIDDEN, save, style
 from amdiff.files import ArtifactError, atomic_file, write_bytes
 from amdiff.plan import FIGURES, sections_of
 
 from .context import Context, say
-from .files import IMAGES
+from .files import IMAGES, dataset_counts, dataset_images
 from .sections import part
 
 RASTER = ("panel_", "borderline", "attractors", "recovery", "basin_choice", "prompt_spectra")
@@ -46,18 +46,43 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
         browser=next((section.browser for section in parts if section.browser), None),
         title=artifact.params["experiment"],
         address=artifact.address,
+        lead=next((section.lead for section in parts if section.lead), ""),
+        facts=[*_facts(context, artifact, spec), *(fact for section in parts for fact in section.facts)],
         headline=[line for section in parts for line in section.headline],
         warnings=warnings,
         groups=groups,
         tables=[t for t in tables if t.on_page],
         configuration=yaml.safe_dump(
-            {"dataset": dataset["params"], "experiment": artifact.params["spec"]}, sort_keys=False
+            {"dataset": dataset["params"], "experiment": _effective(spec, artifact.params["spec"])}, sort_keys=False
         ),
-        provenance=_provenance(context, artifact),
+        provenance=provenance(context, artifact),
     )
     write_bytes(folder / "report.html", page.encode())
     for line in warnings:
         say(f"note: {artifact.params['experiment']}: {line}")
+
+
+def _effective(spec: AnyExperiment, values: dict[str, Any]) -> dict[str, Any]:
+    """The settings that decided anything: without those of a training, or a sampling, that there was none of."""
+    unused = set() if spec.trained else {"training"}
+    if spec.denoiser.kind == "given":
+        unused |= {"sampling", "diffusion", "subset_seed"}
+    return {key: value for key, value in values.items() if key not in unused}
+
+
+def _facts(context: Context, artifact: Artifact, spec: AnyExperiment) -> list[tuple[str, str]]:
+    """Dataset, sizes and model, for the first screen."""
+    dataset = artifact.parent("dataset")
+    sizes = spec.first_sizes if isinstance(spec, ExperimentSpec) else spec.sizes
+    if isinstance(spec, ExperimentSpec):
+        train, test = dataset_counts(context.store, dataset)
+        shape = dataset_images(context.store, dataset).shape[1:]
+        colour = "gray" if shape[0] == 1 else "colour" if shape[0] == 3 else f"{shape[0]} channels"
+        data = f"{spec.dataset}: {train:,} training and {test:,} test images, {shape[1]}x{shape[2]}, {colour}"
+    else:
+        data = f"{spec.dataset}: points on the unit circle"
+    names = f"K = {sizes[0]:,}" if len(sizes) == 1 else f"K from {sizes[0]:,} to {sizes[-1]:,}, {len(sizes)} sizes"
+    return [("dataset", data), ("training sets", names), ("model", first_screen.model_words(spec))]
 
 
 def write_figures(folder: Path, figures: Iterable[tuple[str, Figure]]) -> dict[str, list[Picture]]:
@@ -65,11 +90,30 @@ def write_figures(folder: Path, figures: Iterable[tuple[str, Figure]]) -> dict[s
     groups: dict[str, list[Picture]] = {}
     with style():
         for name, figure in figures:
+            shown = figure.get_label() != HIDDEN
             save(figure, folder / "figures", name, atomic_file)
-            kind, suffix = ("png", "png") if name.startswith(RASTER) else ("svg+xml", "svg")
-            data = (folder / "figures" / f"{name}.{suffix}").read_bytes()
-            groups.setdefault(FIGURES[name], []).append(Picture(name, pages.TITLES[name], data, kind))
+            if shown:
+                groups.setdefault(FIGURES[name], []).append(_picture(folder, name))
     return groups
+
+
+def saved_figures(folder: Path, figures: Iterable[tuple[str, Figure]]) -> dict[str, list[Picture]]:
+    """As ``write_figures``, of a report whose figures are saved: what is drawn only tells what there is to show."""
+    import matplotlib.pyplot as plt
+
+    groups: dict[str, list[Picture]] = {}
+    for name, figure in figures:
+        shown = figure.get_label() != HIDDEN
+        plt.close(figure)
+        if shown:
+            groups.setdefault(FIGURES[name], []).append(_picture(folder, name))
+    return groups
+
+
+def _picture(folder: Path, name: str) -> Picture:
+    """A saved figure as the page shows it."""
+    kind, suffix = ("png", "png") if name.startswith(RASTER) else ("svg+xml", "svg")
+    return Picture(name, pages.TITLES[name], (folder / "figures" / f"{name}.{suffix}").read_bytes(), kind)
 
 
 def write_tables(folder: Path, tables: Iterable[Table]) -> None:
@@ -83,7 +127,7 @@ def _attribute(path: Path, name: str) -> Any:
         return file.attrs[name]
 
 
-def _provenance(context: Context, artifact: Artifact) -> list[tuple[str, str]]:
+def provenance(context: Context, artifact: Artifact) -> list[tuple[str, str]]:
     """Who made it with what: nothing that differs between two runs of one commit on one machine."""
     store = context.store
     source = store.record(artifact.parent("dataset"))

@@ -13,7 +13,7 @@ import pytest
 
 from amdiff.config import parse_config
 from amdiff.figures import pages
-from amdiff.figures.page import Picture, caption, render
+from amdiff.figures.page import Picture, caption, in_mathematics, in_words, render
 from amdiff.plan import FIGURES, SECTIONS
 from tests.conftest import run_project
 
@@ -35,6 +35,16 @@ def test_every_figure_has_a_title_and_a_caption_of_two_sentences() -> None:
     assert pages.TITLES.keys() == FIGURES.keys()
     for name in FIGURES:
         assert caption(name).count(".") >= 2
+        assert "`" not in in_words(caption(name)) + in_mathematics(caption(name))
+
+
+def test_mathematics_is_set_and_described() -> None:
+    text = "where :math:`\\delta_m` < 2 & more"
+    assert in_words(text) == "where delta_m < 2 & more"
+    set_ = in_mathematics(text)
+    assert "<math" in set_
+    assert "<mi>δ</mi>" in set_.replace("&#x003B4;", "δ")
+    assert "&lt; 2 &amp; more" in set_
 
 
 def test_user_given_strings_are_escaped() -> None:

@@ -27,6 +27,10 @@ class Part:
     warnings: Sequence[str] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Further files of tables/, by name."""
+    lead: str = ""
+    """The one sentence that a reader sees first; of the first section that has one."""
+    facts: Sequence[tuple[str, str]] = ()
+    """What was measured and how robustly, (name, value), for the first screen."""
     browser: Browser | None = None
     """Samples to browse on the page."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec, ValleyThresholds
-from amdiff.figures import pages, panels, phases as drawing
+from amdiff.figures import first_screen, pages, panels, phases as drawing
 from amdiff.figures.browser import Browser
 from amdiff.figures.style import COLORS
 from amdiff.neighbors.embeddings import LABELS
@@ -76,8 +76,31 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         pages.headline(summaries, thresholds),
         reservations(context, artifact, thresholds),
         {"samples.parquet": table.getvalue()},
+        first_screen.lead(summaries),
+        _facts(spec, summaries, thresholds),
         _browser(context, artifact, spec, galleries, {s["size"]: s for s in summaries}),
     )
+
+
+def _facts(
+    spec: ExperimentSpec, summaries: Sequence[dict[str, Any]], thresholds: Sequence[dict[str, Any]]
+) -> list[tuple[str, str]]:
+    """By what samples were compared and sorted, and what that decides."""
+    counts = sorted({s["n_samples"] for s in summaries})
+    deltas = [
+        f"{name} = {t[key]['value']:.3g} ({t[key]['method']})"
+        for t in thresholds[:1]
+        for key, name in (("delta_m", "δ_m"), ("delta_s", "δ_s"))
+    ]
+    others = f"; also by {', '.join(other.metric for other in spec.also)}" if spec.also else ""
+    several = len({t[key]["value"] for t in thresholds for key in ("delta_m",)}) > 1
+    return [
+        ("samples", " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
+         + (" of each model" if len(summaries) > 1 else "")),
+        ("compared by", spec.neighbors.metric + others),
+        ("thresholds", ", ".join(deltas) + (" at the smallest K" if several else "")),
+        *((("how robust", robust),) if (robust := first_screen.robustness(thresholds)) else ()),
+    ]  # fmt: skip
 
 
 def _browser(

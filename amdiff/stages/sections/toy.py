@@ -32,7 +32,12 @@ def circle(context: Context, artifact: Artifact, spec: CircleSpec) -> Part:
         yield "two_memories", drawing.merging()
 
     summaries = [toy.summary for toy in toys]
-    return Part(figures, words.tables(summaries), words.sentences(summaries))
+    first, *rest = words.sentences(summaries)
+    facts = [
+        ("samples", f"{summaries[0]['n_samples']:,} of each model"),
+        ("noise level shown", f"t = {summaries[0]['time']:g}"),
+    ]
+    return Part(figures, words.tables(summaries), rest, lead=first, facts=facts)
 
 
 def _read(context: Context, source: Artifact) -> drawing.Toy:

@@ -1,0 +1,134 @@
+"""The page of an audit: the verdict first, what was compared, the pairs most like copies, and what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from amdiff.artifacts import Artifact
+from amdiff.config import ExperimentSpec
+from amdiff.figures import first_screen
+from amdiff.figures.browser import as_png
+from amdiff.figures.page import Auditing, Picture, Suspect, render
+from amdiff.plan import ExperimentPlan, sections_of
+from amdiff.stages.context import Context
+from amdiff.stages.files import dataset_images, sample_images
+from amdiff.stages.report import provenance, saved_figures
+from amdiff.stages.sections import part
+
+from .audit_configuration import Audit
+from .audit_results import Found
+from .audit_verdict import Verdict
+
+PAIRS = 10
+"""Pairs on the first page."""
+
+
+def audit_page(
+    asked: Audit,
+    context: Context,
+    experiment: ExperimentPlan,
+    found: Found,
+    notes: Sequence[str],
+    outcome: Verdict | None,
+) -> str:
+    """The page, whose figures and tables are those of the audit's report."""
+    report = experiment.report
+    assert isinstance(experiment.spec, ExperimentSpec)
+    parts = [part(name, context, report, experiment.spec) for name in sections_of(experiment.spec)]
+    summary = found.first.summary
+    suspected = found.suspected
+    lead = first_screen.lead([summary])
+    if len(found.metrics) > 1:
+        share = f"{suspected.value:.1%} [{suspected.low:.1%}, {suspected.high:.1%}]"
+        lead += f" By one metric or another, {share} are suspected to be copies."
+    return render(
+        title=f"Audit of {asked.synthetic.path}",
+        address=report.address,
+        lead=lead,
+        headline=[],
+        warnings=[],
+        groups=saved_figures(
+            context.store.root / report.folder, (item for section in parts for item in section.figures())
+        ),
+        tables=[table for section in parts for table in section.tables if table.on_page],
+        configuration=_arguments(asked),
+        provenance=provenance(context, report),
+        browser=next((section.browser for section in parts if section.browser), None),
+        auditing=Auditing(
+            None if outcome is None else outcome.outcome,
+            f"No limit was given (--fail-above), so there is no verdict. {_counted(found)}"
+            if outcome is None
+            else f"{outcome.text[0].upper()}{outcome.text[1:]}.",
+            _compared(asked, found),
+            _suspects(context, report, found),
+            [*_limits(found), *(note if note.endswith(".") else f"{note}." for note in notes)],
+        ),
+    )
+
+
+def _counted(found: Found) -> str:
+    copies = found.copies.num_rows
+    return f"{copies:,} of {found.samples.num_rows:,} samples are memorized."
+
+
+def _compared(asked: Audit, found: Found) -> list[tuple[str, str]]:
+    summary, pair = found.first.summary, found.first.pair
+    held = "none given; training images stand for them" if asked.heldout is None else str(asked.heldout.path)
+    metric, *others = found.metrics
+    return [
+        ("samples", f"{asked.synthetic.path}: {summary['n_samples']:,}"),
+        ("training images", f"{asked.train.path}: {summary['size']:,}"),
+        ("held-out images", held),
+        ("compared by", metric + (f", which decides; also by {', '.join(others)}" if others else "")),
+        ("memorized", f"within δ_m = {pair.delta_m.value:.3g} [{pair.delta_m.low:.3g}, {pair.delta_m.high:.3g}] of a "
+                      "training image"),
+        ("confidence", f"{100 * summary['confidence']:g} %"),
+    ]  # fmt: skip
+
+
+def _limits(found: Found) -> list[str]:
+    """What holds for every audit, and for this one's metrics."""
+    lines = [
+        "Only the training images that were given are looked through, and only copies that the metric sees are found: "
+        "copies that are mirrored, cropped or recoloured may be missed."
+    ]
+    if set(found.metrics) == {"pixels"}:
+        lines.append("Compared by pixels alone, also copies that are shifted by a few pixels may be missed.")
+    return lines
+
+
+def _suspects(context: Context, report: Artifact, found: Found) -> list[Suspect]:
+    """The pairs with the smallest distance to a training image, in units of the metric's threshold."""
+    store = context.store
+    samples = sample_images(store, report.parents["samples"])
+    train = dataset_images(store, report.parent("dataset"))
+    pairs = []
+    for row in found.candidates.slice(0, PAIRS).to_pylist():
+        ratios = {name: row[f"{name}_distance"] / by.pair.delta_m.value for name, by in found.metrics.items()}
+        closest = min(ratios, key=lambda name: ratios[name])
+        number = row[f"{closest}_train_neighbor"]
+        pictures = [
+            Picture("pair", title, as_png(images.rows(np.array([index])), 1), "png")
+            for images, index, title in (
+                (samples, row["index"], f"sample {row.get('file') or row['index']}"),
+                (train, number, f"training image {row.get(f'{closest}_train_file') or number}"),
+            )
+        ]
+        facts = [("distance / δ_m", ", ".join(f"{ratio:.2g} by {name}" for name, ratio in ratios.items()))]
+        pairs.append(Suspect(pictures[0], pictures[1], [*facts, ("class", row["class"])]))
+    return pairs
+
+
+def _arguments(asked: Audit) -> str:
+    """The arguments that were given, one a line."""
+    lines = [
+        f"--{name} {side.path}"
+        for name, side in (("train", asked.train), ("synthetic", asked.synthetic), ("heldout", asked.heldout))
+        if side is not None
+    ]
+    options = {"metric": " ".join(asked.metrics) or None, "fail-above": asked.fail_above, "samples": asked.samples,
+               "resize": asked.resize, "crop": asked.crop or None, "values": asked.values, "key": asked.key,
+               "background": asked.background, "skip-unreadable": asked.skip_unreadable or None}  # fmt: skip
+    return "amdiff audit\n" + "\n".join([*lines, *(f"--{n} {v}" for n, v in options.items() if v is not None)])
