@@ -34,12 +34,12 @@ VERSIONS = {
     "curvature": 2,
     "energy": 1,
     "likelihood": 2,
-    "report": 8,
-    "comparison": 4,
+    "report": 9,
+    "comparison": 5,
     "pipeline": 1,
     "generate": 1,
     "spectrum": 2,
-    "prompts": 2,
+    "prompts": 3,
 }
 """The meaning of each stage's results; raise a number when its meaning changes."""
 

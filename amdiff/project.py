@@ -12,6 +12,7 @@ import base64
 import json
 import os
 import zlib
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from amdiff.data.images import DataError
 from amdiff.files import ArtifactError, read_json, write_bytes
 from amdiff.leases import has_driver
 from amdiff.plan import Plan, build_plan, dataset_artifact, wants_gpu
-from amdiff.plan.costs import seconds
+from amdiff.plan.costs import KINDS, seconds
 from amdiff.sources import find_sources
 from amdiff.store import SCRATCH, STORES, Store
 
@@ -50,7 +51,8 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
         notes += [f"datasets.{name}: {note}" for note in source_notes(config.datasets[name])]
     check(config, extents)
     shapes = {name: extent[2] for name, extent in extents.items()}
-    return replace(settle(config, root), notes=(*notes, *remarks(config, extents)), shapes=shapes)
+    plan = replace(settle(config, root), shapes=shapes)
+    return replace(plan, notes=(*notes, *remarks(config, extents), *long_runs(plan, root)))
 
 
 def settle(config: Config, root: Path = Path()) -> Plan:
@@ -108,6 +110,35 @@ def thaw(path: Path, root: Path = Path()) -> Plan:
 def image_shape(plan: Plan, dataset: str, root: Path = Path()) -> tuple[int, ...]:
     """Shape (C, H, W) of a dataset's images, (2,) of its points."""
     return _extent(plan.config, dataset, root)[2]
+
+
+DAY = 86400.0
+"""Seconds of work from which a person is warned."""
+
+
+def long_runs(plan: Plan, root: Path = Path()) -> list[str]:
+    """A sentence where what is still to be made takes more than a day: how long, and what takes most of it."""
+    store, here = Store(root), has_driver()
+    parts: dict[tuple[str, str], float] = defaultdict(float)
+    counted: set[Path] = set()
+    on_gpus = 0.0
+    for experiment in plan.experiments:
+        for artifact in experiment.artifacts():
+            if artifact.folder in counted or store.complete(artifact):
+                continue
+            counted.add(artifact.folder)
+            parts[KINDS.get(artifact.stage, "comparisons"), experiment.name] += cost(plan, artifact)
+            gpu = wants_gpu(artifact, plan.config.runtime.device)
+            on_gpus += seconds(artifact, plan.shapes.get(artifact.dataset, (1, 1, 1)), gpu)
+    total = sum(parts.values())
+    if total <= DAY:
+        return []
+    (kind, name), most = max(parts.items(), key=lambda part: part[1])
+    unit = "a GPU" if here else f"one processor core, or {on_gpus / 3600:,.0f} of a GPU"
+    return [
+        f"this takes about {total / 3600:,.0f} hours of {unit}, by the networks' arithmetic; {kind} of {name} takes "
+        f"{most / total:.0%} of it; `amdiff plan` lists all, `amdiff plan --measure` times the networks"
+    ]
 
 
 def cost(plan: Plan, artifact: Artifact) -> float:

@@ -78,7 +78,8 @@ class Screen:
             self.waiting = dict(jobs)
             self._start = self._told = time.monotonic()
             where = f"; all details are in {log}" if log else ""
-            self.line(f"{_count(len(jobs))}, about {duration(sum(j.cost for j in jobs.values()))} of work{where}")
+            if len(jobs) > 1:
+                self.line(f"{_count(len(jobs))}, about {duration(sum(j.cost for j in jobs.values()))} of work{where}")
         threading.Thread(target=self._watch, daemon=True).start()
 
     def begin(self, name: str, job: Job | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
 import json
 import shutil
@@ -15,8 +16,9 @@ import yaml
 
 from amdiff.artifacts import VERSIONS
 from amdiff.config import parse_config
+from amdiff.plan.costs import FLOW_EVALUATIONS
 from amdiff.project import freeze, prepare
-from tests.conftest import REPO, SMALL, run_project
+from tests.conftest import REPO, SMALL, TOY, run_project
 from tests.program import amdiff
 from tests.workflow_tools import Project
 
@@ -205,7 +207,7 @@ def test_plan_estimates_hours(root: Path) -> None:
     text = amdiff(root, "plan", "--steps-per-second", "2").stdout
     # 60 steps of 4 and of 16 images; 2 steps/s are those of 16
     expected = 60 * (4 + 16) / 16 / 2 / 3600
-    assert f"about {expected:.3g} GPU hours of training" in text
+    assert f"about {expected:.3g} hours of training" in text
     found = json.loads(amdiff(root, "plan", "--json", "--steps-per-second", "2").stdout)["experiments"][0]
     assert found["hours"]["training"] == pytest.approx(expected)
     # batches of 4 and 16 images, three passes each
@@ -213,10 +215,29 @@ def test_plan_estimates_hours(root: Path) -> None:
     # 24 and 64 samples in 8 steps each, with the time of a step for its largest batch
     assert found["passes"]["sampling"] == 8 * (24 + 64)
     assert found["hours"]["sampling"] == pytest.approx(8 * (24 + 64) / (3 * 16 * 2) / 3600)
-    assert "median of the trainings that are done" in amdiff(root, "plan").stdout
+    done = amdiff(root, "plan").stdout
+    assert "median of the trainings that are done" in done
+    assert " CPU hours of training" in done
     wrong = amdiff(root, "plan", "--steps-per-second", "0")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "expected a positive number" in wrong.stderr
+
+
+def test_plans_of_days_say_so(tmp_path: Path) -> None:
+    config = copy.deepcopy(SMALL)
+    config["experiments"]["tiny"]["training"]["iterations"] = 10**10
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    text = amdiff(tmp_path, "plan").stdout
+    assert "by arithmetic, within a factor of three; --measure times them here" in text
+    assert "hours of one processor core, or " in text
+    assert "training of tiny takes 100% of it" in text
+
+
+def test_the_toys_likelihoods_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(TOY))
+    found = json.loads(amdiff(tmp_path, "plan", "--json").stdout)["experiments"][0]
+    assert found["passes"]["analyses"] == 2 * 11**2 * FLOW_EVALUATIONS * 3
+    assert found["hours"]["analyses"] > 0
 
 
 def test_plan_measures_this_machine(root: Path) -> None:

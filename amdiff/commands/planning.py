@@ -7,6 +7,7 @@ import json
 import math
 import statistics
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from amdiff.artifacts import VERSIONS, Artifact, short_digest
 from amdiff.config import AnyExperiment, ConfigError, ExperimentSpec
 from amdiff.data.images import DataError
 from amdiff.files import ArtifactError, read_json, write_json
+from amdiff.leases import has_driver
 from amdiff.plan import ExperimentPlan, PagePlan, Plan, wants_gpu
-from amdiff.plan.costs import hours, total_passes
-from amdiff.project import image_shape, open_plan
+from amdiff.plan.costs import KINDS, hours, total_passes
+from amdiff.project import cost, image_shape, open_plan
 from amdiff.store import Store
 
 from . import show
@@ -102,52 +104,69 @@ def _effort(
     steps_per_second: float | None,
     measure: bool,
     root: Path,
-) -> tuple[dict[str, float], dict[str, Any] | None]:
-    """Forward passes that no experiment before has asked for, and the hours that they take, where a rate is known."""
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Forward passes that no experiment before has asked for, and the hours that they take."""
     new = [a for a in experiment.artifacts() if a.folder not in counted]
     counted |= {a.folder for a in new}
     shape = image_shape(chosen, experiment.spec.dataset, root)
     passes = total_passes(new, math.prod(shape))
     trained = [m.train for m in experiment.models if m.train is not None]
+    device = "GPU" if any(wants_gpu(a, chosen.config.runtime.device) for a in new) and has_driver() else "CPU"
     if not trained:
-        return passes, None
+        return passes, _by_arithmetic(chosen, new, device)
     largest = trained[-1]
     batch = largest.params["training"]["batch_size"]
     if steps_per_second is not None:
-        rate, source = steps_per_second, "given"
+        rate, source, device = steps_per_second, "given", ""
     elif measure:
         from amdiff.leases import gpu
         from amdiff.stages.rates import measured_rate
 
         with gpu(wants_gpu(largest, chosen.config.runtime.device)):
-            rate, device = measured_rate(largest, shape, chosen.config.runtime)
-        source = f"measured here, {device}"
+            rate, name = measured_rate(largest, shape, chosen.config.runtime)
+        source, device = f"measured here, {name}", "CPU" if name == "cpu" else "GPU"
     else:
         store = Store(root)
         # images a second: the batches of small training sets are small
+        made = [(a, store.record(a)["provenance"]) for a in trained if store.complete(a)]
         known = [
             float(steps) * a.params["training"]["batch_size"] / batch
-            for a in trained
-            if store.complete(a) and (steps := store.record(a)["provenance"].get("steps_per_second"))
+            for a, provenance in made
+            if (steps := provenance.get("steps_per_second"))
         ]
         if not known:
-            return passes, None
+            return passes, _by_arithmetic(chosen, new, device)
         rate, source = statistics.median(known), "median of the trainings that are done"
+        device = "CPU" if all(provenance.get("device") == "cpu" for _, provenance in made) else "GPU"
     found: dict[str, Any] = {kind: hours(count, rate * batch) for kind, count in passes.items()}
-    return passes, {**found, "steps_per_second": rate, "source": source}
+    return passes, {**found, "steps_per_second": rate, "device": device, "source": source}
+
+
+def _by_arithmetic(chosen: Plan, artifacts: Sequence[Artifact], device: str) -> dict[str, Any]:
+    """Hours by the arithmetic of the networks: before anything was timed, right within a factor of three."""
+    found = dict.fromkeys(("training", "sampling", "analyses"), 0.0)
+    for artifact in artifacts:
+        if artifact.stage in KINDS:
+            found[KINDS[artifact.stage]] += cost(chosen, artifact) / 3600
+    return {**found, "steps_per_second": None, "device": device, "source": "by arithmetic, within a factor of three"}
 
 
 def _effort_line(entry: dict[str, Any]) -> str:
-    passes, found = entry["passes"], entry["hours"]
-    total = sum(passes.values())
-    if found is None:
-        trained = any(model["iterations"] for model in entry["models"])
-        hint = "; for hours give --steps-per-second, or --measure" if trained else ""
-        return f"about {total:.3g} forward passes of an image{hint}"
+    found = entry["hours"]
+    hour = f"{found['device']} hours".strip()
+    if found["steps_per_second"] is None:
+        rate = found["source"] + ("; --measure times them here" if found["training"] else "")
+    else:
+        rate = f"at {found['steps_per_second']:.3g} training steps/s ({found['source']})"
     return (
-        f"about {found['training']:,.3g} GPU hours of training, {found['sampling']:,.3g} of sampling, at most "
-        f"{found['analyses']:,.3g} of analyses, at {found['steps_per_second']:.3g} training steps/s ({found['source']})"
+        f"about {_short(found['training'])} {hour} of training, {_short(found['sampling'])} of sampling, at most "
+        f"{_short(found['analyses'])} of analyses, {rate}"
     )
+
+
+def _short(number: float) -> str:
+    """Three digits at least, and no powers of ten."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _by_stage(artifacts: list[Artifact]) -> str:

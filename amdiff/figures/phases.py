@@ -48,7 +48,7 @@ def distances(
     """
     scale = SoftLog(d0)
     sizes = chosen_sizes([d.size for d in sweep], 6)
-    rows = [(d, t) for d, t in zip(sweep, thresholds, strict=True) if d.size in sizes]
+    rows = [(d, t) for d, t in zip(sweep, thresholds, strict=True) if d.size in sizes and len(sizes) > 1]
     figure, grid = subplots(len(rows) + 1, 2, width=PAGE, height=1.2 + 0.72 * (len(rows) + 1), sharex=True)
     columns = (
         ("to_train", "delta_m", OLIVE, "to the training set"),
@@ -69,7 +69,7 @@ def distances(
             axes.set_yticks([])
             if column == 0:
                 axes.set_ylabel(f"$K$ = {d.size:,}", rotation=0, ha="right", va="center")
-    grid[0, 0].set_ylabel("all $K$", rotation=0, ha="right", va="center")
+    grid[0, 0].set_ylabel("all $K$" if rows else f"$K$ = {sweep[0].size:,}", rotation=0, ha="right", va="center")
     ticks = _distance_ticks(scale, grid[0, 0].get_xlim()[1])
     for axes in grid[-1]:
         axes.set_xticks(scale(ticks), [f"{tick:g}" for tick in ticks])

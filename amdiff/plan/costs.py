@@ -28,14 +28,17 @@ TRAINING_PASS = 3
 WITH_NETWORK = (*ANALYSES, "likelihood")
 """Analyses that run the network."""
 
-FLOW_EVALUATIONS = 200
+KINDS = {"train": "training", "sample": "sampling", **dict.fromkeys(WITH_NETWORK, "analyses")}
+"""What stages that run the network are called in a plan."""
+
+FLOW_EVALUATIONS = 400
 """Evaluations of the probability flow from one end to the other, about, at the default tolerance."""
 
 CORE_FLOPS, GPU_FLOPS = 3e10, 1e13
 """Arithmetic a second that a network reaches on a processor core and on a GPU, about."""
 
-PERCEPTUAL_FLOPS = 4e5
-"""Of the distance of two images by a perceptual metric, about."""
+FEATURES = 8
+"""Numbers that a perceptual metric makes of a pixel, about."""
 
 SAMPLING_BATCH = 512
 """Samples drawn together, by default."""
@@ -48,7 +51,7 @@ DDPM_UNET = {"kind": "unet", "width": 128, "multipliers": (1, 2, 2, 2), "blocks"
 SECONDS = {"report": 6.0, "comparison": 4.0, "prompts": 6.0, "generate": 60.0, "spectrum": 600.0}
 """Seconds of work of stages that are not counted in more detail."""
 
-START = 3.0
+START = 2.0
 """Seconds that a job takes at least: Python and its libraries start."""
 
 STEP = {False: 1e-3, True: 4e-3}
@@ -93,7 +96,8 @@ def seconds(artifact: Artifact, shape: tuple[int, ...], gpu: bool) -> float:
         return START + SECONDS[artifact.stage]
     dimension = math.prod(shape)
     if artifact.stage in SEARCH_STAGES:
-        return START + _comparisons(artifact) * (2.0 * dimension if _by_pixels(artifact) else PERCEPTUAL_FLOPS) / rate
+        each = 2.0 * dimension if _by_pixels(artifact) else 2.0 * FEATURES * math.prod(shape[1:])
+        return START + _comparisons(artifact) * each / rate
     count = passes(artifact, dimension)
     if not count:
         return START
@@ -133,10 +137,9 @@ def _by_pixels(artifact: Artifact) -> bool:
 def total_passes(artifacts: Iterable[Artifact], dimension: int) -> dict[str, float]:
     """Forward passes of many artifacts, of training, sampling and analyses."""
     found = {"training": 0.0, "sampling": 0.0, "analyses": 0.0}
-    kinds = {"train": "training", "sample": "sampling", **dict.fromkeys(WITH_NETWORK, "analyses")}
     for artifact in artifacts:
-        if artifact.stage in kinds:
-            found[kinds[artifact.stage]] += passes(artifact, dimension)
+        if artifact.stage in KINDS:
+            found[KINDS[artifact.stage]] += passes(artifact, dimension)
     return found
 
 
