@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import yaml
 
-from amdiff.config import ConfigError, json_schema, parse_config
+from amdiff.config import LEAST_HELDOUT, ConfigError, json_schema, parse_config
+from amdiff.data.datasets import peek
+from amdiff.data.images import DataError
 from amdiff.files import write_bytes
 
 from . import show
@@ -16,6 +19,19 @@ PACKAGE = Path(__file__).parent.parent
 TEMPLATES = PACKAGE / "templates"
 WORKFLOW = ("Snakefile", "workflow/rules", "profiles")
 """What an installed package carries below ``workflow_files``, and a clone at its root."""
+
+
+PICTURES = (".zip", ".tar", ".parquet", ".arrow")
+ARRAYS = (".npy", ".npz", ".h5", ".hdf5", ".mat")
+
+
+OF_ARRAYS = """\
+    # key: images           # the array, where the file holds several
+    # layout: NHWC          # or NCHW, NHW; MATLAB's are HWCN and HWN
+    # range: [0.0, 1.0]     # the values that mean black and white; uint8 in 0..255 needs none
+"""
+SIZES = (8, 32, 128)
+"""Training-set sizes to begin with."""
 
 
 def init(folder: Path, data: Path | None) -> None:
@@ -61,14 +77,36 @@ def _of_ones_own(folder: Path, data: Path) -> str:
     """The configuration for pictures or arrays of one's own."""
     if not data.exists():
         raise ConfigError(f"--data {data}: there is no such file or folder")
-    kind = "folder" if data.is_dir() or data.suffix in (".zip", ".tar", ".parquet", ".arrow") else "arrays"
+    kind = "folder" if data.is_dir() or data.suffix in PICTURES else "arrays"
+    if kind == "arrays" and data.suffix not in ARRAYS:
+        kinds = ", ".join((*PICTURES, *ARRAYS))
+        raise ConfigError(f"--data {data}: expected a folder of pictures, or a file of one of {kinds}")
     place = data.resolve()
     inside = folder.resolve() in place.parents
     path = os.path.relpath(place, folder.resolve()) if inside else str(place)
     text = (TEMPLATES / "mine.yaml").read_text()
+    if kind == "arrays":
+        text = "".join(OF_ARRAYS if line.startswith("    channels:") else line for line in text.splitlines(True))
     text = text.replace("KIND", kind).replace("PATH", yaml.safe_dump(path, width=10**6).splitlines()[0])
-    parse_config(yaml.safe_load(text))
-    return text
+    return text.replace("SIZES", ", ".join(map(str, _sizes(folder, text))))
+
+
+def _sizes(folder: Path, text: str) -> list[int]:
+    """Training-set sizes that leave enough pictures over; all of them where the data want to be described first."""
+    config = parse_config(yaml.safe_load(text.replace("SIZES", str(SIZES[0]))))
+    try:
+        with contextlib.chdir(folder if folder.is_dir() else Path()):
+            count, _, _ = peek(config.datasets["mine"])
+    except (DataError, OSError) as error:
+        show(f"note: {error}")
+        return list(SIZES)
+    sizes = [size for size in SIZES if size <= count - LEAST_HELDOUT]
+    if not sizes:
+        raise ConfigError(
+            f"{count} pictures are too few: the smallest training set has {SIZES[0]}, and {LEAST_HELDOUT} must be left "
+            "over"
+        )
+    return sizes
 
 
 def _dvc(config: str) -> str:

@@ -19,6 +19,12 @@ from pydantic import Tag, ValidationError
 from .base import Spec
 from .configuration import Config
 
+NETWORK_OF_ONES_OWN = (
+    "a network of your own is measured in Python as any function of x and t, and its samples by `amdiff audit` "
+    "(docs/how-to/own-model.md)"
+)
+"""What to do with a network that the workflow cannot run."""
+
 
 class ConfigError(ValueError):
     """A configuration that cannot be run; the message names the key, the value and what is allowed."""
@@ -107,7 +113,8 @@ def _explain(error: Any) -> str:
         case "union_tag_invalid":
             context = error["ctx"]
             choice = context["discriminator"].strip("'()")
-            return f"{key}.{choice}: got {context['tag']!r}; allowed: {context['expected_tags']}"
+            hint = f"; {NETWORK_OF_ONES_OWN}" if keys[-1:] == ["denoiser"] else ""
+            return f"{key}.{choice}: got {context['tag']!r}; allowed: {context['expected_tags']}{hint}"
         case "value_error":
             return message if not key or message.startswith(key) else f"{key}: {message}"
         case _:

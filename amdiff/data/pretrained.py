@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from amdiff.config import DiffusionSpec, PretrainedDenoiser
+from amdiff.config.reading import NETWORK_OF_ONES_OWN
 
 from .digests import digest_files
 from .images import DataError
@@ -221,7 +222,7 @@ def misfit(model: ForeignModel, shape: tuple[int, ...], diffusion: DiffusionSpec
 def unet_misfit(unet: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> str | None:
     """Why a ``UNet2DModel`` of that configuration cannot be used, for images (C, H, W) if any are given; or None."""
     if unet.get("_class_name", "UNet2DModel") != "UNet2DModel":
-        return f"is a {unet['_class_name']}; a UNet2DModel, without text or class, is needed"
+        return f"is a {unet['_class_name']}; a UNet2DModel, without text or class, is needed; {NETWORK_OF_ONES_OWN}"
     if unet.get("class_embed_type") is not None or unet.get("num_class_embeds") is not None:
         return "is conditioned on classes; an unconditional model is needed"
     if unet.get("time_embedding_type", "positional") != "positional":

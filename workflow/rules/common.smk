@@ -1,5 +1,8 @@
 # Look-ups shared by the rules. An artifact's folder is <dataset>/<stage>/<name> below artifacts/, a dataset's below data/.
 import dataclasses
+from pathlib import Path
+
+import amdiff
 
 import snakemake.persistence
 
@@ -8,6 +11,8 @@ wildcard_constraints:
     dataset=r"[^/]+",
     name=r"[^/]+",
 
+
+CAPTIONS = Path(amdiff.__file__).parent / "figures/captions"
 
 # Where jobs share no file system, a storage carries every file of an artifact; else one file says that all are there.
 STORED = workflow.storage_settings.default_storage_provider is not None

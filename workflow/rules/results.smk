@@ -35,7 +35,7 @@ for page in PLAN.pages:
                         path,
                         category=page.name,
                         subcategory=FIGURES[path.stem],
-                        caption=f"../../amdiff/figures/captions/{path.stem}.rst",
+                        caption=str(CAPTIONS / f"{path.stem}.rst"),
                     )
                     if path.suffix == ".svg"
                     else path
