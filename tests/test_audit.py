@@ -110,6 +110,13 @@ def test_planted_shares_are_found_in_folders(planted: tuple[Planted, Path], tmp_
     assert [float(row["train_distance_1"]) for row in copies] == sorted(float(r["train_distance_1"]) for r in copies)
     page = (tmp_path / "out/report.html").read_text()
     assert "not authentic (Alaa et al. 2022)" in page
+    assert '<p class="verdict failed">Failed: the share of memorized samples is above 0.1' in page
+    assert "The 10 pairs most like copies" in page
+    assert page.count('<div class="two">') == 10
+    assert page.index("What was compared") < page.index("Limits") < page.index('id="browse"')
+    assert "copies that are mirrored, cropped or recoloured may be missed" in page
+    for foreign in ("The three phases", "learning_rate", "iterations:"):  # there is one K, and nothing was trained
+        assert foreign not in page
     # copies are copies by the other measures, and samples lie nearer than held-out images do
     memorized = np.array(table["class"]) == "memorized"
     assert (np.array(table["ratio_second"])[memorized] < 1 / 3).mean() > 0.9

@@ -74,12 +74,12 @@ def test_the_site_has_every_page_and_loads_nothing(site: Path) -> None:
 
 
 def test_the_reference_comes_from_the_program(site: Path) -> None:
-    reference = (site / "reference/configuration/index.html").read_text()
+    reference = (site / "reference/configuration.html").read_text()
     assert "sampling_batch" in reference
     assert "Samples drawn together" in reference
-    assert "--fail-above" in (site / "reference/commands/index.html").read_text()
+    assert "--fail-above" in (site / "reference/commands.html").read_text()
     for module in ("neighbors", "phases", "landscape", "diffusion"):
-        page = (site / f"reference/{module}/index.html").read_text()
+        page = (site / f"reference/{module}.html").read_text()
         stub = (REPO / f"amdiff/{module}/__init__.pyi").read_text()
         for name in re.findall(r" as (\w+)", stub):
             documented = f">{name}<" in page or name in ("EMBEDDINGS", "CLASSES", "l2")
@@ -87,6 +87,18 @@ def test_the_reference_comes_from_the_program(site: Path) -> None:
 
 
 def test_mathematics_needs_no_script(site: Path) -> None:
-    method = (site / "method/index.html").read_text()
+    method = (site / "method.html").read_text()
     assert method.count("<math") > 20
     assert "arithmatex" not in method
+
+
+def test_the_site_is_searched_from_its_files(site: Path, chromium: Any) -> None:
+    page = chromium.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"file://{site}/index.html")
+    page.fill("input.md-search__input", "basin")
+    page.wait_for_selector(".md-search-result__item")
+    assert "matching documents" in page.locator(".md-search-result__meta").inner_text()
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in asked)
+    page.close()

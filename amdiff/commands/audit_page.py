@@ -116,8 +116,8 @@ def _suspects(context: Context, report: Artifact, found: Found) -> list[Suspect]
                 (train, number, f"training image {row.get(f'{closest}_train_file') or number}"),
             )
         ]
-        facts = [("distance / δ_m", ", ".join(f"{ratio:.2g} by {name}" for name, ratio in ratios.items()))]
-        pairs.append(Suspect(pictures[0], pictures[1], [*facts, ("class", row["class"])]))
+        distances = ", ".join(f"{ratio:.2g} δ_m by {name}" for name, ratio in ratios.items())
+        pairs.append(Suspect(pictures[0], pictures[1], f"{row['class']}; {distances}"))
     return pairs
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from latex2mathml.converter import convert
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from .browser import SCRIPT, Browser
 
@@ -65,8 +65,8 @@ class Suspect:
 
     sample: Picture
     train: Picture
-    facts: Sequence[tuple[str, str]]
-    """What is known of the pair, (name, value)."""
+    facts: str
+    """What is known of the pair, in words."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,12 @@ def in_words(text: str) -> str:
     return _MATH.sub(lambda found: found[1].replace("{", "").replace("}", "").replace("\\", ""), text)
 
 
+def with_symbols(text: str) -> Markup:
+    """A sentence as HTML, in which the thresholds' names are set as symbols."""
+    return Markup(_THRESHOLD.sub(r"δ<sub>\1</sub>", str(escape(text))))
+
+
+_THRESHOLD = re.compile(r"(?:δ|\bdelta)_([ms])\b")
 _MATH = re.compile(r":math:`([^`]+)`")
 
 
@@ -126,7 +132,7 @@ def render(
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"mathematics": in_mathematics, "words": in_words}
+    environment.filters |= {"mathematics": in_mathematics, "words": in_words, "symbols": with_symbols}
     first = (
         None if auditing else next((p for name in FIRST for ps in groups.values() for p in ps if p.name == name), None)
     )

@@ -78,7 +78,8 @@ def _facts(context: Context, artifact: Artifact, spec: AnyExperiment) -> list[tu
         train, test = dataset_counts(context.store, dataset)
         shape = dataset_images(context.store, dataset).shape[1:]
         colour = "gray" if shape[0] == 1 else "colour" if shape[0] == 3 else f"{shape[0]} channels"
-        data = f"{spec.dataset}: {train:,} training and {test:,} test images, {shape[1]}x{shape[2]}, {colour}"
+        kinds = f"{train:,} training and {test:,} test images" if test else f"{train:,} images"
+        data = f"{spec.dataset}: {kinds}, {shape[1]}x{shape[2]}, {colour}"
     else:
         data = f"{spec.dataset}: points on the unit circle"
     names = f"K = {sizes[0]:,}" if len(sizes) == 1 else f"K from {sizes[0]:,} to {sizes[-1]:,}, {len(sizes)} sizes"

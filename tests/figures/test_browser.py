@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import os
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Browser as Chromium, Page, Request, sync_playwright
+from playwright.sync_api import Browser as Chromium, Page, Request
 
 from amdiff.commands.audit import audit
 from amdiff.commands.audit_configuration import Audit
@@ -28,22 +25,6 @@ from amdiff.stages.measured import class_numbers
 from amdiff.store import Store
 from tests.conftest import SMALL, run_project
 from tests.test_audit import Planted, save
-
-OFFLINE = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    path = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
-    if path is None and not os.environ.get("CI"):
-        pytest.skip("no Chromium here; install it by the system's package manager")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=OFFLINE)
-        yield browser
-        browser.close()
 
 
 @dataclass
@@ -223,6 +204,31 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Path]:
     config["experiments"]["tiny"] |= dict.fromkeys(("basin", "curvature", "energy"))
     config["experiments"]["tiny"]["panels"] |= {"browse": 8, "neighbors": 3}
     return run_project(config, root), root
+
+
+def test_the_first_page_of_an_audit_is_printed_whole(chromium: Chromium, audited: tuple[Planted, Path]) -> None:
+    """On A4 with margins of 12 mm: 186 by 273 mm, 96 pixels an inch."""
+    _, out = audited
+    opened = open_report(chromium, out / "report.html", viewport={"width": 703, "height": 1032})
+    opened.page.emulate_media(media="print")
+    summary = opened.page.locator("#summary").bounding_box()
+    assert summary is not None
+    assert summary["y"] + summary["height"] < 1032
+    assert not opened.page.locator("#browse").is_visible()
+
+
+def test_the_way_about_stays_in_sight(chromium: Chromium, swept: tuple[Plan, Path]) -> None:
+    _, root = swept
+    for width, scheme in ((1400, "light"), (390, "dark")):
+        options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+        opened = open_report(chromium, root / "results/tiny/report.html", **options)
+        opened.page.evaluate("scrollTo(0, 3000)")
+        box = opened.page.locator("nav").bounding_box()
+        assert box is not None
+        assert abs(box["y"]) < 1
+        assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+        ink, paper = opened.page.evaluate("(s => [s.color, s.backgroundColor])(getComputedStyle(document.body))")
+        assert (ink > paper) == (scheme == "dark")
 
 
 def test_sizes_are_chosen(chromium: Chromium, swept: tuple[Plan, Path]) -> None:

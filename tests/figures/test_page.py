@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import html
 import io
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from amdiff.config import parse_config
 from amdiff.figures import pages
-from amdiff.figures.page import Picture, caption, in_mathematics, in_words, render
+from amdiff.figures.page import Picture, caption, in_mathematics, in_words, render, with_symbols
 from amdiff.plan import FIGURES, SECTIONS
 from tests.conftest import run_project
 
@@ -45,6 +46,10 @@ def test_mathematics_is_set_and_described() -> None:
     assert "<math" in set_
     assert "<mi>δ</mi>" in set_.replace("&#x003B4;", "δ")
     assert "&lt; 2 &amp; more" in set_
+
+
+def test_thresholds_are_set_as_symbols() -> None:
+    assert with_symbols("delta_m < δ_s & x_delta_max") == "δ<sub>m</sub> &lt; δ<sub>s</sub> &amp; x_delta_max"
 
 
 def test_user_given_strings_are_escaped() -> None:
@@ -89,12 +94,27 @@ def test_the_page_needs_no_network(page: tuple[str, Path]) -> None:
     links = Links()
     links.feed(page[0])
     names = [f for s in ("phases", "basin", "curvature", "energy", "training") for f in SECTIONS[s].figures]
-    assert len([tag for tag, _ in links.found if tag == "img"]) == len(names)
+    # all but those that have nothing to show: a model that was hardly trained copies nothing, and nothing comes again
+    shown = [name for name in names if f"<strong>{html.escape(pages.TITLES[name])}.</strong>" in page[0]]
+    assert set(names) - set(shown) <= {"panel_memorized", "panel_spurious", "attractors"}
+    assert len([tag for tag, _ in links.found if tag == "img"]) == len(shown)
+    for name in names:
+        assert (page[1] / f"results/colour/figures/{name}.svg").exists()
     assert all(value.startswith(("data:", "#")) for _, value in links.found)
     assert links.tags.count("script") == 2  # the samples to browse, and what shows them; neither is loaded
     assert not {"iframe", "object", "link"} & set(links.tags)
     assert "url(" not in page[0]
     assert "default-src &#39;none&#39;" in page[0]
+
+
+def test_the_first_screen_says_it_all(page: tuple[str, Path]) -> None:
+    text = page[0]
+    first = text[text.index('id="summary"') : text.index('id="browse"')]
+    assert "of the samples are copies of training images at K = 4" in first
+    for said in ("photos: 520 images, 16x16, colour", "K from 4 to 9, 2 sizes", "U-Net, 8 channels x 1, 1; 10 steps of",
+                 "pixels", "The spurious peak is", "The three phases."):  # fmt: skip
+        assert said in first
+    assert text.index('id="browse"') < text.index('id="thresholds"') < text.index("<details>")
 
 
 def test_its_downloads_are_the_tables(page: tuple[str, Path]) -> None:
