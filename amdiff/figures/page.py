@@ -143,7 +143,7 @@ def render(
         lead=lead,
         facts=facts,
         first=first,
-        headline=headline,
+        headline=[line for line in headline if line != lead],
         warnings=warnings,
         groups={group: pictures for group, pictures in others.items() if pictures},
         tables=tables,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -149,6 +151,7 @@ def test_one_sided_rows_are_scores(finished: tuple[Path, Plan], pipeline: Path, 
 def test_a_stopped_spectrum_goes_on(
     finished: tuple[Path, Plan], pipeline: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from amdiff.landscape import curvature
     from amdiff.stages.resuming import save_arrays
 
     random = {"times": [2, TIME], "directions": "gaussian", "method": "one-sided"}
@@ -160,17 +163,24 @@ def test_a_stopped_spectrum_goes_on(
     (artifact,) = of(plan, "spectrum")
     for before in artifact.ancestors():
         make(before, plan.config, tmp_path / "stopped")
-    writes = 0
 
     def save(path: Path, **arrays: np.ndarray) -> None:
-        nonlocal writes
         save_arrays(path, **arrays)
-        writes += 1
-        if "rows" in arrays and arrays["rows"] > 128 and writes > 10:
+        if path.name == f"gram-{TIME}.npz" and arrays["rows"] > 128:
             raise OSError("the machine stops")
+
+    clock, add_scores = [0.0], curvature.add_scores
+
+    def ticking(*values: Any, **options: Any) -> Iterator[int]:
+        """Writing takes no time, computing does: the state is written after each batch, however busy the machine is."""
+        for done in add_scores(*values, **options):
+            clock[0] += 1
+            yield done
 
     with monkeypatch.context() as patched:
         patched.setattr("amdiff.stages.text_to_image.save_arrays", save)
+        patched.setattr("amdiff.stages.text_to_image.time", SimpleNamespace(monotonic=lambda: clock[0]))
+        patched.setattr(curvature, "add_scores", ticking)
         with pytest.raises(OSError, match="the machine stops"):
             make(artifact, plan.config, tmp_path / "stopped")
     left = sorted(p.name for p in Store(tmp_path / "stopped").scratch(artifact).iterdir())
