@@ -22,7 +22,7 @@ from amdiff.project import (
     unpack,
     unwritable,
 )
-from amdiff.screen import Job, job_of
+from amdiff.jobs import Job, job_of
 
 # A job on another machine has the configuration of the run that sent it, whatever the file says by then.
 SENT = None if workflow.is_main_process else os.environ.get("AMDIFF_SENT_CONFIG")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amdiff.artifacts import Artifact
+from amdiff.jobs import Job, clock, duration, failure
 
 REFRESH = 1.0
 """Seconds between two looks at the logs of the jobs that run."""
@@ -27,23 +27,6 @@ QUIET = 30.0
 
 _PROGRESS = re.compile(r": ([\d,]+)/([\d,]+) [^,]+, ")
 _TOLD = re.compile(r"^note: |: see |waiting for|resumes at|is damaged|it is left out")
-_FAILURE = "amdiff: "
-
-
-@dataclass
-class Job:
-    """A job of a run."""
-
-    label: str
-    stage: str
-    cost: float = 1.0
-    """Seconds that it is expected to take."""
-    log: Path | None = None
-    began: float | None = None
-    share: float = 0.0
-    """Of its work that is done."""
-    read: int = 0
-    """Bytes of its log that were read."""
 
 
 @dataclass
@@ -218,42 +201,6 @@ class Screen:
                 job.share = min(done / total, 1.0) if total else job.share
             elif _TOLD.search(text) and (self.notes or not text.startswith("note: ")):
                 self.line(f"{' ' * 6}  {text}")
-
-
-def failure(log: Path | None) -> str:
-    """The sentence of a failed job's log that matters: amdiff's own, else its last line."""
-    try:
-        lines = [line.strip() for line in log.read_text(errors="replace").splitlines()] if log else []
-    except OSError:
-        lines = []
-    ours = [line for line in lines if line.startswith(_FAILURE)]
-    said = [line for line in lines if line]
-    return (ours or said or ["it ended without a word; it may have been killed, for memory or by a person"])[-1]
-
-
-def job_of(artifact: Artifact, cost: float) -> Job:
-    """The job that makes an artifact."""
-    size, start = artifact.params.get("size"), artifact.params.get("start")
-    names = [artifact.stage, artifact.dataset, f"K={size}" if size is not None else artifact.label]
-    if start:
-        names.append(f"from {start:,}")
-    return Job(" ".join(name for name in names if name), artifact.stage, cost)
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it."""
-    if seconds < 90:
-        return f"{max(round(seconds), 1)} s"
-    if seconds < 90 * 60:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds since the start, hours where there are some."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:3}:{rest:02}"
 
 
 def _count(jobs: int) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from amdiff.screen import Job, Screen
+from amdiff.jobs import Job
+from amdiff.screen import Screen
 
 __all__ = ["LogHandler"]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from amdiff import screen
-from amdiff.screen import Job, Screen, clock, duration, failure
+from amdiff.jobs import Job, clock, duration, failure
+from amdiff.screen import Screen
 from tests.workflow_tools import Project
 
 

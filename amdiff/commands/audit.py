@@ -17,9 +17,10 @@ from typing import Any
 from amdiff.artifacts import Artifact
 from amdiff.config import ConfigError, parse_config
 from amdiff.files import write_bytes, write_json
+from amdiff.jobs import job_of
 from amdiff.plan import ExperimentPlan, Plan
 from amdiff.project import cost, image_shape, prepare
-from amdiff.screen import Screen, job_of
+from amdiff.screen import Screen
 from amdiff.stages import make
 from amdiff.stages.context import Context
 from amdiff.stages.files import dataset_counts
