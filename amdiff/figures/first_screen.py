@@ -54,6 +54,8 @@ def lead(summaries: Sequence[Summary]) -> str:
         f"K = {first['size']:,}, {last['fractions']['memorized']['value']:.1%} at K = {last['size']:,}"
     )
     peak = max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])
+    if not peak["fractions"]["spurious"]["value"]:
+        return f"{ends}; none is spurious at any K."
     return (
         f"{ends}; spurious samples, which come again and are in no training set, are {share(peak, 'spurious')} at "
         f"K = {peak['size']:,}, where they are most."

@@ -14,6 +14,7 @@ import pytest
 
 from amdiff.config import parse_config
 from amdiff.figures import pages
+from amdiff.figures.first_screen import lead, robustness
 from amdiff.figures.page import Picture, caption, in_mathematics, in_words, render, with_symbols
 from amdiff.plan import FIGURES, SECTIONS
 from tests.conftest import run_project
@@ -153,6 +154,35 @@ def test_words_about_a_peak_follow_the_intervals() -> None:
     assert any("peaks at K = 4 with 30.0% [25.0%, 35.0%], above both ends" in line for line in clear)
     vague = pages.headline([ends[0], summary(4, (0.16, 0.11, 0.22)), ends[1]])
     assert any("but its interval meets one" in line for line in vague)
+
+
+def test_the_lead_is_one_sentence() -> None:
+    def summary(size: int, memorized: float, spurious: float) -> dict[str, Any]:
+        shares = {"memorized": memorized, "spurious": spurious, "generalized": 1 - memorized - spurious}
+        fractions = {name: {"value": v, "low": v / 2, "high": (1 + v) / 2} for name, v in shares.items()}
+        return {"size": size, "n_samples": 100, "fractions": fractions, "plausibility": None}
+
+    sweep = [summary(16, 0.99, 0), summary(128, 0.25, 0.34), summary(512, 0.0, 0.01)]
+    assert lead(sweep) == (
+        "99.0% of the samples are copies of training images at K = 16, 0.0% at K = 512; spurious samples, which come "
+        "again and are in no training set, are 34.0% [17.0%, 67.0%] at K = 128, where they are most."
+    )
+    assert lead([summary(16, 0.99, 0), summary(512, 0, 0)]).endswith("none is spurious at any K.")
+    assert lead(sweep[1:2]).startswith("Of 100 samples, 25.0% [12.5%, 62.5%] are memorized, 34.0% ")
+    far = {**sweep[0], "plausibility": {"implausible": True, "far": {"value": 0.9, "low": 0.8, "high": 1.0}}}
+    assert "look like no real image" in lead([far, *sweep[1:]])
+
+
+def test_how_far_thresholds_decide_is_said() -> None:
+    def entry(size: int, spurious: list[float]) -> dict[str, Any]:
+        grid = {"memorized": [[0.1] * 3, [0.2] * 3, [0.3 if size == 8 else 0.2] * 3], "spurious": [spurious] * 3}
+        return {"size": size, "sensitivity": {"factors": [0.5, 1.0, 2.0], **grid}}
+
+    text = robustness([entry(4, [0.0, 0.1, 0.2]), entry(8, [0.1, 0.251, 0.49])])
+    assert text == (
+        "The spurious peak is 25.1%, and 10.0% or 49.0% if δ_s were 0.5 or 2 times as large; the memorized share at "
+        "K = 8, where it moves most, is 20.0%, and 10.0% or 30.0% with such a δ_m."
+    )
 
 
 def test_tables_are_readable_csv() -> None:
