@@ -53,7 +53,7 @@ def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] 
     ]
     lines[0] = lines[0][:-1] + f" (brackets: {level} intervals, with the errors of the thresholds in them)."
     lines = [*implausible(summaries), *lines]
-    if len(summaries) > 2 and any(s["fractions"]["spurious"]["value"] for s in summaries):
+    if any(s["fractions"]["spurious"]["value"] for s in summaries[1:-1]):
         peak = max(summaries[1:-1], key=lambda s: s["fractions"]["spurious"]["value"])
         low = peak["fractions"]["spurious"]["low"]
         above = all(low > s["fractions"]["spurious"]["high"] for s in (first, last))
