@@ -7,7 +7,8 @@ from pathlib import Path
 
 from amdiff.artifacts import Artifact
 
-_FAILURE = "amdiff: "
+FAILURE = "amdiff: "
+"""What a command of ours begins the sentence with that says why it failed."""
 
 
 @dataclass
@@ -32,7 +33,7 @@ def failure(log: Path | None) -> str:
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines()] if log else []
     except OSError:
         lines = []
-    ours = [line for line in lines if line.startswith(_FAILURE)]
+    ours = [line for line in lines if line.startswith(FAILURE)]
     said = [line for line in lines if line]
     return (ours or said or ["it ended without a word; it may have been killed, for memory or by a person"])[-1]
 

@@ -7,6 +7,7 @@ stage took so far.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import threading
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amdiff.jobs import Job, clock, duration, failure
+from amdiff.jobs import FAILURE, Job, clock, duration, failure
 
 REFRESH = 1.0
 """Seconds between two looks at the logs of the jobs that run."""
@@ -112,7 +113,9 @@ class Screen:
             self.stream.flush()
 
     def close(self) -> None:
-        """The run is over; what failed is said last."""
+        """The run is over; what failed is said last, once."""
+        if self._stopped.is_set():
+            return
         self._stopped.set()
         with self._lock:
             self._clear()
@@ -169,7 +172,7 @@ class Screen:
 
     def _progress(self) -> None:
         """The one line of the whole run: the last of a terminal, now and then one of a file."""
-        if self.stream.isatty():
+        if self.stream.isatty() and os.environ.get("TERM") != "dumb":
             self._clear()
             self.stream.write(f"\r{clock(time.monotonic() - self._start)}  {self.summary}"[: _columns()])
             self.stream.flush()
@@ -199,7 +202,7 @@ class Screen:
             if found := _PROGRESS.search(text):
                 done, total = (int(number.replace(",", "")) for number in found.groups())
                 job.share = min(done / total, 1.0) if total else job.share
-            elif _TOLD.search(text) and (self.notes or not text.startswith("note: ")):
+            elif not text.startswith(FAILURE) and _TOLD.search(text) and (self.notes or not text.startswith("note: ")):
                 self.line(f"{' ' * 6}  {text}")
 
 

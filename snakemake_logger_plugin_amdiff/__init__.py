@@ -93,7 +93,7 @@ class LogHandler(LogHandlerBase):
             if record.rule_name != "all":
                 self.screen.begin(name, Job(_words(record), record.rule_name, log=log))
         elif event == LogEvent.JOB_FINISHED:
-            self.screen.end(str(record.job_id))
+            self.screen.end(str(record.job_id if hasattr(record, "job_id") else record.jobid))
         elif event == LogEvent.JOB_ERROR:
             self.screen.fail(str(record.jobid), map(Path, record.log))
         elif event in (None, LogEvent.ERROR, LogEvent.GROUP_ERROR):
@@ -107,6 +107,8 @@ class LogHandler(LogHandlerBase):
             return
         if record.levelno < logging.WARNING and self.started and not text.startswith(NOTHING):
             return
+        if text.startswith("RuleException:"):
+            return  # of a job that failed, which is told by what the job said
         if self.screen.failed and any(phrase in text for phrase in AFTER_FAILURES):
             return
         self.screen.line(text)

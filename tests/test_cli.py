@@ -190,6 +190,12 @@ def test_prune_keeps_what_runs_before_asked_for(root: Path, tmp_path: Path) -> N
     listed = amdiff(place, *asked).stdout
     assert "unused" not in listed
     assert "remove what is in scratch/config/ to give them up" in listed
+    (place / "scratch/config/old.json").write_text('{"datasets": {"digits": {"kind": "of another version"}}}')
+    assert "note: " in amdiff(place, *asked).stdout
+    refused = amdiff(place, *asked, "--delete", "--yes")
+    assert refused.returncode == 2
+    assert "what that run asked for is not known" in refused.stderr
+    assert "nothing was removed" in refused.stderr
 
 
 @pytest.mark.parametrize("command", ["plan", "verify", "prune", "paper"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from amdiff.artifacts import SPEC
@@ -43,7 +42,7 @@ def prune(configfiles: list[Path] | None, delete: bool, yes: bool = False, root:
         wanted |= {*chosen.by_folder, *chosen.datasets}
     folders = {spec.parent.relative_to(root).as_posix() for s in STORES for spec in (root / s).rglob(SPEC)}
     published = _published(root, folders) & folders - wanted
-    earlier = _of_earlier_runs(root) & folders - wanted - published
+    earlier = _of_earlier_runs(root, delete) & folders - wanted - published
     for kept, why in (
         (published, "published pages were made of them (results/)"),
         (earlier, f"runs before asked for them; remove what is in {FROZEN}/ to give them up"),
@@ -95,16 +94,20 @@ def _published(root: Path, folders: set[str]) -> set[str]:
     return found
 
 
-def _of_earlier_runs(root: Path) -> set[str]:
-    """Folders that configurations frozen by runs ask for; those of other versions of amdiff cannot be read."""
-    return {folder for path in sorted((root / FROZEN).glob("*.json")) for folder in _asked_for(path, root)}
+def _of_earlier_runs(root: Path, delete: bool) -> set[str]:
+    """Folders that configurations frozen by runs ask for.
 
-
-def _asked_for(path: Path, root: Path) -> Iterator[str]:
-    try:
-        plan = thaw(path, root)
-    except (ConfigError, ArtifactError) as error:
-        show(f"note: {path} is not understood, so what it asks for is not known: {error}")
-        return
-    yield from plan.by_folder
-    yield from plan.datasets
+    Those of other versions of amdiff may not be understood: said, and before a deletion refused by ``ConfigError``.
+    """
+    found: set[str] = set()
+    for path in sorted((root / FROZEN).glob("*.json")):
+        try:
+            plan = thaw(path, root)
+        except (ConfigError, ArtifactError) as error:
+            text = f"{path} is not understood, so what that run asked for is not known: {error}"
+            if delete:
+                raise ConfigError(f"{text}; nothing was removed: remove that file first, if it is not needed") from None
+            show(f"note: {text}")
+            continue
+        found |= {*plan.by_folder, *plan.datasets}
+    return found
