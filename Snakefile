@@ -7,22 +7,23 @@ import sys
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.23")
 
 from amdiff.artifacts import FILES
 from amdiff.config import ANALYSES, ConfigError, parse_config
+from amdiff.jobs import Job, job_of
 from amdiff.plan import FIGURES, wants_gpu
 from amdiff.project import (
     SNAKEMAKE,
     cost,
     freeze,
+    long_runs,
     pack,
     prepare,
     settle,
     unpack,
     unwritable,
 )
-from amdiff.jobs import Job, job_of
 
 # A job on another machine has the configuration of the run that sent it, whatever the file says by then.
 SENT = None if workflow.is_main_process else os.environ.get("AMDIFF_SENT_CONFIG")
@@ -37,7 +38,7 @@ try:
 except ConfigError as error:
     raise WorkflowError(f"configuration: {error}") from None
 
-for note in PLAN.notes:
+for note in (*PLAN.notes, *(long_runs(PLAN) if SENT is None else ())):
     logger.warning(f"note: {note}")
 if SENT is None and (closed := unwritable()):
     if SNAKEMAKE in closed:
@@ -65,31 +66,37 @@ except OSError as error:
     ) from None
 
 
-# Where amdiff's logger shows the run, what jobs say stays in their logs, and the logger reads it there.
+# Where amdiff's logger shows the run, what jobs say stays in their logs, and the logger reads it there; but
+# not where logs go to a storage.
 SCREENS = [
-    h.screen for h in workflow.logger_manager.get_log_handlers() if hasattr(h, "screen")
+    h.screen
+    for h in workflow.logger_manager.get_log_handlers()
+    if hasattr(h, "screen") and h.screen.shows
 ]
-SAID = "> /dev/null" if any(screen.shows for screen in SCREENS) else ""
+STORED = workflow.storage_settings.default_storage_provider is not None
+SAID = "> /dev/null" if SCREENS and not STORED else ""
 
 
-def expected(job):
+def described(rule, wildcards):
     """What the screen says of a job, and weighs it by."""
-    for page in PLAN.pages:
-        if job.rule.name == page.name:
-            return Job(f"publish {page.name}", "publish")
-    artifact = (
-        PLAN.page(job.rule.name.removeprefix("report_")).report
-        if job.rule.name.startswith("report_")
-        else planned(job.rule.name, job.wildcards)
-    )
+    if rule in {page.name for page in PLAN.pages}:
+        return Job(f"publish {rule}", "publish")
+    name = rule.removeprefix("report_")
+    artifact = PLAN.page(name).report if name != rule else planned(rule, wildcards)
     return job_of(artifact, cost(PLAN, artifact))
+
+
+for screen in SCREENS:
+    screen.describe = described
 
 
 onstart:
     for screen in SCREENS:
         screen.expect(
             {
-                str(workflow.dag.jobid(job)): expected(job)
+                str(workflow.dag.jobid(job)): described(
+                    job.rule.name, job.wildcards
+                )
                 for job in workflow.dag.needrun_jobs()
                 if job.rule.name != "all"
             },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from amdiff.artifacts import Artifact
 
 FAILURE = "amdiff: "
 """What a command of ours begins the sentence with that says why it failed."""
+PROGRESS = re.compile(r": ([\d,]+)/([\d,]+) [^,]+, ")
+"""A line of progress: how much is done of how much."""
 
 
 @dataclass
@@ -25,17 +29,60 @@ class Job:
     """Of its work that is done."""
     read: int = 0
     """Bytes of its log that were read."""
+    before: tuple[int, int] | None = None
+    """Size and time of the log that an earlier attempt left."""
+
+    def begin(self, now: float) -> None:
+        """It begins, or begins again; what its log holds is that of an earlier attempt until it changes."""
+        self.began, self.read, self.share = now, 0, 0.0
+        self.before = _state(self.log)
+
+    def news(self) -> list[str]:
+        """Whole lines that came to the log since this was asked last."""
+        state = _state(self.log)
+        if self.log is None or state is None or state == self.before:
+            return []
+        self.before = None
+        self.read = self.read if self.read <= state[0] else 0  # it was begun anew
+        try:
+            with self.log.open("rb") as file:
+                file.seek(self.read)
+                new = file.read()
+        except OSError:
+            return []
+        whole = new[: new.rfind(b"\n") + 1]
+        self.read += len(whole)
+        return whole.decode(errors="replace").splitlines()
 
 
-def failure(log: Path | None) -> str:
-    """The sentence of a failed job's log that matters: amdiff's own, else its last line."""
+def _state(log: Path | None) -> tuple[int, int] | None:
     try:
-        lines = [line.strip() for line in log.read_text(errors="replace").splitlines()] if log else []
+        found = log.stat() if log else None
     except OSError:
-        lines = []
+        return None
+    return (found.st_size, found.st_mtime_ns) if found else None
+
+
+def failure(job: Job, logs: Iterable[Path] = (), reason: str | None = None) -> str:
+    """The sentence that says why a job failed: amdiff's own, the ``reason`` of what ran it, or the log's last line."""
+    lines: list[str] = []
+    found = False
+    for log in dict.fromkeys((job.log, *logs)):
+        if log is None or (_state(log) is not None and log == job.log and _state(log) == job.before):
+            continue
+        try:
+            lines += [line.strip() for line in log.read_text(errors="replace").splitlines()]
+            found = True
+        except OSError:
+            continue
     ours = [line for line in lines if line.startswith(FAILURE)]
-    said = [line for line in lines if line]
-    return (ours or said or ["it ended without a word; it may have been killed, for memory or by a person"])[-1]
+    said = [line for line in lines if line and not line.startswith("note: ") and not PROGRESS.search(line)]
+    told = ours[-1:] or ([reason] if reason else []) or said[-1:]
+    if told:
+        return " ".join(told[0].split())
+    if not found and job.log is not None:
+        return "it failed, and its log is not here"
+    return "it ended without a word; it may have been killed, for memory or by a person"
 
 
 def job_of(artifact: Artifact, cost: float) -> Job:

@@ -52,7 +52,7 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
     check(config, extents)
     shapes = {name: extent[2] for name, extent in extents.items()}
     plan = replace(settle(config, root), shapes=shapes)
-    return replace(plan, notes=(*notes, *remarks(config, extents), *long_runs(plan, root)))
+    return replace(plan, notes=(*notes, *remarks(config, extents)))
 
 
 def settle(config: Config, root: Path = Path()) -> Plan:
@@ -117,27 +117,29 @@ DAY = 86400.0
 
 
 def long_runs(plan: Plan, root: Path = Path()) -> list[str]:
-    """A sentence where what is still to be made takes more than a day: how long, and what takes most of it."""
-    store, here = Store(root), has_driver()
+    """A sentence where what experiments still have to make takes more than a day: how long, and what takes most."""
+    store, device = Store(root), plan.config.runtime.device
     parts: dict[tuple[str, str], float] = defaultdict(float)
     counted: set[Path] = set()
-    on_gpus = 0.0
+    on_gpus, wanted = 0.0, False
     for experiment in plan.experiments:
         for artifact in experiment.artifacts():
             if artifact.folder in counted or store.complete(artifact):
                 continue
             counted.add(artifact.folder)
             parts[KINDS.get(artifact.stage, "comparisons"), experiment.name] += cost(plan, artifact)
-            gpu = wants_gpu(artifact, plan.config.runtime.device)
+            gpu = wants_gpu(artifact, device)
+            wanted |= gpu
             on_gpus += seconds(artifact, plan.shapes.get(artifact.dataset, (1, 1, 1)), gpu)
     total = sum(parts.values())
     if total <= DAY:
         return []
     (kind, name), most = max(parts.items(), key=lambda part: part[1])
-    unit = "a GPU" if here else f"one processor core, or {on_gpus / 3600:,.0f} of a GPU"
+    unit = "a GPU" if wanted and has_driver() else "one processor core"
+    other = f", or {on_gpus / 3600:,.0f} of a GPU" if wanted and not has_driver() else ""
     return [
-        f"this takes about {total / 3600:,.0f} hours of {unit}, by the networks' arithmetic; {kind} of {name} takes "
-        f"{most / total:.0%} of it; `amdiff plan` lists all, `amdiff plan --measure` times the networks"
+        f"this takes about {total / 3600:,.0f} hours of {unit}{other}, by the networks' arithmetic; {kind} of {name} "
+        f"takes {most / total:.0%} of it; `amdiff plan` lists all, `amdiff plan --measure` times the networks"
     ]
 
 

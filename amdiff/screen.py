@@ -13,12 +13,12 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amdiff.jobs import FAILURE, Job, clock, duration, failure
+from amdiff.jobs import FAILURE, PROGRESS, Job, clock, duration, failure
 
 REFRESH = 1.0
 """Seconds between two looks at the logs of the jobs that run."""
@@ -26,7 +26,6 @@ REFRESH = 1.0
 QUIET = 30.0
 """Seconds between two lines of progress where the last one cannot be replaced, as in a file."""
 
-_PROGRESS = re.compile(r": ([\d,]+)/([\d,]+) [^,]+, ")
 _TOLD = re.compile(r"^note: |: see |waiting for|resumes at|is damaged|it is left out")
 
 
@@ -43,6 +42,8 @@ class Screen:
     done: int = 0
     shows: bool = True
     """Whether jobs are followed here."""
+    describe: Callable[[str, Mapping[str, str]], Job] | None = None
+    """A job by the name of its rule and its wildcards, where one begins that was not expected."""
     notes: bool = True
     """Whether notes of jobs are shown as they come."""
     _spent: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0]))
@@ -67,13 +68,13 @@ class Screen:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def begin(self, name: str, job: Job | None = None) -> None:
-        """A job begins; ``job`` where it was not expected."""
+        """A job begins, or begins again; ``job`` tells its log, and all of one that was not expected."""
         with self._lock:
-            here = self.waiting.pop(name, None) or job or Job(name, name)
+            again, _ = self.failed.pop(name, (None, ""))
+            here = self.waiting.pop(name, None) or again or self.running.get(name) or job or Job(name, name)
             if job is not None and job.log is not None:
                 here.log = job.log
-            here.began, here.read, here.share = time.monotonic(), 0, 0.0
-            self.failed.pop(name, None)
+            here.begin(time.monotonic())
             self.running[name] = here
             self._say(f"begins  {here.label}")
 
@@ -93,15 +94,15 @@ class Screen:
             spent[1] += job.cost
             self._say(f"done    {job.label}, {duration(took)}")
 
-    def fail(self, name: str, logs: Iterable[Path] = ()) -> None:
-        """A job failed; the sentence that matters is the last thing it said."""
+    def fail(self, name: str, logs: Sequence[Path] = (), reason: str | None = None) -> None:
+        """A job failed; its ``logs``, or what ran it, tell the ``reason``."""
         with self._lock:
-            job = self.running.pop(name, None) or self.waiting.get(name) or Job(name, name)
+            job = self.running.pop(name, None) or self.waiting.pop(name, None) or Job(name, name)
             if job.began is not None:
                 self._busy += time.monotonic() - job.began
                 self._follow(job)
-            job.log = next(iter(logs), job.log)
-            sentence = failure(job.log)
+            job.log = job.log or next(iter(logs), None)
+            sentence = failure(job, logs, reason)
             self.failed[name] = (job, sentence)
             self._say(f"FAILED  {job.label}: {sentence}")
 
@@ -119,10 +120,12 @@ class Screen:
         self._stopped.set()
         with self._lock:
             self._clear()
+            if unfinished := [job.label for job in self.running.values()]:
+                self.line(f"not finished: {', '.join(unfinished)}")
             if not self.failed:
                 return
             left = len(self.waiting)
-            self.line(f"{_count(len(self.failed))} failed" + (f", {left} that need them did not begin" if left else "")
+            self.line(f"{_count(len(self.failed))} failed" + (f", {left:,} more did not begin" if left else "")
                       + "; once it is mended the same command goes on from here")  # fmt: skip
             for job, sentence in self.failed.values():
                 self.line(f"{job.label} failed{f' (all it said: {job.log})' if job.log else ''}: {sentence}")
@@ -188,21 +191,13 @@ class Screen:
 
     def _follow(self, job: Job) -> None:
         """Read what came to a job's log: how far it is, and what a person must hear."""
-        if job.log is None:
-            return
-        try:
-            with job.log.open("rb") as file:
-                file.seek(job.read)
-                new = file.read()
-        except OSError:
-            return
-        whole = new[: new.rfind(b"\n") + 1]
-        job.read += len(whole)
-        for text in whole.decode(errors="replace").splitlines():
-            if found := _PROGRESS.search(text):
+        for text in job.news():
+            if found := PROGRESS.search(text):
                 done, total = (int(number.replace(",", "")) for number in found.groups())
                 job.share = min(done / total, 1.0) if total else job.share
-            elif not text.startswith(FAILURE) and _TOLD.search(text) and (self.notes or not text.startswith("note: ")):
+            elif text.startswith(FAILURE):
+                continue  # told where it fails
+            elif _TOLD.search(text) and (self.notes or not text.startswith("note: ")):
                 self.line(f"{' ' * 6}  {text}")
 
 

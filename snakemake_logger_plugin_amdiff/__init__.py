@@ -5,6 +5,7 @@ A dry run, ``--verbose`` and ``--quiet`` have Snakemake's own text. So have all 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
@@ -88,16 +89,24 @@ class LogHandler(LogHandlerBase):
         if event == LogEvent.WORKFLOW_STARTED:
             self.started = True
         elif event == LogEvent.JOB_INFO:
-            name = str(record.jobid)
-            log = Path(record.log[0]) if record.log else None
             if record.rule_name != "all":
-                self.screen.begin(name, Job(_words(record), record.rule_name, log=log))
+                self.screen.begin(str(record.jobid), self._job(record))
         elif event == LogEvent.JOB_FINISHED:
             self.screen.end(str(record.job_id if hasattr(record, "job_id") else record.jobid))
         elif event == LogEvent.JOB_ERROR:
-            self.screen.fail(str(record.jobid), map(Path, record.log))
+            self.screen.fail(str(record.jobid), [Path(log) for log in record.log], record.rule_msg)
         elif event in (None, LogEvent.ERROR, LogEvent.GROUP_ERROR):
             self._pass_on(record)
+
+    def _job(self, record: Any) -> Job:
+        """The job of a record, as the workflow describes it, else by its rule."""
+        wildcards = {str(key): str(value) for key, value in dict(record.wildcards or {}).items()}
+        job = Job(" ".join((record.rule_name, *wildcards.values())), record.rule_name)
+        if self.screen.describe is not None:
+            with contextlib.suppress(Exception):  # of a workflow that is not ours
+                job = self.screen.describe(record.rule_name, wildcards)
+        job.log = Path(record.log[0]) if record.log else None
+        return job
 
     def _pass_on(self, record: logging.LogRecord) -> None:
         text = self.format(record)
@@ -112,7 +121,3 @@ class LogHandler(LogHandlerBase):
         if self.screen.failed and any(phrase in text for phrase in AFTER_FAILURES):
             return
         self.screen.line(text)
-
-
-def _words(record: Any) -> str:
-    return " ".join((record.rule_name, *(str(value) for value in dict(record.wildcards or {}).values())))

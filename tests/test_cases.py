@@ -309,8 +309,7 @@ def test_noise_is_not_called_generalized_alone(case: Case) -> None:
     assert summary["plausibility"]["far"]["low"] > 0.5
     assert summary["notes"][0].startswith("The samples look like no real image of these data: 100.0% of them")
     page = (case.root / "out/report.html").read_text()
-    first = page.index("<li>")
-    assert page[first:].startswith("<li>The samples look like no real image")
+    assert page.index("The samples look like no real image") < page.index("What was compared")
     assert app(["audit", "--train", "train", "--synthetic", "samples", "--heldout", "heldout", "--metric", "pixels",
                 "--out", "out", "--fail-above", "0.5"], standalone_mode=False) == 3  # fmt: skip
     assert json.loads((case.root / "out/summary.json").read_text())["verdict"]["outcome"] == "undecided"

@@ -194,8 +194,20 @@ def test_prune_keeps_what_runs_before_asked_for(root: Path, tmp_path: Path) -> N
     assert "note: " in amdiff(place, *asked).stdout
     refused = amdiff(place, *asked, "--delete", "--yes")
     assert refused.returncode == 2
-    assert "what that run asked for is not known" in refused.stderr
+    assert "old.json is not understood, so what that run asked for is not known" in refused.stdout
     assert "nothing was removed" in refused.stderr
+
+
+def test_prune_does_not_trust_what_is_damaged(root: Path, tmp_path: Path) -> None:
+    place = tmp_path / "root"
+    shutil.copytree(root, place)
+    spec = next((place / "artifacts/digits/sample").glob("*/spec.json"))
+    for content in ("[]", "{", ""):
+        spec.write_text(content)
+        done = amdiff(place, "prune")
+        assert done.returncode == 0, done.stderr
+        assert f"{spec.relative_to(place)} is damaged" in done.stdout
+    assert amdiff(place, "prune", "--delete", "--yes").returncode == 2
 
 
 @pytest.mark.parametrize("command", ["plan", "verify", "prune", "paper"])
@@ -235,7 +247,7 @@ def test_plans_of_days_say_so(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     text = amdiff(tmp_path, "plan").stdout
     assert "by arithmetic, within a factor of three; --measure times them here" in text
-    assert "hours of one processor core, or " in text
+    assert "hours of one processor core, by the networks' arithmetic" in text
     assert "training of tiny takes 100% of it" in text
 
 

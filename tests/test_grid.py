@@ -164,13 +164,14 @@ def test_the_report_of_an_open_grid_knows_how_its_analyses_are_made(monkeypatch:
     assert report({}) != before
 
 
-def test_nothing_is_removed_while_sizes_are_to_be_found(tmp_path: Path) -> None:
+def test_nothing_is_removed_while_sizes_are_to_be_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from amdiff.commands.pruning import prune
 
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(OPEN))
-    with pytest.raises(ConfigError, match="the sizes of found are still to be found"):
+    with pytest.raises(ConfigError, match="nothing was removed, since it is not clear what is needed"):
         prune([tmp_path / "c.yaml"], True, root=tmp_path)
     prune([tmp_path / "c.yaml"], False, root=tmp_path)
+    assert "the sizes of found are still to be found" in capsys.readouterr().out
 
 
 def test_a_given_end_that_does_not_fit_the_other_is_refused(tmp_path: Path) -> None:

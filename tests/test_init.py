@@ -57,6 +57,16 @@ def test_pictures_of_ones_own(tmp_path: Path) -> None:
     assert "20 pictures are too few: the smallest training set has 8, and 20 must be left over" in refused.stderr
 
 
+def test_a_project_does_not_lie_among_its_pictures(tmp_path: Path) -> None:
+    place = pictures(tmp_path / "IMG_SIZES_PATH")
+    for folder in (".", "inside"):
+        refused = amdiff(place, "init", folder, "--data", ".")
+        assert refused.returncode == 2
+        assert "whose results would be taken for pictures" in refused.stderr
+    assert amdiff(tmp_path, "init", "p", "--data", place.name).returncode == 0
+    assert read_config(tmp_path / "p/config.yaml").datasets["mine"].path == place
+
+
 def test_arrays_that_want_to_be_described(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((90, 1, 8, 8), np.float32))
     done = amdiff(tmp_path, "init", "p", "--data", "x.npy")

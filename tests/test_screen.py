@@ -86,11 +86,61 @@ def test_a_file_gets_a_line_of_progress_now_and_then(monkeypatch: pytest.MonkeyP
 )
 def test_the_sentence_that_matters(text: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "log").write_text(text)
-    assert failure(tmp_path / "log") == sentence
+    assert failure(Job("a", "train", log=tmp_path / "log")) == sentence
 
 
-def test_no_log_is_no_sentence() -> None:
-    assert failure(Path("no/such.log")).startswith("it ended without a word")
+def test_a_killed_job_is_no_line_of_progress(tmp_path: Path) -> None:
+    """What ran the job says why; its log ends where it was."""
+    log, other = tmp_path / "log", tmp_path / "slurm.log"
+    log.write_text("train d: 20/2,000 steps, 9 steps/s, 1:00 left\n")
+    job = Job("train", "train", log=log)
+    assert failure(job, reason="SLURM status is: 'OUT_OF_MEMORY'") == "SLURM status is: 'OUT_OF_MEMORY'"
+    assert failure(job).startswith("it ended without a word")
+    other.write_text("amdiff: all GPUs are gone\n")
+    assert failure(job, [log, other]) == "amdiff: all GPUs are gone"
+    assert failure(Job("train", "train", log=Path("no/such.log"))) == "it failed, and its log is not here"
+
+
+def test_a_job_that_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps its name and its cost; what the first attempt left in the log is not taken for the second's."""
+    now, stream, log = [0.0], io.StringIO(), tmp_path / "train.log"
+    seen = followed(stream, monkeypatch, now)
+    seen.expect({"1": Job("train digits K=4", "train", 100.0), "2": Job("train digits K=8", "train", 100.0)})
+    told = Job("train digits K00004-ab", "train", log=log)
+    seen.begin("1", told)
+    log.write_text("train digits: 1,900/2,000 steps, 1 steps/s, 1:00 left\nnote: once\n")
+    now[0] = 50.0
+    seen.fail("1", [log])
+    seen.begin("1", told)
+    seen._follow(seen.running["1"])
+    assert (seen.running["1"].label, seen.running["1"].cost, seen.running["1"].share) == (
+        "train digits K=4",
+        100.0,
+        0.0,
+    )
+    log.write_text("train digits: 500/2,000 steps, 1 steps/s, 1:00 left\n")
+    seen._follow(seen.running["1"])
+    assert seen.running["1"].share == 0.25
+    now[0] = 90.0
+    seen.end("1")
+    assert not seen.failed
+    assert stream.getvalue().count("once") == 1
+    assert seen.seconds_left() == pytest.approx(100 * 40 / 100)
+
+
+def test_what_did_not_finish_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    seen = followed(stream, monkeypatch, [0.0])
+    seen.expect({name: Job(name, "train") for name in "abcd"})
+    for name in "ab":
+        seen.begin(name)
+    seen.fail("a", reason="no")
+    seen.close()
+    seen.close()
+    assert stream.getvalue().endswith(
+        "not finished: b\n1 job failed, 2 more did not begin; once it is mended the same command goes on from here\n"
+        "a failed: no\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -123,12 +123,28 @@ def _suspects(context: Context, report: Artifact, found: Found) -> list[Suspect]
 
 def _arguments(asked: Audit) -> str:
     """The arguments that were given, one a line."""
-    lines = [
-        f"--{name} {side.path}"
-        for name, side in (("train", asked.train), ("synthetic", asked.synthetic), ("heldout", asked.heldout))
-        if side is not None
+    lines = []
+    for option, side in asked.sides.items():
+        lines.append(f"{option} {side.path}")
+        if side.values is not None:
+            lines.append(f"{option}-values {side.values[0]:g} {side.values[1]:g}")
+        if side.key is not None:
+            lines.append(f"{option}-key {side.key}")
+    lines += [f"--metric {metric}" for metric in asked.metrics]
+    lines += [
+        f"--{name} {value}"
+        for name, value in {
+            "out": asked.out,
+            "fail-above": asked.fail_above,
+            "samples": asked.samples,
+            "resize": asked.resize,
+            "values": None if asked.values is None else f"{asked.values[0]:g} {asked.values[1]:g}",
+            "key": asked.key,
+            "background": None if asked.background == "white" else asked.background,
+        }.items()
+        if value is not None
     ]
-    options = {"metric": " ".join(asked.metrics) or None, "fail-above": asked.fail_above, "samples": asked.samples,
-               "resize": asked.resize, "crop": asked.crop or None, "values": asked.values, "key": asked.key,
-               "background": asked.background, "skip-unreadable": asked.skip_unreadable or None}  # fmt: skip
-    return "amdiff audit\n" + "\n".join([*lines, *(f"--{n} {v}" for n, v in options.items() if v is not None)])
+    lines += [
+        f"--{name}" for name, given in {"crop": asked.crop, "skip-unreadable": asked.skip_unreadable}.items() if given
+    ]
+    return "\n".join(["amdiff audit", *(f"  {line}" for line in lines)])

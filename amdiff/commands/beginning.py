@@ -82,18 +82,24 @@ def _of_ones_own(folder: Path, data: Path) -> str:
         kinds = ", ".join((*PICTURES, *ARRAYS))
         raise ConfigError(f"--data {data}: expected a folder of pictures, or a file of one of {kinds}")
     place = data.resolve()
+    if place == folder.resolve() or place in folder.resolve().parents:
+        raise ConfigError(
+            f"--data {data}: holds the project's folder {folder}, whose results would be taken for pictures; give a "
+            "folder for the project that lies elsewhere, or pictures in a folder of their own"
+        )
     inside = folder.resolve() in place.parents
     path = os.path.relpath(place, folder.resolve()) if inside else str(place)
     text = (TEMPLATES / "mine.yaml").read_text()
     if kind == "arrays":
         text = "".join(OF_ARRAYS if line.startswith("    channels:") else line for line in text.splitlines(True))
-    text = text.replace("KIND", kind).replace("PATH", yaml.safe_dump(path, width=10**6).splitlines()[0])
-    return text.replace("SIZES", ", ".join(map(str, _sizes(folder, text))))
+    text = text.replace("kind: KIND", f"kind: {kind}")
+    text = text.replace("path: PATH", f"path: {yaml.safe_dump(path, width=10**6).splitlines()[0]}")
+    return text.replace("[SIZES]", str(_sizes(folder, text)))
 
 
 def _sizes(folder: Path, text: str) -> list[int]:
     """Training-set sizes that leave enough pictures over; all of them where the data want to be described first."""
-    config = parse_config(yaml.safe_load(text.replace("SIZES", str(SIZES[0]))))
+    config = parse_config(yaml.safe_load(text.replace("[SIZES]", f"[{SIZES[0]}]")))
     try:
         with contextlib.chdir(folder if folder.is_dir() else Path()):
             count, _, _ = peek(config.datasets["mine"])

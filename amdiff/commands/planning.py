@@ -18,7 +18,7 @@ from amdiff.files import ArtifactError, read_json, write_json
 from amdiff.leases import has_driver
 from amdiff.plan import ExperimentPlan, PagePlan, Plan, wants_gpu
 from amdiff.plan.costs import KINDS, hours, total_passes
-from amdiff.project import cost, image_shape, open_plan
+from amdiff.project import cost, image_shape, long_runs, open_plan
 from amdiff.store import Store
 
 from . import show
@@ -65,7 +65,7 @@ def show_plan(
         show(f"{entry['name']}: {entry['prompts']} prompts, {entry['images']} images, {entry['jobs']} jobs")
         show(f"  about {entry['passes']['sampling']:.3g} forward passes of a latent to draw them, "
              f"{entry['passes']['spectra']:.3g} for their spectra")  # fmt: skip
-    for note in chosen.notes:
+    for note in (*chosen.notes, *long_runs(chosen, root)):
         show(f"note: {note}")
     show(f"{total} jobs in all; {len(missing)} of {len(artifacts)} artifacts are still to be made"
            + _by_stage(missing))  # fmt: skip
@@ -111,7 +111,8 @@ def _effort(
     shape = image_shape(chosen, experiment.spec.dataset, root)
     passes = total_passes(new, math.prod(shape))
     trained = [m.train for m in experiment.models if m.train is not None]
-    device = "GPU" if any(wants_gpu(a, chosen.config.runtime.device) for a in new) and has_driver() else "CPU"
+    networks = [a for a in new if a.stage in KINDS and wants_gpu(a, chosen.config.runtime.device)]
+    device = "GPU" if networks and has_driver() else "CPU"
     if not trained:
         return passes, _by_arithmetic(chosen, new, device)
     largest = trained[-1]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from amdiff.artifacts import SPEC
 from amdiff.config import ConfigError
 from amdiff.files import ArtifactError, read_json
+from amdiff.plan import Plan
 from amdiff.project import open_plan, thaw
 from amdiff.store import STORES
 
@@ -18,52 +21,64 @@ FROZEN = "scratch/config"
 """Where a run leaves the configuration that it uses."""
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """Folders of artifacts, by why they are kept."""
+
+    asked: set[str]
+    """A configuration asks for them."""
+    published: set[str]
+    """Published pages were made of them."""
+    earlier: set[str]
+    """Runs before asked for them."""
+    unclear: list[str]
+    """What could not be understood, so that what it refers to is not known."""
+
+
 def prune(configfiles: list[Path] | None, delete: bool, yes: bool = False, root: Path = Path()) -> None:
     """List, or remove, artifacts that nothing refers to.
 
     Referred to is what a configuration asks for, one of ``configfiles`` or one of a run before, and what a published
-    page was made of. Before anything is removed a person is asked, unless ``yes``. Raises ``ConfigError`` where there
-    is no configuration, where sizes are still to be found, and where nobody can be asked.
+    page was made of. Before anything is removed a person is asked, unless ``yes``, and then all is looked at once more.
+    Raises ``ConfigError`` where there is no configuration, and, before a removal, where nobody can be asked and where
+    it is not clear what is referred to.
     """
     files = configfiles or [
         p for p in (root / "config.yaml", *sorted((root / "workflow/config").glob("*.yaml"))) if p.exists()
     ]
     if not files:
         in_a_project(root, root / "config.yaml")
-    wanted: set[str] = set()
-    for file in files:
-        chosen = open_plan(file, root)
-        waiting = [e.name for e in chosen.experiments if not e.settled]
-        if waiting and delete:
-            raise ConfigError(
-                f"{file}: the sizes of {', '.join(waiting)} are still to be found, so what they will ask for is not "
-                "known, and nothing was removed; run their sparse sweep first, or prune without --delete"
-            )
-        wanted |= {*chosen.by_folder, *chosen.datasets}
     folders = {spec.parent.relative_to(root).as_posix() for s in STORES for spec in (root / s).rglob(SPEC)}
-    published = _published(root, folders) & folders - wanted
-    earlier = _of_earlier_runs(root, delete) & folders - wanted - published
-    for kept, why in (
-        (published, "published pages were made of them (results/)"),
-        (earlier, f"runs before asked for them; remove what is in {FROZEN}/ to give them up"),
+    kept = _kept(files, folders, root)
+    for text in kept.unclear:
+        show(f"note: {text}")
+    if kept.unclear and delete:
+        raise ConfigError("nothing was removed, since it is not clear what is needed (see the notes)")
+    for some, why in (
+        (kept.published & folders - kept.asked, "published pages were made of them (results/)"),
+        (
+            kept.earlier & folders - kept.asked - kept.published,
+            f"runs before asked for them; remove what is in {FROZEN}/ to give them up",
+        ),
     ):
-        if kept:
-            show(f"kept: {len(kept)} artifacts that no configuration asks for, since {why}")
-    left_over = sorted(folders - wanted - published - earlier)
-    sizes = {f: sum(p.stat().st_size for p in (root / f).rglob("*") if p.is_file()) / 2**20 for f in left_over}
+        if some:
+            show(f"kept: {len(some)} artifacts that no configuration asks for, since {why}")
+    unused = _unused(kept, folders)
+    sizes = {f: sum(p.stat().st_size for p in (root / f).rglob("*") if p.is_file()) / 2**20 for f in unused}
     for folder, size in sizes.items():
         show(f"unused {folder} ({size:.1f} MiB)")
     names = ", ".join(map(str, files))
-    asked = f"{len(left_over)} of {len(folders)} artifacts, {sum(sizes.values()):.1f} MiB"
-    if not delete or not left_over:
-        show(f"{asked}, could be removed by --delete: none is asked for by {names}")
+    counted = f"{len(unused)} of {len(folders)} artifacts, {sum(sizes.values()):.1f} MiB"
+    if not delete or not unused:
+        show(f"{counted}, could be removed by --delete: none is asked for by {names}")
         return
     if not yes:
-        _ask(f"Remove {asked}, which none of {names} asks for?")
-    for folder in left_over:
+        _ask(f"Remove {counted}, which none of {names} asks for?")
+    again = set(_unused(_kept(files, folders, root), folders))  # a run may have begun meanwhile
+    for folder in (folder for folder in unused if folder in again):
         (root / folder / SPEC).unlink()
         shutil.rmtree(root / folder)
-    show(f"{asked}, removed: none is asked for by {names}")
+    show(f"{counted}, removed: none is asked for by {names}")
 
 
 def _ask(question: str) -> None:
@@ -75,9 +90,48 @@ def _ask(question: str) -> None:
         raise ConfigError("nothing was removed")
 
 
-def _published(root: Path, folders: set[str]) -> set[str]:
+def _unused(kept: _Kept, folders: set[str]) -> list[str]:
+    return sorted(folders - kept.asked - kept.published - kept.earlier)
+
+
+def _kept(files: list[Path], folders: set[str], root: Path) -> _Kept:
+    """What is referred to. Raises ``ConfigError`` where a configuration file cannot be planned."""
+    unclear: list[str] = []
+
+    def asked_for(plan: Plan, name: Path) -> set[str]:
+        if waiting := [e.name for e in plan.experiments if not e.settled]:
+            unclear.append(
+                f"{name}: the sizes of {', '.join(waiting)} are still to be found, so what they will ask for is not "
+                "known; run their sparse sweep first"
+            )
+        return {*plan.by_folder, *plan.datasets}
+
+    asked = {folder for file in files for folder in asked_for(open_plan(file, root), file)}
+    earlier: set[str] = set()
+    for path in sorted((root / FROZEN).glob("*.json")):
+        try:
+            earlier |= asked_for(thaw(path, root), path)
+        except (ConfigError, ArtifactError) as error:
+            unclear.append(
+                f"{path} is not understood, so what that run asked for is not known ({error}); remove that file if "
+                "that run is not needed"
+            )
+    return _Kept(asked, _published(folders, root, unclear), earlier, unclear)
+
+
+def _published(folders: set[str], root: Path, unclear: list[str]) -> set[str]:
     """Folders of all that published pages were made of."""
-    records = {folder: read_json(root / folder / SPEC) for folder in folders}
+    records: dict[str, dict[str, Any]] = {}
+    for folder in sorted(folders):
+        try:
+            record = read_json(root / folder / SPEC)
+        except ArtifactError as error:
+            unclear.append(f"{error}; `amdiff verify` says what to do")
+            continue
+        if isinstance(record, dict):
+            records[folder] = record
+        else:
+            unclear.append(f"{root / folder / SPEC} is damaged; `amdiff verify` says what to do")
     by_address: dict[str, list[str]] = {}
     for folder, record in records.items():
         by_address.setdefault(record.get("address", ""), []).append(folder)
@@ -88,26 +142,10 @@ def _published(root: Path, folders: set[str]) -> set[str]:
         if folder in found or folder not in records:
             continue
         found.add(folder)
+        record = records[folder]
+        if "derived" not in record and record.get("parents", {}).get("grid"):
+            unclear.append(f"{folder} does not tell what it was made of: an older version made it; make it again")
         for read in ("parents", "derived"):
-            for addresses in records[folder].get(read, {}).values():
+            for addresses in record.get(read, {}).values():
                 waiting += [other for address in addresses for other in by_address.get(address, ())]
-    return found
-
-
-def _of_earlier_runs(root: Path, delete: bool) -> set[str]:
-    """Folders that configurations frozen by runs ask for.
-
-    Those of other versions of amdiff may not be understood: said, and before a deletion refused by ``ConfigError``.
-    """
-    found: set[str] = set()
-    for path in sorted((root / FROZEN).glob("*.json")):
-        try:
-            plan = thaw(path, root)
-        except (ConfigError, ArtifactError) as error:
-            text = f"{path} is not understood, so what that run asked for is not known: {error}"
-            if delete:
-                raise ConfigError(f"{text}; nothing was removed: remove that file first, if it is not needed") from None
-            show(f"note: {text}")
-            continue
-        found |= {*plan.by_folder, *plan.datasets}
     return found

@@ -15,7 +15,6 @@ wildcard_constraints:
 CAPTIONS = Path(amdiff.__file__).parent / "figures/captions"
 
 # Where jobs share no file system, a storage carries every file of an artifact; else one file says that all are there.
-STORED = workflow.storage_settings.default_storage_provider is not None
 REPORTS = {page.report.address: page.files for page in PLAN.pages}
 
 if STORED and (found := [e.name for e in PLAN.experiments if e.grid is not None]):

@@ -93,7 +93,7 @@ def _facts(
         for key, name in (("delta_m", "δ_m"), ("delta_s", "δ_s"))
     ]
     others = f"; also by {', '.join(other.metric for other in spec.also)}" if spec.also else ""
-    several = len({t[key]["value"] for t in thresholds for key in ("delta_m",)}) > 1
+    several = any(len({t[key]["value"] for t in thresholds}) > 1 for key in ("delta_m", "delta_s"))
     return [
         ("samples", " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
          + (" of each model" if len(summaries) > 1 else "")),
