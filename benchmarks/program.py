@@ -38,7 +38,7 @@ BIN = Path(sys.executable).parent
 def project(root: Path, configfile: Path) -> None:
     """A project's folder with the repository's workflow and package."""
     root.mkdir()
-    for name in ("Snakefile", "workflow", "profiles", "amdiff"):
+    for name in ("Snakefile", "workflow", "profiles", "amdiff", "snakemake_logger_plugin_amdiff"):
         (root / name).symlink_to(REPO / name)
     (root / "config.yaml").write_text(configfile.read_text())
 
