@@ -75,7 +75,11 @@ def _counted(found: Found) -> str:
 
 def _compared(asked: Audit, found: Found) -> list[tuple[str, str]]:
     summary, pair = found.first.summary, found.first.pair
-    held = "none given; training images stand for them" if asked.heldout is None else str(asked.heldout.path)
+    heldout = (
+        f"{asked.heldout.path}: {found.first.entry['false_positives']['n']:,}" if asked.heldout is not None else ""
+    )
+    held = heldout or "none given; training images stand for them"
+    deltas = "; ".join(f"{by.pair.delta_m.value:.3g} by {name}" for name, by in found.metrics.items())
     metric, *others = found.metrics
     return [
         ("samples", f"{asked.synthetic.path}: {summary['n_samples']:,}"),
@@ -83,7 +87,9 @@ def _compared(asked: Audit, found: Found) -> list[tuple[str, str]]:
         ("held-out images", held),
         ("compared by", metric + (f", which decides; also by {', '.join(others)}" if others else "")),
         ("memorized", f"within δ_m = {pair.delta_m.value:.3g} [{pair.delta_m.low:.3g}, {pair.delta_m.high:.3g}] of a "
-                      "training image"),
+                      f"training image{f' ({deltas})' if others else ''}"),
+        ("come again", f"farther from all of these, within δ_s = {pair.delta_s.value:.3g} "
+                       f"[{pair.delta_s.low:.3g}, {pair.delta_s.high:.3g}] of another sample"),
         ("confidence", f"{100 * summary['confidence']:g} %"),
     ]  # fmt: skip
 
@@ -116,7 +122,7 @@ def _suspects(context: Context, report: Artifact, found: Found) -> list[Suspect]
                 (train, number, f"training image {row.get(f'{closest}_train_file') or number}"),
             )
         ]
-        distances = ", ".join(f"{ratio:.2g} δ_m by {name}" for name, ratio in ratios.items())
+        distances = ", ".join(f"{ratio:.2g} times δ_m by {name}" for name, ratio in ratios.items())
         pairs.append(Suspect(pictures[0], pictures[1], f"{row['class']}; {distances}"))
     return pairs
 

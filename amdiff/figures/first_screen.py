@@ -46,7 +46,8 @@ def lead(summaries: Sequence[Summary]) -> str:
     if len(summaries) == 1:
         return (
             f"Of {first['n_samples']:,} samples, {share(first, 'memorized')} are memorized, "
-            f"{share(first, 'spurious')} come again without being in the training set, and "
+            f"{share(first, 'spurious')} come again farther than δ_m from every training image"
+            f"{'' if first['fractions']['spurious']['low'] else ', which may be chance'}, and "
             f"{share(first, 'generalized')} are new."
         )
     ends = (
@@ -57,8 +58,8 @@ def lead(summaries: Sequence[Summary]) -> str:
     if not peak["fractions"]["spurious"]["value"]:
         return f"{ends}; none is spurious at any K."
     return (
-        f"{ends}; spurious samples, which come again and are in no training set, are {share(peak, 'spurious')} at "
-        f"K = {peak['size']:,}, where they are most."
+        f"{ends}; spurious samples, which come again and lie farther than δ_m from every training image, are "
+        f"{share(peak, 'spurious')} at K = {peak['size']:,}, where they are most."
     )
 
 

@@ -53,17 +53,9 @@ def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] 
     ]
     lines[0] = lines[0][:-1] + f" (brackets: {level} intervals, with the errors of the thresholds in them)."
     lines = [*implausible(summaries), *lines]
-    if any(s["fractions"]["spurious"]["value"] for s in summaries[1:-1]):
-        peak = max(summaries[1:-1], key=lambda s: s["fractions"]["spurious"]["value"])
-        low = peak["fractions"]["spurious"]["low"]
-        above = all(low > s["fractions"]["spurious"]["high"] for s in (first, last))
-        verdict = "above both ends of the sweep" if above else "but its interval meets one at an end of the sweep"
-        lines.append(f"The spurious share peaks at K = {peak['size']:,} with {share(peak, 'spurious')}, {verdict}.")
-        split = peak["spurious_split"]
-        lines.append(
-            f"There, {split['proper']:.1%} of the samples lie in spurious attractors that hold no memorized sample, "
-            f"and {split['halo']:.1%} around memories."
-        )
+    largest = max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])
+    if len(summaries) > 1 and largest["fractions"]["spurious"]["value"]:
+        lines += _peak(summaries, largest)
     visits = max(
         ((a["size"], s) for s in summaries for a in s["attractors"]["table"] if a["kind"] == "spurious"),
         key=lambda pair: pair[0],
@@ -71,10 +63,9 @@ def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] 
     )
     if visits:
         count = visits[1]["attractors"]["spurious"]
-        there = "is 1 spurious attractor" if count == 1 else f"are {count:,} spurious attractors"
         lines.append(
-            f"At K = {visits[1]['size']:,} there {there}; the most visited came back {visits[0]:,} times in "
-            f"{visits[1]['n_samples']:,} samples."
+            f"The most visited spurious attractor is at K = {visits[1]['size']:,}, of {count:,} there: "
+            f"{visits[0]:,} of {visits[1]['n_samples']:,} samples."
         )
     rates = [t["false_positives"] for t in thresholds if t["false_positives"]["memorized"]]
     if rates:
@@ -85,6 +76,22 @@ def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] 
             + ", at the K where it is worst."
         )
     return lines
+
+
+def _peak(summaries: Sequence[Summary], largest: Summary) -> list[str]:
+    """Where the spurious share is largest, and of what kind it is there."""
+    where = f"The spurious share is largest at K = {largest['size']:,} with {share(largest, 'spurious')}"
+    ends = (summaries[0], summaries[-1])
+    if largest in ends:
+        return [f"{where}, an end of the sweep: there is no peak between the others."]
+    above = all(largest["fractions"]["spurious"]["low"] > s["fractions"]["spurious"]["high"] for s in ends)
+    verdict = "above both ends of the sweep" if above else "but its interval meets one at an end of the sweep"
+    split = largest["spurious_split"]
+    return [
+        f"{where}, {verdict}.",
+        f"There, {split['proper']:.1%} of the samples lie in spurious attractors that hold no memorized sample, "
+        f"and {split['halo']:.1%} around memories.",
+    ]
 
 
 def implausible(summaries: Sequence[Summary]) -> list[str]:

@@ -151,9 +151,11 @@ def test_words_about_a_peak_follow_the_intervals() -> None:
 
     ends = [summary(2, (0.1, 0.05, 0.15)), summary(8, (0.0, 0.0, 0.04))]
     clear = pages.headline([ends[0], summary(4, (0.3, 0.25, 0.35)), ends[1]])
-    assert any("peaks at K = 4 with 30.0% [25.0%, 35.0%], above both ends" in line for line in clear)
+    assert any("is largest at K = 4 with 30.0% [25.0%, 35.0%], above both ends" in line for line in clear)
     vague = pages.headline([ends[0], summary(4, (0.16, 0.11, 0.22)), ends[1]])
     assert any("but its interval meets one" in line for line in vague)
+    none = pages.headline([summary(2, (0.2, 0.1, 0.3)), summary(4, (0.1, 0.05, 0.15)), ends[1]])
+    assert any("is largest at K = 2 with 20.0% [10.0%, 30.0%], an end of the sweep" in line for line in none)
 
 
 def test_the_lead_is_one_sentence() -> None:
@@ -165,7 +167,8 @@ def test_the_lead_is_one_sentence() -> None:
     sweep = [summary(16, 0.99, 0), summary(128, 0.25, 0.34), summary(512, 0.0, 0.01)]
     assert lead(sweep) == (
         "99.0% of the samples are copies of training images at K = 16, 0.0% at K = 512; spurious samples, which come "
-        "again and are in no training set, are 34.0% [17.0%, 67.0%] at K = 128, where they are most."
+        "again and lie farther than δ_m from every training image, are 34.0% [17.0%, 67.0%] at K = 128, where they are "
+        "most."
     )
     assert lead([summary(16, 0.99, 0), summary(512, 0, 0)]).endswith("none is spurious at any K.")
     assert lead(sweep[1:2]).startswith("Of 100 samples, 25.0% [12.5%, 62.5%] are memorized, 34.0% ")
