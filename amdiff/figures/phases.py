@@ -81,9 +81,9 @@ def _distance_ticks(scale: SoftLog, upper: float) -> np.ndarray:
     """0 and numbers of the form 1, 2, 5 times a power of ten, not too close on the axis."""
     largest = float(scale.inverse(upper))
     candidates = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5)]
-    ticks = [0.0]
+    ticks, gap = [0.0], max(0.35, 0.08 * upper)
     for tick in candidates:
-        if scale.d0 < tick < largest and scale(np.array(tick)) - scale(np.array(ticks[-1])) > 0.35:
+        if scale.d0 < tick < largest and scale(np.array(tick)) - scale(np.array(ticks[-1])) > gap:
             ticks.append(tick)
     return np.array(ticks)
 
