@@ -60,8 +60,14 @@ class Store:
             if wanted is not None and set(files) != set(wanted):
                 raise RuntimeError(f"stage {artifact.stage!r} wrote {sorted(files)}, expected {sorted(wanted)}")
             derived = {role: [a.address for a in group] for role, group in artifact.derived.items()}
-            record = {"address": artifact.address, **artifact.identity, "derived": derived, "files": files,
-                      "provenance": provenance()}  # fmt: skip
+            record = {
+                "address": artifact.address,
+                **artifact.identity,
+                "derived": derived,
+                "read": _digest_of_read(artifact.address, derived),
+                "files": files,
+                "provenance": provenance(),
+            }
             write_json(folder / SPEC, record)
             self._tidy(artifact)
 
@@ -96,6 +102,11 @@ class Store:
         return path
 
 
+def _digest_of_read(address: str, derived: Any) -> str:
+    """Digest of what an artifact read beside its parents, which is no part of its address."""
+    return short_digest([address, derived])
+
+
 def check_file(path: Path, expected: str | None) -> str | None:
     """What is wrong with a file that should have the given SHA-256, or None."""
     if expected is None:
@@ -122,6 +133,10 @@ def check_folder(spec: Path) -> list[str]:
     except (ArtifactError, KeyError, TypeError, ValueError) as error:
         return [f"{spec} is damaged: {error}"]
     problems = list(check_files(spec.parent, files))
+    if "derived" in record or "read" in record:  # artifacts of older versions lack both
+        whole = {"derived", "read"} <= record.keys()
+        if not whole or record["read"] != _digest_of_read(address, record["derived"]):
+            problems.append(f"{spec} is damaged: what it says to be derived is not what was read")
     if address != record.get("address"):
         problems.append(f"{spec} is damaged: what it records does not give its address {record.get('address')}")
     return problems
