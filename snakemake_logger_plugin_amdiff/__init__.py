@@ -10,13 +10,14 @@ import logging
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from amdiff.jobs import Job
-from amdiff.screen import Screen
+
+if TYPE_CHECKING:
+    from amdiff.jobs import Job
 
 __all__ = ["LogHandler"]
 
@@ -34,6 +35,8 @@ class LogHandler(LogHandlerBase):
     """Snakemake's events as lines of a ``Screen``."""
 
     def __post_init__(self) -> None:
+        from amdiff.screen import Screen  # Snakemake imports all plugins, whoever uses them
+
         self.screen = Screen(sys.stdout if self.common_settings.dryrun else sys.stderr)
         self.started = False
         settings = self.common_settings
@@ -100,6 +103,8 @@ class LogHandler(LogHandlerBase):
 
     def _job(self, record: Any) -> Job:
         """The job of a record, as the workflow describes it, else by its rule."""
+        from amdiff.jobs import Job
+
         wildcards = {str(key): str(value) for key, value in dict(record.wildcards or {}).items()}
         job = Job(" ".join((record.rule_name, *wildcards.values())), record.rule_name)
         if self.screen.describe is not None:
