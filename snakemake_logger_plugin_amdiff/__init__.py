@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-
 if TYPE_CHECKING:
     from amdiff.jobs import Job
 
