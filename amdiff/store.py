@@ -135,7 +135,7 @@ def check_folder(spec: Path) -> list[str]:
     problems = list(check_files(spec.parent, files))
     if "derived" in record or "read" in record:  # artifacts of older versions lack both
         whole = {"derived", "read"} <= record.keys()
-        if not whole or record["read"] != _digest_of_read(address, record["derived"]):
+        if not whole or record["read"] != _digest_of_read(record.get("address", ""), record["derived"]):
             problems.append(f"{spec} is damaged: what it says to be derived is not what was read")
     if address != record.get("address"):
         problems.append(f"{spec} is damaged: what it records does not give its address {record.get('address')}")
