@@ -10,7 +10,7 @@ export PATH := $(if $(filter /%,$(VENV)),,$(CURDIR)/)$(BIN):$(PATH)
 .PHONY: run install test test-all lint smoke docs lock schema clean
 
 run: install
-	snakemake --cores all
+	@snakemake --cores all
 	@echo; for page in results/*/report.html; do echo "report: $$PWD/$$page"; done
 
 install: $(VENV)/.amdiff-installed
@@ -19,10 +19,10 @@ install: $(VENV)/.amdiff-installed
 
 $(VENV)/.amdiff-installed: $(LOCK)
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'amdiff needs Python >= 3.11, this is ' + sys.version.split()[0] + '; set PYTHON=python3.x')"
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); the first time takes minutes and about 6 GB"
 	@$(BIN)/python -m pip install --quiet --requirement $(LOCK)
-	touch $@
+	@touch $@
 
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
