@@ -71,7 +71,7 @@ except OSError as error:
 SCREENS = [
     h.screen
     for h in workflow.logger_manager.get_log_handlers()
-    if hasattr(h, "screen") and h.screen.shows
+    if getattr(h, "screen", None) is not None
 ]
 STORED = workflow.storage_settings.default_storage_provider is not None
 SAID = "> /dev/null" if SCREENS and not STORED else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -37,15 +39,20 @@ class Job:
         self.began, self.read, self.share = now, 0, 0.0
         self.before = _state(self.log)
 
+    @property
+    def silent(self) -> bool:
+        """Whether its log holds nothing of this attempt."""
+        return _state(self.log) in (None, self.before)
+
     def news(self) -> list[str]:
         """Whole lines that came to the log since this was asked last."""
-        state = _state(self.log)
-        if self.log is None or state is None or state == self.before:
+        if self.log is None or self.silent:
             return []
         self.before = None
-        self.read = self.read if self.read <= state[0] else 0  # it was begun anew
         try:
             with self.log.open("rb") as file:
+                if self.read > file.seek(0, os.SEEK_END):
+                    self.read = 0  # it was begun anew
                 file.seek(self.read)
                 new = file.read()
         except OSError:
@@ -65,16 +72,15 @@ def _state(log: Path | None) -> tuple[int, int] | None:
 
 def failure(job: Job, logs: Iterable[Path] = (), reason: str | None = None) -> str:
     """The sentence that says why a job failed: amdiff's own, the ``reason`` of what ran it, or the log's last line."""
+    places = [log for log in logs if log != job.log]
+    if job.log is not None and not job.silent:
+        places.insert(0, job.log)
     lines: list[str] = []
     found = False
-    for log in dict.fromkeys((job.log, *logs)):
-        if log is None or (_state(log) is not None and log == job.log and _state(log) == job.before):
-            continue
-        try:
+    for log in places:
+        with contextlib.suppress(OSError):
             lines += [line.strip() for line in log.read_text(errors="replace").splitlines()]
             found = True
-        except OSError:
-            continue
     ours = [line for line in lines if line.startswith(FAILURE)]
     said = [line for line in lines if line and not line.startswith("note: ") and not PROGRESS.search(line)]
     told = ours[-1:] or ([reason] if reason else []) or said[-1:]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import hashlib
 import os
 import socket
@@ -63,6 +64,7 @@ def _driver() -> list[str] | None:
     return [str(i) for i, _ in enumerate(line for line in listing.splitlines() if line.startswith("GPU "))]
 
 
+@functools.cache
 def has_driver() -> bool:
     """Whether CUDA's driver is on this machine, which costs less to see than to import PyTorch."""
     try:

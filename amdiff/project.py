@@ -118,36 +118,33 @@ DAY = 86400.0
 
 def long_runs(plan: Plan, root: Path = Path()) -> list[str]:
     """A sentence where what experiments still have to make takes more than a day: how long, and what takes most."""
-    store, device = Store(root), plan.config.runtime.device
+    store, driver = Store(root), has_driver()
     parts: dict[tuple[str, str], float] = defaultdict(float)
-    counted: set[Path] = set()
     on_gpus, wanted = 0.0, False
-    for experiment in plan.experiments:
-        for artifact in experiment.artifacts():
-            if artifact.folder in counted or store.complete(artifact):
-                continue
-            counted.add(artifact.folder)
-            parts[KINDS.get(artifact.stage, "comparisons"), experiment.name] += cost(plan, artifact)
-            gpu = wants_gpu(artifact, device)
-            wanted |= gpu
-            on_gpus += seconds(artifact, plan.shapes.get(artifact.dataset, (1, 1, 1)), gpu)
+    for experiment, artifact in {a.folder: (e, a) for e in plan.experiments for a in e.artifacts()}.values():
+        if store.complete(artifact):
+            continue
+        gpu = wants_gpu(artifact, plan.config.runtime.device)
+        wanted |= gpu
+        parts[KINDS.get(artifact.stage, "comparisons"), experiment.name] += cost(plan, artifact, gpu and driver)
+        on_gpus += cost(plan, artifact, gpu)
     total = sum(parts.values())
     if total <= DAY:
         return []
     (kind, name), most = max(parts.items(), key=lambda part: part[1])
-    unit = "a GPU" if wanted and has_driver() else "one processor core"
-    other = f", or {on_gpus / 3600:,.0f} of a GPU" if wanted and not has_driver() else ""
+    unit = "a GPU" if wanted and driver else "one processor core"
+    other = f", or {on_gpus / 3600:,.0f} of a GPU" if wanted and not driver else ""
     return [
         f"this takes about {total / 3600:,.0f} hours of {unit}{other}, by the networks' arithmetic; {kind} of {name} "
         f"takes {most / total:.0%} of it; `amdiff plan` lists all, `amdiff plan --measure` times the networks"
     ]
 
 
-def cost(plan: Plan, artifact: Artifact) -> float:
-    """Seconds that an artifact takes about, on the device that it gets here."""
-    here = wants_gpu(artifact, plan.config.runtime.device) and has_driver()
-    shape = plan.shapes.get(artifact.dataset, (1, 1, 1))
-    return seconds(artifact, shape, here)
+def cost(plan: Plan, artifact: Artifact, gpu: bool | None = None) -> float:
+    """Seconds that an artifact takes about: on a GPU or not, by default as it gets one here."""
+    if gpu is None:
+        gpu = wants_gpu(artifact, plan.config.runtime.device) and has_driver()
+    return seconds(artifact, plan.shapes.get(artifact.dataset, (1, 1, 1)), gpu)
 
 
 def _extent(config: Config, name: str, root: Path) -> Extent:

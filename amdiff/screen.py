@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import threading
 import time
@@ -40,8 +41,6 @@ class Screen:
     failed: dict[str, tuple[Job, str]] = field(default_factory=dict)
     """Jobs that failed, and the sentence that says why."""
     done: int = 0
-    shows: bool = True
-    """Whether jobs are followed here."""
     describe: Callable[[str, Mapping[str, str]], Job] | None = None
     """A job by the name of its rule and its wildcards, where one begins that was not expected."""
     notes: bool = True
@@ -177,7 +176,8 @@ class Screen:
         """The one line of the whole run: the last of a terminal, now and then one of a file."""
         if self.stream.isatty() and os.environ.get("TERM") != "dumb":
             self._clear()
-            self.stream.write(f"\r{clock(time.monotonic() - self._start)}  {self.summary}"[: _columns()])
+            text = f"\r{clock(time.monotonic() - self._start)}  {self.summary}"
+            self.stream.write(text[: shutil.get_terminal_size().columns])
             self.stream.flush()
             self._transient = True
         elif time.monotonic() - self._told > QUIET:
@@ -203,9 +203,3 @@ class Screen:
 
 def _count(jobs: int) -> str:
     return f"{jobs:,} job{'s' if jobs != 1 else ''}"
-
-
-def _columns() -> int:
-    import shutil
-
-    return shutil.get_terminal_size().columns

@@ -17,6 +17,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 if TYPE_CHECKING:
     from amdiff.jobs import Job
+    from amdiff.screen import Screen
 
 __all__ = ["LogHandler"]
 
@@ -34,17 +35,19 @@ class LogHandler(LogHandlerBase):
     """Snakemake's events as lines of a ``Screen``."""
 
     def __post_init__(self) -> None:
-        from amdiff.screen import Screen  # Snakemake imports all plugins, whoever uses them
-
-        self.screen = Screen(sys.stdout if self.common_settings.dryrun else sys.stderr)
-        self.started = False
         settings = self.common_settings
+        self.started = False
+        self.screen: Screen | None = None
         self.plain: logging.Handler | None = None
+        # Snakemake imports all plugins, whoever uses them: what they need is imported here
         if settings.dryrun or settings.verbose or settings.quiet or settings.debug_dag:
             from snakemake.logging import ColorizingTextHandler
 
-            self.plain = ColorizingTextHandler(settings.nocolor, self.screen.stream)
-        self.screen.shows = self.plain is None
+            self.plain = ColorizingTextHandler(settings.nocolor, sys.stdout if settings.dryrun else sys.stderr)
+        else:
+            from amdiff.screen import Screen
+
+            self.screen = Screen()
 
     @property
     def writes_to_stream(self) -> bool:
@@ -77,42 +80,43 @@ class LogHandler(LogHandlerBase):
             if self.plain is not None:
                 self.plain.setFormatter(self.formatter)
                 self.plain.emit(record)
-            else:
-                self._show(record, getattr(record, "event", None))
+            if self.screen is not None:
+                self._show(self.screen, record, getattr(record, "event", None))
         except Exception:
             self.handleError(record)
 
     def close(self) -> None:
         """Snakemake ends: what failed is said last."""
-        self.screen.close()
+        if self.screen is not None:
+            self.screen.close()
         super().close()
 
-    def _show(self, record: Any, event: LogEvent | None) -> None:
+    def _show(self, screen: Screen, record: Any, event: LogEvent | None) -> None:
         if event == LogEvent.WORKFLOW_STARTED:
             self.started = True
         elif event == LogEvent.JOB_INFO:
             if record.rule_name != "all":
-                self.screen.begin(str(record.jobid), self._job(record))
+                screen.begin(str(record.jobid), self._job(screen, record))
         elif event == LogEvent.JOB_FINISHED:
-            self.screen.end(str(record.job_id if hasattr(record, "job_id") else record.jobid))
+            screen.end(str(record.job_id if hasattr(record, "job_id") else record.jobid))
         elif event == LogEvent.JOB_ERROR:
-            self.screen.fail(str(record.jobid), [Path(log) for log in record.log], record.rule_msg)
+            screen.fail(str(record.jobid), [Path(log) for log in record.log], record.rule_msg)
         elif event in (None, LogEvent.ERROR, LogEvent.GROUP_ERROR):
-            self._pass_on(record)
+            self._pass_on(screen, record)
 
-    def _job(self, record: Any) -> Job:
+    def _job(self, screen: Screen, record: Any) -> Job:
         """The job of a record, as the workflow describes it, else by its rule."""
         from amdiff.jobs import Job
 
         wildcards = {str(key): str(value) for key, value in dict(record.wildcards or {}).items()}
         job = Job(" ".join((record.rule_name, *wildcards.values())), record.rule_name)
-        if self.screen.describe is not None:
+        if screen.describe is not None:
             with contextlib.suppress(Exception):  # of a workflow that is not ours
-                job = self.screen.describe(record.rule_name, wildcards)
+                job = screen.describe(record.rule_name, wildcards)
         job.log = Path(record.log[0]) if record.log else None
         return job
 
-    def _pass_on(self, record: logging.LogRecord) -> None:
+    def _pass_on(self, screen: Screen, record: logging.LogRecord) -> None:
         text = self.format(record)
         if "load_configfile" in text and (found := NO_CONFIGURATION.search(text)):
             text = f"{found[1]}: no configuration file; {TARGETS_FIRST}"
@@ -122,6 +126,6 @@ class LogHandler(LogHandlerBase):
             return
         if text.startswith("RuleException:"):
             return  # of a job that failed, which is told by what the job said
-        if self.screen.failed and any(phrase in text for phrase in AFTER_FAILURES):
+        if screen.failed and any(phrase in text for phrase in AFTER_FAILURES):
             return
-        self.screen.line(text)
+        screen.line(text)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -72,6 +74,24 @@ def test_arrays_that_want_to_be_described(tmp_path: Path) -> None:
     done = amdiff(tmp_path, "init", "p", "--data", "x.npy")
     assert done.returncode == 0
     assert "state the values that mean black and white" in done.stdout
+
+
+def test_containers_are_those_that_datasets_read(tmp_path: Path) -> None:
+    """In several suffixes, and in HDF5 by what its arrays hold."""
+    place = pictures(tmp_path / "x")
+    with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as archive:
+        for path in sorted(place.iterdir()):
+            archive.add(path, path.name)
+    with h5py.File(tmp_path / "encoded.h5", "w") as file:
+        rows = file.create_dataset("pictures", (60,), h5py.vlen_dtype(np.uint8))
+        for row, path in enumerate(sorted(place.iterdir())):
+            rows[row] = np.frombuffer(path.read_bytes(), np.uint8)
+    with h5py.File(tmp_path / "numbers.h5", "w") as file:
+        file["images"] = np.zeros((60, 3, 8, 8), np.uint8)
+    for name, kind in (("x.tar.gz", "folder"), ("encoded.h5", "folder"), ("numbers.h5", "arrays")):
+        done = amdiff(tmp_path, "init", f"p-{name}", "--data", name)
+        assert done.returncode == 0, done.stderr
+        assert read_config(tmp_path / f"p-{name}/config.yaml").datasets["mine"].kind == kind
 
 
 @pytest.mark.parametrize("data", ["nowhere", "text.txt"])

@@ -18,7 +18,7 @@ from amdiff.artifacts import Artifact
 from amdiff.config import ConfigError, parse_config
 from amdiff.files import write_bytes, write_json
 from amdiff.jobs import job_of
-from amdiff.plan import ExperimentPlan, Plan
+from amdiff.plan import Plan
 from amdiff.project import cost, image_shape, prepare
 from amdiff.screen import Screen
 from amdiff.stages import make
@@ -51,11 +51,12 @@ def audit(asked: Audit) -> int:
         raise ConfigError(f"--fail-above: got {asked.fail_above:g}, expected a share from 0 to 1")
     os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))  # an audit is one job at a time
     _check_places(asked)
-    context, experiment, notes = _run(asked, asked.out / "work")
+    context, plan, notes = _run(asked, asked.out / "work")
+    experiment = plan.experiment(NAME)
     found = find(context, experiment)
     # what a look at the names told is told by those who read the files as well
-    notes = [n for n in notes if not any(n.partition(": ")[2] in said for said in found.reservations if ": " in n)]
-    summary = found.summary(notes)
+    twice = {note for note in plan.notes for said in found.reservations if note.partition(": ")[2] in said}
+    summary = found.summary([*notes, *(note for note in plan.notes if note not in twice)])
     outcome = verdict(summary, asked.fail_above)
     summary["verdict"] = None if outcome is None else outcome.as_json()
     page = audit_page(asked, context, experiment, found, summary["notes"], outcome)
@@ -78,7 +79,7 @@ def _share(share: dict[str, float]) -> str:
     return f"{share['fraction']:.4f} [{share['low']:.4f}, {share['high']:.4f}]"
 
 
-def _run(asked: Audit, root: Path) -> tuple[Context, ExperimentPlan, list[str]]:
+def _run(asked: Audit, root: Path) -> tuple[Context, Plan, list[str]]:
     """Make all artifacts; where they lie, and what a user must know of how the arguments were taken."""
     config, notes = configuration(asked)
     # how many images there are without byte-equal ones is known once they are read
@@ -92,7 +93,7 @@ def _run(asked: Audit, root: Path) -> tuple[Context, ExperimentPlan, list[str]]:
         notes += note
     plan = prepare(parse_config({**config, "experiments": _experiments(config, [count])}), root)
     _make(plan.by_folder.values(), plan, root)
-    return Context(Store(root), plan.config), plan.experiment(NAME), [*notes, *plan.notes]
+    return Context(Store(root), plan.config), plan, notes
 
 
 def _make(artifacts: Iterable[Artifact], plan: Plan, root: Path) -> None:
@@ -101,16 +102,16 @@ def _make(artifacts: Iterable[Artifact], plan: Plan, root: Path) -> None:
     missing = [artifact for artifact in artifacts if not store.complete(artifact)]
     if not missing:
         return
-    screen = Screen(notes=False)  # the audit says them at its end
-    jobs = {artifact.address: job_of(artifact, cost(plan, artifact)) for artifact in missing}
     logs = root / "logs"
     logs.mkdir(parents=True, exist_ok=True)
+    places = {artifact.address: logs / f"{artifact.stage}-{artifact.address}.log" for artifact in missing}
+    jobs = {a.address: replace(job_of(a, cost(plan, a)), log=places[a.address]) for a in missing}
+    screen = Screen(notes=False)  # the audit says them at its end
     screen.expect(jobs, logs)
     try:
         for artifact in missing:
-            log = logs / f"{artifact.stage}-{artifact.address}.log"
-            with log.open("w") as stream, contextlib.redirect_stderr(stream):
-                screen.begin(artifact.address, replace(jobs[artifact.address], log=log))
+            screen.begin(artifact.address)
+            with places[artifact.address].open("w") as stream, contextlib.redirect_stderr(stream):
                 make(artifact, plan.config, root)
             screen.end(artifact.address)
     finally:

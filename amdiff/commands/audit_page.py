@@ -14,7 +14,7 @@ from amdiff.figures.page import Auditing, Picture, Suspect, render
 from amdiff.plan import ExperimentPlan, sections_of
 from amdiff.stages.context import Context
 from amdiff.stages.files import dataset_images, sample_images
-from amdiff.stages.report import provenance, saved_figures
+from amdiff.stages.report import provenance, shown_figures
 from amdiff.stages.sections import part
 
 from .audit_configuration import Audit
@@ -49,9 +49,7 @@ def audit_page(
         lead=lead,
         headline=[],
         warnings=[],
-        groups=saved_figures(
-            context.store.root / report.folder, (item for section in parts for item in section.figures())
-        ),
+        groups=shown_figures(context, report),
         tables=[table for section in parts for table in section.tables if table.on_page],
         configuration=_arguments(asked),
         provenance=provenance(context, report),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ class Found:
         columns = ("index", "file", "train_neighbor_1", "train_file_1", "train_distance_1")
         return table.select([name for name in columns if name in table.column_names])
 
-    @property
+    @cached_property
     def suspected(self) -> Estimate:
         """Share of the samples that are memorized by any metric, with the errors of the thresholds in its interval."""
         thresholds = [by.pair.delta_m for by in self.metrics.values()]
@@ -105,7 +106,7 @@ class Found:
         value = share([t.value for t in thresholds])
         return fold(wilson(value, distances.shape[1], self.first.summary["confidence"]), share, thresholds)
 
-    @property
+    @cached_property
     def candidates(self) -> pa.Table:
         """All samples, the most likely copies first: by the smallest ratio, over metrics, of distance to threshold."""
         ratios = np.stack([by.nearest / by.pair.delta_m.value for by in self.metrics.values()])

@@ -11,7 +11,7 @@ import numpy as np
 
 from amdiff.config import ConfigError, split_key
 from amdiff.data.arrays import array_ends, array_names, array_type, likely_layout
-from amdiff.data.containers import container_suffix, holds_encoded
+from amdiff.data.containers import packed
 from amdiff.data.images import DataError
 from amdiff.data.listing import list_pictures
 from amdiff.data.misfits import Unreadable
@@ -63,7 +63,7 @@ def form_of(option: str, side: SideOptions, every_values: Range | None, every_ke
     Raises ``DataError``.
     """
     path, values, key = side.path, side.values or every_values, side.key or every_key
-    if path.is_file() and not _packed(path, key):
+    if path.is_file() and not packed(path, key):
         names = array_names(path)
         key = (key if side.key or names else None) or (names[0] if len(names) == 1 else None)
         shape, kind, matlab = array_type(path, key)
@@ -84,12 +84,6 @@ def _doubts(what: str, shape: tuple[int, ...], layout: str, matlab: bool) -> tup
         height, width = (shape[layout.index(axis)] for axis in "HW")
         return (f"{what}: its shape {shape} is read as {shape[0]:,} images of {height}x{width}",)
     return ()
-
-
-def _packed(path: Path, key: str | None) -> bool:
-    """Whether a file is a container of pictures."""
-    suffix = container_suffix(path)
-    return holds_encoded(path, key) if suffix in (".h5", ".hdf5") else suffix is not None
 
 
 def common_channels(forms: list[Form]) -> tuple[int, list[str]]:

@@ -9,6 +9,8 @@ from pathlib import Path
 import yaml
 
 from amdiff.config import LEAST_HELDOUT, ConfigError, json_schema, parse_config
+from amdiff.data.arrays import array_names
+from amdiff.data.containers import packed
 from amdiff.data.datasets import peek
 from amdiff.data.images import DataError
 from amdiff.files import write_bytes
@@ -19,10 +21,6 @@ PACKAGE = Path(__file__).parent.parent
 TEMPLATES = PACKAGE / "templates"
 WORKFLOW = ("Snakefile", "workflow/rules", "profiles")
 """What an installed package carries below ``workflow_files``, and a clone at its root."""
-
-
-PICTURES = (".zip", ".tar", ".parquet", ".arrow")
-ARRAYS = (".npy", ".npz", ".h5", ".hdf5", ".mat")
 
 
 OF_ARRAYS = """\
@@ -77,10 +75,12 @@ def _of_ones_own(folder: Path, data: Path) -> str:
     """The configuration for pictures or arrays of one's own."""
     if not data.exists():
         raise ConfigError(f"--data {data}: there is no such file or folder")
-    kind = "folder" if data.is_dir() or data.suffix in PICTURES else "arrays"
-    if kind == "arrays" and data.suffix not in ARRAYS:
-        kinds = ", ".join((*PICTURES, *ARRAYS))
-        raise ConfigError(f"--data {data}: expected a folder of pictures, or a file of one of {kinds}")
+    try:
+        kind = "folder" if data.is_dir() or packed(data, None) else "arrays"
+        if kind == "arrays":
+            array_names(data)
+    except DataError as error:
+        raise ConfigError(f"--data {error}") from None
     place = data.resolve()
     if place == folder.resolve() or place in folder.resolve().parents:
         raise ConfigError(

@@ -207,10 +207,16 @@ def encoded_arrays(file: Any) -> list[str]:
     return names
 
 
-def holds_encoded(path: Path, key: str | None) -> bool:
-    """Whether the array that ``key`` names in an HDF5 file, or its only such one, holds encoded pictures."""
+def packed(path: Path, key: str | None) -> bool:
+    """Whether a file is a container of pictures; of HDF5, whether the array ``key``, or any without, holds such.
+
+    Raises ``DataError`` for an HDF5 file that cannot be read.
+    """
     import h5py
 
+    suffix = container_suffix(path)
+    if suffix not in (".h5", ".hdf5"):
+        return suffix is not None
     with readable(path), h5py.File(path, "r") as file:
         found = encoded_arrays(file)
         return key in found if key is not None else len(found) > 0

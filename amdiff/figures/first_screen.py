@@ -14,7 +14,7 @@ from amdiff.config import (
     UnetDenoiser,
 )
 
-from .pages import Summary, implausible, share
+from .pages import Summary, implausible, most_spurious, share
 
 
 def model_words(spec: AnyExperiment) -> str:
@@ -54,7 +54,7 @@ def lead(summaries: Sequence[Summary]) -> str:
         f"{first['fractions']['memorized']['value']:.1%} of the samples are copies of training images at "
         f"K = {first['size']:,}, {last['fractions']['memorized']['value']:.1%} at K = {last['size']:,}"
     )
-    peak = max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])
+    peak = most_spurious(summaries)
     if not peak["fractions"]["spurious"]["value"]:
         return f"{ends}; none is spurious at any K."
     return (
@@ -71,11 +71,8 @@ def robustness(thresholds: Sequence[dict[str, Any]]) -> str:
     centre = min(range(len(factors)), key=lambda i: abs(factors[i] - 1))
     low, high = (min(range(len(factors)), key=lambda i: abs(factors[i] - f)) for f in (0.5, 2.0))
 
-    def largest(name: str, m: int, s: int) -> float:
-        return max(t["sensitivity"][name][m][s] for t in thresholds)
-
     peak = "The spurious peak" if len(thresholds) > 1 else "The spurious share"
-    spurious = [largest("spurious", centre, i) for i in (low, centre, high)]
+    spurious = [max(t["sensitivity"]["spurious"][centre][i] for t in thresholds) for i in (low, centre, high)]
     most = max(thresholds, key=lambda t: abs(
         t["sensitivity"]["memorized"][high][centre] - t["sensitivity"]["memorized"][low][centre]
     ))  # fmt: skip

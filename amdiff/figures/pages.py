@@ -53,7 +53,7 @@ def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] 
     ]
     lines[0] = lines[0][:-1] + f" (brackets: {level} intervals, with the errors of the thresholds in them)."
     lines = [*implausible(summaries), *lines]
-    largest = max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])
+    largest = most_spurious(summaries)
     if len(summaries) > 1 and largest["fractions"]["spurious"]["value"]:
         lines += _peak(summaries, largest)
     visits = max(
@@ -76,6 +76,11 @@ def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] 
             + ", at the K where it is worst."
         )
     return lines
+
+
+def most_spurious(summaries: Sequence[Summary]) -> Summary:
+    """The summary with the largest spurious share."""
+    return max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])
 
 
 def _peak(summaries: Sequence[Summary], largest: Summary) -> list[str]:

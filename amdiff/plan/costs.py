@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from amdiff.artifacts import Artifact
-from amdiff.config import ANALYSES
+from amdiff.config import ANALYSES, RuntimeSpec, UnetDenoiser
 
 from .experiments import SEARCH_STAGES
 from .flops import forward_flops
@@ -40,13 +40,8 @@ CORE_FLOPS, GPU_FLOPS = 3e10, 1e13
 FEATURES = 8
 """Numbers that a perceptual metric makes of a pixel, about."""
 
-SAMPLING_BATCH = 512
-"""Samples drawn together, by default."""
-
 UNKNOWN_SAMPLES = 1000
 """Samples of one's own are counted when they are read; until then as many."""
-
-DDPM_UNET = {"kind": "unet", "width": 128, "multipliers": (1, 2, 2, 2), "blocks": 2, "attention_at": (16,)}
 
 SECONDS = {"report": 6.0, "comparison": 4.0, "prompts": 6.0, "generate": 60.0, "spectrum": 600.0}
 """Seconds of work of stages that are not counted in more detail."""
@@ -107,14 +102,15 @@ def seconds(artifact: Artifact, shape: tuple[int, ...], gpu: bool) -> float:
     if artifact.stage == "train":
         batches = float(params["training"]["iterations"])
     if artifact.stage == "sample":
-        batches = math.ceil((params["stop"] - params["start"]) / SAMPLING_BATCH) * float(params["sampling"]["steps"])
+        together = RuntimeSpec().sampling_batch
+        batches = math.ceil((params["stop"] - params["start"]) / together) * float(params["sampling"]["steps"])
     return START + doubled * count * flops / rate + batches * STEP[gpu]
 
 
 def _ddpm_flops(shape: tuple[int, ...]) -> float:
     """Of a network that others trained, as if it were DDPM's own."""
     side = 2 ** max(3, math.ceil(math.log2(max(shape[1:])))) if len(shape) == 3 else 8
-    return forward_flops(DDPM_UNET, (shape[0], side, side)) or 0.0
+    return forward_flops(UnetDenoiser(kind="unet").model_dump(), (shape[0], side, side)) or 0.0
 
 
 def _samples(artifact: Artifact) -> int:
@@ -122,16 +118,20 @@ def _samples(artifact: Artifact) -> int:
     return sum(shard.params.get("stop", UNKNOWN_SAMPLES) - shard.params.get("start", 0) for shard in shards)
 
 
+def _tables(artifact: Artifact) -> tuple[Artifact, ...]:
+    """The tables of neighbours that a stage is, or reads."""
+    return artifact.parents.get("neighbors", (artifact,))
+
+
 def _comparisons(artifact: Artifact) -> float:
     """Pairs of images whose distance is taken."""
-    tables = artifact.parents.get("neighbors", (artifact,))
+    tables = _tables(artifact)
     samples = max(_samples(table) for table in tables) or UNKNOWN_SAMPLES
     return float(samples) * (samples + tables[0].params.get("size", 0))
 
 
 def _by_pixels(artifact: Artifact) -> bool:
-    tables = artifact.parents.get("neighbors", (artifact,))
-    return tables[0].params.get("metric", "pixels") == "pixels"
+    return _tables(artifact)[0].params.get("metric", "pixels") == "pixels"
 
 
 def total_passes(artifacts: Iterable[Artifact], dimension: int) -> dict[str, float]:

@@ -32,7 +32,7 @@ def comparison(context: Context, artifact: Artifact, folder: Path) -> None:
         yield "comparison", drawing.shares(rows)
         yield "capacity", drawing.capacity(rows)
 
-    pictures = write_figures(folder, figures())
+    pictures = write_figures(context, folder, figures())
     tables = drawing.tables(rows)
     write_tables(folder, tables)
     sentences = drawing.sentences(rows)

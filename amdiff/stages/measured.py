@@ -60,8 +60,3 @@ def class_numbers(table: pa.Table) -> np.ndarray:
 def read_summaries(context: Context, artifacts: Iterable[Artifact]) -> list[dict[str, Any]]:
     """What ``classify`` artifacts say about their K."""
     return [read_json(context.store.file(a, SUMMARY)) for a in artifacts]
-
-
-def spurious_peak(summaries: Iterable[dict[str, Any]]) -> int:
-    """K with the largest spurious share."""
-    return int(max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])["size"])

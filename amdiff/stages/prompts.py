@@ -74,7 +74,7 @@ def prompts(context: Context, artifact: Artifact, folder: Path) -> None:
     def figures() -> Iterator[tuple[str, Figure]]:
         yield "prompt_spectra", drawing.spectra(shown, first, spec.spectrum.skip)
 
-    groups = write_figures(folder, figures())
+    groups = write_figures(context, folder, figures())
     tables = [drawing.table(rows)]
     write_tables(folder, tables)
     files = read_json(context.store.file(artifact.parent("pipeline"), PIPELINE))["sha256"]

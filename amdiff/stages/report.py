@@ -35,7 +35,7 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
             raise ArtifactError(f"{artifact.folder}: its sizes are still to be found; run snakemake, which finds them")
         spec = spec.with_sizes(tuple(a.params["size"] for a in artifact.reads["classify"]))
     parts = [part(name, context, artifact, spec) for name in sections_of(spec)]
-    groups = write_figures(folder, (item for section in parts for item in section.figures()))
+    groups = write_figures(context, folder, (item for section in parts for item in section.figures()))
     tables = [table for section in parts for table in section.tables]
     write_tables(folder, tables)
     for name, content in (item for section in parts for item in section.files.items()):
@@ -86,28 +86,30 @@ def _facts(context: Context, artifact: Artifact, spec: AnyExperiment) -> list[tu
     return [("dataset", data), ("training sets", names), ("model", first_screen.model_words(spec))]
 
 
-def write_figures(folder: Path, figures: Iterable[tuple[str, Figure]]) -> dict[str, list[Picture]]:
-    """Draw and save figures, (name, figure) each, one after the other; the pictures of a page, by heading."""
-    groups: dict[str, list[Picture]] = {}
+def write_figures(context: Context, folder: Path, figures: Iterable[tuple[str, Figure]]) -> dict[str, list[Picture]]:
+    """Draw and save figures, (name, figure) each, one after the other; the pictures of a page, by heading.
+
+    Their names are kept with the page's provenance: a figure that has nothing to show is a file only.
+    """
+    shown = []
     with style():
         for name, figure in figures:
-            shown = figure.get_label() != HIDDEN
+            if figure.get_label() != HIDDEN:
+                shown.append(name)
             save(figure, folder / "figures", name, atomic_file)
-            if shown:
-                groups.setdefault(FIGURES[name], []).append(_picture(folder, name))
-    return groups
+    context.facts["shown"] = shown
+    return _by_heading(folder, shown)
 
 
-def saved_figures(folder: Path, figures: Iterable[tuple[str, Figure]]) -> dict[str, list[Picture]]:
-    """As ``write_figures``, of a report whose figures are saved: what is drawn only tells what there is to show."""
-    import matplotlib.pyplot as plt
+def shown_figures(context: Context, artifact: Artifact) -> dict[str, list[Picture]]:
+    """The pictures of a report that is made, by heading."""
+    return _by_heading(context.store.root / artifact.folder, context.store.record(artifact)["provenance"]["shown"])
 
+
+def _by_heading(folder: Path, names: Iterable[str]) -> dict[str, list[Picture]]:
     groups: dict[str, list[Picture]] = {}
-    for name, figure in figures:
-        shown = figure.get_label() != HIDDEN
-        plt.close(figure)
-        if shown:
-            groups.setdefault(FIGURES[name], []).append(_picture(folder, name))
+    for name in names:
+        groups.setdefault(FIGURES[name], []).append(_picture(folder, name))
     return groups
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from amdiff.artifacts import Artifact
 from amdiff.config import BasinSpec, CurvatureSpec, EnergySpec, ExperimentSpec
-from amdiff.figures import landscape as drawing, landscape_tables as words, recovery as pictures
+from amdiff.figures import landscape as drawing, landscape_tables as words, pages, recovery as pictures
 from amdiff.landscape.findings import (
     BasinFinding,
     BasinTable,
@@ -26,7 +26,7 @@ from amdiff.landscape.volumes import critical_times
 
 from ..context import Context
 from ..landscape import BASIN, CURVATURE, ENERGY
-from ..measured import read_summaries, spurious_peak
+from ..measured import read_summaries
 from . import Part
 
 ByClass = dict[str, dict[int, BasinFinding]]
@@ -38,7 +38,7 @@ def _note(found: Mapping[str, Mapping[int, object]], spec: ExperimentSpec, min_s
 
 
 def _peak(context: Context, artifact: Artifact) -> int:
-    return spurious_peak(read_summaries(context, artifact.reads["classify"]))
+    return int(pages.most_spurious(read_summaries(context, artifact.reads["classify"]))["size"])
 
 
 def _stored(

@@ -24,7 +24,7 @@ from ..browsing import Sized, browser
 from ..context import Context
 from ..files import dataset_images, image_names, sample_images
 from ..galleries import Gallery
-from ..measured import TABLE, read_distances, read_summaries, read_thresholds, spurious_peak
+from ..measured import TABLE, read_distances, read_summaries, read_thresholds
 from ..parquet import read_parquet
 from ..reservations import reservations
 from . import Part
@@ -46,7 +46,7 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
 
     def figures() -> Iterator[tuple[str, Figure]]:
         columns, neighbors = spec.panels.columns, spec.panels.neighbors
-        peak = spurious_peak(summaries)
+        peak = pages.most_spurious(summaries)["size"]
         yield "fractions", drawing.fractions(summaries)
         bandwidth = spec.thresholds.bandwidth if isinstance(spec.thresholds, ValleyThresholds) else 0.12
         d0 = thresholds[0]["d0"] or 0.5 * min(thresholds[0][d]["value"] for d in ("delta_m", "delta_s"))
