@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import given, strategies as st
 
 from amdiff.config import ANALYSES, ConfigError, SamplingSpec, parse_config
 from amdiff.plan import Plan, build_plan, shard_ranges
+from tests.addresses import CONFIGURATIONS, RECORD, addresses
 
 
 def plan_of(config: dict[str, Any]) -> Plan:
@@ -28,6 +30,12 @@ def variant(small: dict[str, Any], **blocks: dict[str, Any]) -> dict[str, Any]:
     tiny = small["experiments"]["tiny"]
     merged = {k: {**tiny.get(k, {}), **v} if isinstance(v, dict) else v for k, v in blocks.items()}
     return {**small, "experiments": {"tiny": {**tiny, **merged}}}
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_addresses_are_those_on_record(configuration: str) -> None:
+    """Whoever changes one on purpose records it: python -m tests.addresses --record."""
+    assert addresses(configuration) == json.loads(RECORD.read_text())[configuration]
 
 
 def test_changing_a_threshold_remakes_what_depends_on_it_only(small: dict[str, Any]) -> None:
