@@ -19,50 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-VERSIONS = {
-    "dataset": 1,
-    "metric": 1,
-    "train": 1,
-    "convert": 2,
-    "sample": 1,
-    "neighbors": 3,
-    "thresholds": 4,
-    "classify": 3,
-    "peers": 2,
-    "grid": 1,
-    "basin": 3,
-    "curvature": 2,
-    "energy": 1,
-    "likelihood": 2,
-    "report": 9,
-    "comparison": 5,
-    "pipeline": 1,
-    "generate": 1,
-    "spectrum": 2,
-    "prompts": 3,
-}
-"""The meaning of each stage's results; raise a number when its meaning changes."""
-
-FILES = {
-    "dataset": ("images.h5",),
-    "metric": ("weights.safetensors",),
-    "train": ("weights.safetensors", "metrics.jsonl"),
-    "convert": ("weights.safetensors", "network.json"),
-    "sample": ("samples.h5",),
-    "neighbors": ("neighbors.h5",),
-    "thresholds": ("thresholds.json",),
-    "classify": ("samples.parquet", "summary.json"),
-    "peers": ("peers.json", "peers.parquet"),
-    "grid": ("grid.json",),
-    "basin": ("basin.h5",),
-    "curvature": ("curvature.h5",),
-    "energy": ("energy.h5",),
-    "likelihood": ("landscape.h5", "landscape.json"),
-    "pipeline": ("pipeline.json",),
-    "generate": ("generation.h5",),
-    "spectrum": ("spectrum.h5",),
-}
-"""Files of each stage's artifacts; those of pages depend on their sections."""
+from amdiff.catalogue import STAGES
 
 SPEC = "spec.json"
 
@@ -83,7 +40,7 @@ class Artifact:
 
     stage: str
     dataset: str
-    """Name of the dataset: the folder, no part of the address."""
+    """Name of what it belongs to, a dataset, a comparison or prompts: the folder, no part of the address."""
     label: str
     """Readable prefix of the folder, for people; nothing parses it."""
     params: Mapping[str, Any]
@@ -103,7 +60,7 @@ class Artifact:
         """What is hashed."""
         return {
             "stage": self.stage,
-            "version": VERSIONS[self.stage],
+            "version": STAGES[self.stage].version,
             "params": self.params,
             "parents": {role: [p.address for p in group] for role, group in self.parents.items()},
         }
@@ -125,6 +82,17 @@ class Artifact:
     def spec(self) -> Path:
         """The file whose existence says that all is complete."""
         return self.folder / SPEC
+
+    def file(self, content: str | None = None) -> str:
+        """Name of the file that holds something, as the stage's record has it; of its only one for None.
+
+        Raises ``KeyError`` where the stage has no such file, ``ValueError`` where it has several and none is named.
+        """
+        files = STAGES[self.stage].files
+        if content is not None:
+            return files[content]
+        (only,) = files.values()
+        return only
 
     def parent(self, role: str) -> Artifact:
         """The only parent with this role."""

@@ -8,26 +8,20 @@ from collections.abc import Iterator, Mapping
 
 from amdiff.config import (
     LEAST_HELDOUT,
-    AnyExperiment,
-    BorrowedThresholds,
+    METRICS,
     Config,
     ConfigError,
     DatasetSpec,
-    EnergySpec,
-    EstimatedThresholds,
     ExactDenoiser,
     ExperimentSpec,
-    MlpDenoiser,
+    Extent,
     PretrainedDenoiser,
     PromptsSpec,
-    UnetDenoiser,
+    Sweep,
 )
-from amdiff.data.images import DataError
 from amdiff.data.pipelines import pipeline_files, pipeline_misfit, read_components
 from amdiff.data.pretrained import find_model, misfit, model_path
-
-Extent = tuple[int, int, tuple[int, ...]]
-"""Numbers of training and test images, and their shape (C, H, W); of points and theirs, (2,)."""
+from amdiff.errors import DataError
 
 
 def check(config: Config, extents: Mapping[str, Extent]) -> None:
@@ -37,26 +31,26 @@ def check(config: Config, extents: Mapping[str, Extent]) -> None:
     """
     for name, experiment in config.experiments.items():
         count, test_count, shape = extents[experiment.dataset]
-        sizes = experiment.first_sizes if isinstance(experiment, ExperimentSpec) else experiment.sizes
-        largest = max(sizes)
+        largest = max(experiment.first_sizes)
         if largest > count:
             raise ConfigError(
                 f"experiments.{name}.sizes: K = {largest}, but dataset {experiment.dataset!r} has {count} "
-                f"training {'points' if experiment.kind == 'circle' else 'images'}; choose K up to {count}"
+                f"training {experiment.holds}; choose K up to {count}"
             )
         if isinstance(experiment, ExperimentSpec):
-            if shape[0] not in (1, 3) and (perceptual := [m for m in experiment.metrics if m != "pixels"]):
-                raise ConfigError(
-                    f"experiments.{name}: the metric {perceptual[0]!r} needs images of 1 or 3 channels, dataset "
-                    f"{experiment.dataset!r} has {shape[0]}; use 'pixels'"
-                )
-            _check_images(name, experiment, config.datasets[experiment.dataset], count, test_count, shape)
-            if isinstance(lent := experiment.thresholds, BorrowedThresholds):
-                lender = config.experiments[lent.experiment]
-                theirs = extents[lender.dataset][2]
-                if experiment.neighbors.metric == "pixels" and math.prod(theirs) != math.prod(shape):
+            for metric in experiment.metrics:
+                if not METRICS[metric].takes(shape[0]):
+                    known = " or ".join(map(str, METRICS[metric].channels or ()))
                     raise ConfigError(
-                        f"experiments.{name}.thresholds.experiment: {lent.experiment!r} measures distances between "
+                        f"experiments.{name}: the metric {metric!r} needs images of {known} channels, dataset "
+                        f"{experiment.dataset!r} has {shape[0]}; use 'pixels'"
+                    )
+            _check_images(name, experiment, config.datasets[experiment.dataset], count, test_count, shape)
+            if experiment.lender is not None:
+                theirs = extents[config.experiments[experiment.lender].dataset][2]
+                if not experiment.neighbors.by.network and math.prod(theirs) != math.prod(shape):
+                    raise ConfigError(
+                        f"experiments.{name}.thresholds.experiment: {experiment.lender!r} measures distances between "
                         f"images of {_size(theirs)}, this experiment of {_size(shape)}; they do not compare"
                     )
             for other in experiment.datasets[1:]:
@@ -82,31 +76,28 @@ def _check_images(
     total = count + test_count
     for size, needed, why in _heldout_needs(experiment, dataset):
         if total - size < needed:
-            todo = "give more, or none" if experiment.trained_elsewhere and dataset.has_test else "choose a smaller K"
+            todo = "give more, or none" if experiment.denoiser.elsewhere and dataset.has_test else "choose a smaller K"
             raise ConfigError(
                 f"experiments.{name}.sizes: K = {size} leaves {total - size} held-out images, but {why} needs "
                 f"{needed}; {todo}"
             )
     if experiment.stands_in(dataset):
         known = [max(size, total - size) for size in experiment.first_sizes]
-        for _, thresholds in experiment.sortings:
-            if isinstance(thresholds, EstimatedThresholds):
-                most = max(known) if thresholds.pooled else min(known)
-                if most < LEAST_HELDOUT:
-                    raise ConfigError(
-                        f"experiments.{name}: no image is held out, so training images stand for such ones, of which "
-                        f"thresholds of method {thresholds.method!r} need {LEAST_HELDOUT}, got {most}; give held-out "
-                        "images, or more training images"
-                    )
-    if isinstance(experiment.denoiser, UnetDenoiser) and (problem := experiment.denoiser.misfit(shape)):
+        for thresholds in experiment.ways:
+            most = max(known) if thresholds.shared else min(known)
+            if thresholds.estimated and most < LEAST_HELDOUT:
+                raise ConfigError(
+                    f"experiments.{name}: no image is held out, so training images stand for such ones, of which "
+                    f"thresholds of method {thresholds.method!r} need {LEAST_HELDOUT}, got {most}; give held-out "
+                    "images, or more training images"
+                )
+    if problem := experiment.denoiser.misfit(shape):
         raise ConfigError(f"experiments.{name}.denoiser: {problem}")
     if isinstance(experiment.denoiser, PretrainedDenoiser) and experiment.denoiser.hub is None:
         _check_models(name, experiment, experiment.denoiser, shape)
-    if isinstance(energy := experiment.analyses.get("energy"), EnergySpec) and energy.references > count:
-        raise ConfigError(
-            f"experiments.{name}.energy.references: {energy.references} were asked for, but there are {count} "
-            "training images"
-        )
+    for key, analysis in experiment.analyses.items():
+        if problem := analysis.shortage(count):
+            raise ConfigError(f"experiments.{name}.{key}.{problem}")
 
 
 def _check_models(name: str, experiment: ExperimentSpec, denoiser: PretrainedDenoiser, shape: tuple[int, ...]) -> None:
@@ -143,9 +134,9 @@ def _check_prompts(name: str, prompts: PromptsSpec) -> None:
 def _heldout_needs(experiment: ExperimentSpec, dataset: DatasetSpec) -> Iterator[tuple[int, int, str]]:
     """(K, number of held-out images that are needed there, what needs them)."""
     sizes = experiment.first_sizes
-    for _, thresholds in experiment.sortings:
-        if isinstance(thresholds, EstimatedThresholds) and not experiment.stands_in(dataset):
-            size = min(sizes) if thresholds.pooled else max(sizes)
+    for thresholds in experiment.ways:
+        if thresholds.estimated and not experiment.stands_in(dataset):
+            size = min(sizes) if thresholds.shared else max(sizes)
             yield size, LEAST_HELDOUT, f"thresholds of method {thresholds.method!r}"
     if isinstance(experiment.denoiser, ExactDenoiser) and experiment.denoiser.memories == "heldout":
         yield max(sizes), max(sizes), "'memories: heldout'"
@@ -155,19 +146,15 @@ def remarks(config: Config, extents: Mapping[str, Extent]) -> Iterator[str]:
     """What is allowed and rarely wise, for people."""
     for name, experiment in config.experiments.items():
         yield from _of_training(name, experiment)
-        denoiser, dimensions = experiment.denoiser, math.prod(extents[experiment.dataset][2])
-        if isinstance(denoiser, MlpDenoiser) and denoiser.width < dimensions:
-            yield (
-                f"experiments.{name}.denoiser: an MLP narrower than its images cannot predict their noise; "
-                f"its width is {denoiser.width}, the images have {dimensions} values"
-            )
+        if remark := experiment.denoiser.remark(extents[experiment.dataset][2]):
+            yield f"experiments.{name}.denoiser: {remark}"
 
 
 REMAINING = 0.01
 """Weight of the untrained network in the average, from which it is said."""
 
 
-def _of_training(name: str, experiment: AnyExperiment) -> Iterator[str]:
+def _of_training(name: str, experiment: Sweep) -> Iterator[str]:
     """An average of the weights that is longer than the training still holds the network as it was at first."""
     training = experiment.training
     if not experiment.trained or training.ema_warmup:

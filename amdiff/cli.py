@@ -1,27 +1,33 @@
 """The command line: each stage of the workflow, and what people ask for.
 
-Thin: every command reads its arguments, calls one function, and turns an expected failure into
-one line on stderr. Exit status: 0 done, 1 failed, 2 a mistake in the usage or the configuration; of an audit 1 means
-too many copies, 3 that the samples do not decide, and 2 every failure.
+Thin: every command reads its arguments, calls one function, and turns an expected failure into one line on stderr.
+Any other exception is a fault of amdiff itself: that is said, and where its traceback lies. Exit status: 0 done,
+1 failed, 2 a mistake in the usage or the configuration; of an audit 1 means too many copies, 3 that the samples do not
+decide, and 2 every failure.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
 import gc
 import os
+import shlex
 import signal
 import sys
+import tempfile
+import traceback
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from amdiff.catalogue import STAGES
 from amdiff.commands.audit_options import audit
 from amdiff.config import ConfigError, json_schema
-from amdiff.files import ArtifactError
-from amdiff.stages import STAGES
+from amdiff.errors import AmdiffError
 
 app = typer.Typer(
     name="amdiff",
@@ -91,9 +97,9 @@ def why(
     configfile: ConfigFile = DEFAULT,
 ) -> None:
     """What an artifact is made of, and why it would or would not be made again."""
-    from amdiff import commands
+    from amdiff.commands.why import why
 
-    commands.why(path, configfile)
+    why(path, configfile)
 
 
 @app.command()
@@ -101,9 +107,9 @@ def verify(
     path: Annotated[Path, typer.Argument(help="A folder to search; all artifacts by default.")] = Path(),
 ) -> None:
     """Check every checksum; exit status 1, naming it, where an artifact is not whole."""
-    from amdiff import commands
+    from amdiff.commands.verify import verify
 
-    raise typer.Exit(commands.verify(path))
+    raise typer.Exit(verify(path))
 
 
 @app.command()
@@ -129,7 +135,7 @@ def export(
     configfile: ConfigFile = DEFAULT,
 ) -> None:
     """Write a trained U-Net as a folder that diffusers' DDPMPipeline loads."""
-    from amdiff.project import thaw
+    from amdiff.frozen import thaw
     from amdiff.stages.exchange import export
 
     plan = thaw(configfile)
@@ -139,9 +145,9 @@ def export(
 @app.command()
 def paper(configfile: ConfigFile = Path("workflow/config/paper.yaml")) -> None:
     """Write results/paper.html: the paper's figures and tables beside those that are made, and what is not."""
-    from amdiff import commands
+    from amdiff.commands.paper import paper
 
-    commands.paper(configfile)
+    paper(configfile)
 
 
 @app.command()
@@ -153,7 +159,7 @@ def schema() -> None:
 @app.command(hidden=True)
 def publish(page: str, configfile: ConfigFile = DEFAULT, root: Root = Path()) -> None:
     """Copy the report of an experiment or a comparison to results/ (a step of the workflow)."""
-    from amdiff.project import thaw
+    from amdiff.frozen import thaw
     from amdiff.stages.publication import publish
 
     publish(thaw(configfile, root).page(page), root)
@@ -165,14 +171,14 @@ def _stage_command(name: str) -> None:
         configfile: ConfigFile = DEFAULT,
         root: Root = Path(),
     ) -> None:
-        from amdiff.project import thaw
+        from amdiff.frozen import thaw
         from amdiff.stages import make
 
         chosen = thaw(configfile, root)
         artifact = chosen.artifact(folder)
         if artifact.stage != name:
             raise ConfigError(f"{folder} is made by `amdiff {artifact.stage}`, not by `amdiff {name}`")
-        make(artifact, chosen.config, root)
+        make(artifact, chosen, root)
 
     command.__doc__ = f"Make one artifact of stage '{name}' (a step of the workflow)."
     app.command(name, hidden=True)(command)
@@ -208,13 +214,28 @@ def main() -> None:
             _fail(f"{error.filename or 'a file'}: {error.strerror}; make it accessible and run again: nothing finished "
                   "is lost", failed)  # fmt: skip
         _fail(error, failed)
-    except (ArtifactError, ValueError, RuntimeError, MemoryError) as error:
+    except (AmdiffError, MemoryError) as error:
         _fail(error, failed)
     except Exception as error:
-        if failed == 1:
-            raise
-        # a status of 1 would mean too many copies
-        _fail(f"a fault of amdiff itself, {type(error).__name__}: {error}; AMDIFF_TRACEBACK=1 shows where", failed)
+        if type(error).__name__ == "OutOfMemoryError":  # torch's own; torch is not imported for its name
+            _fail(f"the GPU has too little memory ({error}); lower runtime.sampling_batch or runtime.analysis_batch",
+                  failed)  # fmt: skip
+        _fail(_fault(error), failed)
+
+
+def _fault(error: Exception) -> str:
+    """What is said of an error that nobody expected, whose traceback is kept."""
+    name = f"fault-{datetime.now().strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    text = "".join([f"{shlex.join(sys.argv)}\n", *traceback.format_exception(error)])
+    for folder in (Path("logs"), Path(tempfile.gettempdir())):
+        with contextlib.suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+            return (
+                f"this is a fault of amdiff itself, {type(error).__name__}: {error}; nothing finished is lost. Its "
+                f"traceback is in {folder / name}; please report it with that file to whoever gave you amdiff"
+            )
+    return f"this is a fault of amdiff itself, {type(error).__name__}: {error}; AMDIFF_TRACEBACK=1 shows where"
 
 
 def _fail(error: Any, status: int) -> None:

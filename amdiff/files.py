@@ -14,9 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-
-class ArtifactError(RuntimeError):
-    """An artifact that is missing or damaged; the message says which and what to do."""
+from amdiff.errors import ArtifactError
 
 
 def sha256_file(path: Path) -> str:
@@ -30,8 +28,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success sync it, rename it into place and sync its name.
 
     Whatever goes wrong, ``path`` is either untouched or whole, and no temporary file stays
-    (but after kill -9, where its name says that it is one). What is written later does not outlast
-    a power loss that this file does not.
+    (but after kill -9, where its name says that it is one). If a later file survives a
+    power loss, so does this one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")

@@ -19,6 +19,8 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from amdiff.errors import AmdiffError
+
 DEVICES = "AMDIFF_GPUS"
 """Environment variable that names the devices to use, as '0,1'; of those that a scheduler assigned it keeps some."""
 
@@ -44,7 +46,7 @@ def devices(environment: Mapping[str, str] = os.environ) -> list[str] | None:
         return there
     both = [name for name in there if name in wanted]
     if wanted and there and not both:
-        raise RuntimeError(
+        raise AmdiffError(
             f"{DEVICES} is {environment[DEVICES]!r}, but this job was assigned {', '.join(there)} by its scheduler "
             f"({VISIBLE}); unset {DEVICES} there"
         )

@@ -14,21 +14,19 @@ from pathlib import Path
 
 from amdiff.artifacts import SPEC
 from amdiff.config import (
-    BACKBONES,
-    ArraysDataset,
+    METRICS,
     Config,
     ConfigError,
-    ExperimentSpec,
-    FolderDataset,
+    OwnDataset,
     PipelineSpec,
     PretrainedDenoiser,
 )
-from amdiff.data.backbones import backbone_digest
 from amdiff.data.digests import digest_files, source_digest
-from amdiff.data.images import DataError
 from amdiff.data.pipelines import pipeline_digest, pipeline_path
 from amdiff.data.pretrained import find_model, model_digest, model_path
-from amdiff.files import ArtifactError, read_json, write_json
+from amdiff.errors import ArtifactError, DataError
+from amdiff.files import read_json, write_json
+from amdiff.neighbors.weights import backbone_digest
 from amdiff.plan import image_source, model_source, pipeline_source
 
 
@@ -81,16 +79,16 @@ def _wanted(config: Config, root: Path, known: dict[str, str]) -> Iterator[Wante
     """
     for name in dict.fromkeys(name for e in config.experiments.values() for name in e.datasets):
         dataset = config.datasets[name]
-        if isinstance(dataset, (FolderDataset, ArraysDataset)):
+        if isinstance(dataset, OwnDataset):
             yield (
                 name,
                 f"datasets.{name}",
                 partial(source_digest, dataset, known),
                 partial(_recorded_images, name, dataset, root),
             )
-    images = {name: e for name, e in config.experiments.items() if isinstance(e, ExperimentSpec)}
-    for metric in sorted({m for e in images.values() for m in e.metrics} & BACKBONES.keys()):
-        backbone = BACKBONES[metric]
+    for metric in sorted({m for e in config.experiments.values() for m in e.metrics}):
+        if (backbone := METRICS[metric].backbone) is None:
+            continue
         if (path := config.backbones.get(backbone)) is not None:
             yield (
                 f"backbone:{backbone}",
@@ -98,7 +96,7 @@ def _wanted(config: Config, root: Path, known: dict[str, str]) -> Iterator[Wante
                 partial(backbone_digest, backbone, path),
                 partial(_recorded_backbones, metric, path, root),
             )
-    for name, experiment in images.items():
+    for name, experiment in config.experiments.items():
         denoiser = experiment.denoiser
         if isinstance(denoiser, PretrainedDenoiser) and denoiser.hub is None:
             for size in experiment.first_sizes:
@@ -136,7 +134,7 @@ def _recorded_pipelines(name: str, spec: PipelineSpec, root: Path) -> dict[str, 
     return _recorded(root / "artifacts" / name / "pipeline", "*", "source", str(spec.path))
 
 
-def _recorded_images(name: str, spec: FolderDataset | ArraysDataset, root: Path) -> dict[str, bool]:
+def _recorded_images(name: str, spec: OwnDataset, root: Path) -> dict[str, bool]:
     """Digests of the sources behind canonical datasets of that name and specification."""
     return _recorded(root / "data/canonical" / name, "*", "source", str(spec.path), spec.identity())
 

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from amdiff.artifacts import FILES, SPEC, Artifact, short_digest
-from amdiff.files import ArtifactError, locked, none_from_the_future, read_json, sha256_file, write_json
+from amdiff.artifacts import SPEC, Artifact, short_digest
+from amdiff.catalogue import STAGES
+from amdiff.errors import ArtifactError
+from amdiff.files import locked, none_from_the_future, read_json, sha256_file, write_json
 
 STORES = ("artifacts", "data/canonical")
 """Folders that hold artifacts, relative to a project's root."""
@@ -30,6 +32,10 @@ class Store:
     def scratch(self, artifact: Artifact) -> Path:
         """Folder of an artifact's resumable state; deleted when the artifact is complete."""
         return self._scratch / artifact.stage / artifact.address
+
+    def features(self) -> Path:
+        """Folder of the vectors of images that stages leave to one another."""
+        return self._scratch / "features"
 
     def complete(self, artifact: Artifact) -> bool:
         return (self.root / artifact.spec).exists()
@@ -56,8 +62,8 @@ class Store:
             folder.mkdir(parents=True)
             yield folder
             files = {p.relative_to(folder).as_posix(): sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}
-            wanted = FILES.get(artifact.stage)
-            if wanted is not None and set(files) != set(wanted):
+            wanted = set(STAGES[artifact.stage].files.values())
+            if wanted and set(files) != wanted:
                 raise RuntimeError(f"stage {artifact.stage!r} wrote {sorted(files)}, expected {sorted(wanted)}")
             derived = {role: [a.address for a in group] for role, group in artifact.derived.items()}
             record = {
@@ -88,8 +94,15 @@ class Store:
             raise ArtifactError(f"{path} is damaged; delete {path.parent} and run snakemake again")
         return record
 
-    def file(self, artifact: Artifact, name: str) -> Path:
-        """Path of one of an artifact's files, its checksum verified. Raises ``ArtifactError``."""
+    def file(self, artifact: Artifact, content: str | None = None) -> Path:
+        """Path of the file that holds something of an artifact, its checksum verified; of its only one for None.
+
+        Raises ``ArtifactError``.
+        """
+        return self.path(artifact, artifact.file(content))
+
+    def path(self, artifact: Artifact, name: str) -> Path:
+        """Path of a file of an artifact by its name, its checksum verified. Raises ``ArtifactError``."""
         path = self.root / artifact.folder / name
         if path not in self._verified:
             expected = self.record(artifact)["files"].get(name)

@@ -17,7 +17,7 @@ from amdiff.artifacts import Artifact
 from amdiff.config import SamplingSpec
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.sampling import draw, sampler_steps, to_uint8
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule
 from amdiff.project import open_plan
 from amdiff.stages.context import Context
 from amdiff.stages.files import dataset_images

@@ -27,7 +27,7 @@ from amdiff.config import DiffusionSpec, MlpDenoiser, TrainingSpec
 from amdiff.diffusion.corruption import corruption
 from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.randomness import SampleNoise
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.training import Trainer
 from amdiff.landscape.basins import Search, bisect, scan, search_times
 from amdiff.landscape.curvature import score_spectra

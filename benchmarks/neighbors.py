@@ -26,7 +26,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from amdiff.data.backbones import metric_weights
+from amdiff.neighbors.weights import metric_weights
 from amdiff.neighbors.embeddings import EMBEDDINGS, PIXELS, Embedding
 from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
 from amdiff.neighbors.sets import ArraySource, DistinctSet

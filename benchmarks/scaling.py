@@ -22,7 +22,7 @@ from amdiff.diffusion.corruption import corruption
 from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.sampling import draw, sampler_steps
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.training import Trainer
 from amdiff.landscape import find_basins, relative_energy, score_spectra
 from amdiff.neighbors import embed, nearest_neighbors

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from amdiff.artifacts import SPEC, Artifact, canonical_json
-from amdiff.files import ArtifactError, atomic_file, locked, read_json, write_json
+from amdiff.errors import ArtifactError
+from amdiff.files import atomic_file, locked, read_json, write_json
 from amdiff.store import Store, check_folder
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from amdiff.plan.flops import forward_flops
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -13,7 +14,6 @@ from amdiff.config import FourierMlpDenoiser, MlpDenoiser, UnetDenoiser
 from amdiff.diffusion.fourier import FourierMlp
 from amdiff.diffusion.mlp import Mlp
 from amdiff.diffusion.unet import Unet
-from amdiff.plan.flops import forward_flops
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ import torch
 
 from amdiff.artifacts import FILES, SPEC
 from amdiff.config import DiffusionSpec, MlpDenoiser, SamplingSpec, TrainingSpec, UnetDenoiser
-from amdiff.data.backbones import metric_weights
+from amdiff.neighbors.weights import metric_weights
 from amdiff.diffusion.corruption import corruption
 from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.sampling import draw, sampler_steps
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.training import Trainer
 from amdiff.leases import devices
 from amdiff.neighbors.embeddings import EMBEDDINGS

@@ -16,22 +16,23 @@ from typing import Any
 
 from amdiff.artifacts import Artifact
 from amdiff.config import ConfigError, parse_config
+from amdiff.effort import cost
 from amdiff.files import write_bytes, write_json
 from amdiff.jobs import job_of
 from amdiff.plan import Plan
-from amdiff.project import cost, image_shape, prepare
+from amdiff.project import image_shape, prepare
 from amdiff.screen import Screen
 from amdiff.stages import make
 from amdiff.stages.context import Context
-from amdiff.stages.files import dataset_counts
 from amdiff.stages.parquet import write_parquet
+from amdiff.stages.stored_images import dataset_counts
 from amdiff.store import Store
 
-from . import show
 from .audit_configuration import NAME, Audit, configuration
 from .audit_page import audit_page
 from .audit_results import CLASSES, Found, find, write_csv
 from .audit_verdict import verdict
+from .telling import show
 
 PERCEPTUAL = "stlpips-alex"
 """The metric beside pixels unless metrics are named: it needs no download."""
@@ -93,7 +94,7 @@ def _run(asked: Audit, root: Path) -> tuple[Context, Plan, list[str]]:
         notes += note
     plan = prepare(parse_config({**config, "experiments": _experiments(config, [count])}), root)
     _make(plan.by_folder.values(), plan, root)
-    return Context(Store(root), plan.config), plan, notes
+    return Context(Store(root), plan), plan, notes
 
 
 def _make(artifacts: Iterable[Artifact], plan: Plan, root: Path) -> None:
@@ -112,7 +113,7 @@ def _make(artifacts: Iterable[Artifact], plan: Plan, root: Path) -> None:
         for artifact in missing:
             screen.begin(artifact.address)
             with places[artifact.address].open("w") as stream, contextlib.redirect_stderr(stream):
-                make(artifact, plan.config, root)
+                make(artifact, plan, root)
             screen.end(artifact.address)
     finally:
         screen.close()
@@ -159,9 +160,9 @@ def _check_places(asked: Audit) -> None:
 
 
 def _write(asked: Audit, found: Found, summary: dict[str, Any], page: str) -> None:
-    """Write report.html, samples.parquet, copies.csv, candidates.csv and summary.json."""
+    """Write report.html, audited.parquet, copies.csv, candidates.csv and summary.json."""
     asked.out.mkdir(parents=True, exist_ok=True)
-    write_parquet(asked.out / "samples.parquet", found.samples)
+    write_parquet(asked.out / "audited.parquet", found.samples)
     write_csv(asked.out / "copies.csv", found.copies)
     write_csv(asked.out / "candidates.csv", found.candidates)
     write_bytes(asked.out / "report.html", page.encode())

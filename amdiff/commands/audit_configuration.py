@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amdiff.catalogue.metrics import FIRST
 from amdiff.config import ConfigError
 from amdiff.data.arrays import array_ends
-from amdiff.data.images import DataError
-from amdiff.data.numbers import unfilled
 from amdiff.data.pretrained import find_model
-from amdiff.data.schedulers import forward_process
 from amdiff.data.tally import named
+from amdiff.diffusion.diffusers_format import forward_process
+from amdiff.errors import DataError
+from amdiff.levels import unfilled
 
 from .audit_sides import Form, Range, SideOptions, common_channels, form_of
 
@@ -91,7 +92,7 @@ def configuration(asked: Audit) -> tuple[dict[str, Any], list[str]]:
             model = {}
     except (DataError, OSError) as error:
         raise ConfigError(str(error)) from None
-    metrics = asked.metrics or ("pixels",)
+    metrics = asked.metrics or (FIRST,)
     experiment = {
         "dataset": "train",
         "denoiser": denoiser,

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from amdiff.artifacts import Artifact
-from amdiff.config import ExperimentSpec
+from amdiff.config import METRICS, ExperimentSpec
 from amdiff.figures import first_screen
 from amdiff.figures.browser import as_png
 from amdiff.figures.page import Auditing, Picture, Suspect, render
-from amdiff.plan import ExperimentPlan, sections_of
+from amdiff.plan import ExperimentPlan
 from amdiff.stages.context import Context
-from amdiff.stages.files import dataset_images, sample_images
 from amdiff.stages.report import provenance, shown_figures
 from amdiff.stages.sections import part
+from amdiff.stages.stored_images import dataset_images, sample_images
 
 from .audit_configuration import Audit
 from .audit_results import Found
@@ -36,7 +36,7 @@ def audit_page(
     """The page, whose figures and tables are those of the audit's report."""
     report = experiment.report
     assert isinstance(experiment.spec, ExperimentSpec)
-    parts = [part(name, context, report, experiment.spec) for name in sections_of(experiment.spec)]
+    parts = [part(name, context, report, experiment.spec) for name in experiment.spec.sections]
     summary = found.first.summary
     suspected = found.suspected
     lead = first_screen.lead([summary])
@@ -98,7 +98,7 @@ def _limits(found: Found) -> list[str]:
         "Only the training images that were given are looked through, and only copies that the metric sees are found: "
         "copies that are mirrored, cropped or recoloured may be missed."
     ]
-    if set(found.metrics) == {"pixels"}:
+    if not any(METRICS[name].network for name in found.metrics):
         lines.append("Compared by pixels alone, also copies that are shifted by a few pixels may be missed.")
     return lines
 

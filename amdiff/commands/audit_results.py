@@ -12,21 +12,21 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 import amdiff
-from amdiff.artifacts import FILES, Artifact
+from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec
 from amdiff.files import atomic_file, read_json
-from amdiff.phases.classes import CLASSES as CLASSES, MEMORIZED
+from amdiff.phases.classes import CLASSES as CLASSES, MEMORIZED, class_numbers
+from amdiff.phases.copying import disagreements
 from amdiff.phases.distances import Pair
 from amdiff.phases.intervals import Estimate, wilson
-from amdiff.phases.peers import disagreements
 from amdiff.phases.plausibility import implausible_sentence
 from amdiff.phases.uncertainty import fold
 from amdiff.plan import ExperimentPlan
 from amdiff.stages.context import Context
-from amdiff.stages.files import image_names
-from amdiff.stages.measured import SUMMARY, TABLE, class_numbers, read_thresholds, threshold_pair
 from amdiff.stages.parquet import read_parquet
 from amdiff.stages.reservations import reservations
+from amdiff.stages.stored_images import image_names
+from amdiff.stages.stored_tables import read_samples, read_thresholds, threshold_pair
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Found:
     @property
     def copies(self) -> pa.Table:
         """The memorized samples, the nearest first."""
-        memorized = pa.array(class_numbers(self.samples) == MEMORIZED)
+        memorized = pa.array(class_numbers(self.samples["class"].to_pylist()) == MEMORIZED)
         table = self.samples.filter(memorized).sort_by("train_distance_1")
         columns = ("index", "file", "train_neighbor_1", "train_file_1", "train_distance_1")
         return table.select([name for name in columns if name in table.column_names])
@@ -173,14 +173,14 @@ def find(context: Context, experiment: ExperimentPlan) -> Found:
         for delta, threshold in (("δ_m", metrics[name].pair.delta_m), ("δ_s", metrics[name].pair.delta_s)):
             if threshold.reservation:
                 said.append(f"{name}, {delta}: {threshold.reservation}.")
-    peers = read_json(store.file(others, FILES["peers"][0]))
+    peers = read_json(store.file(others, "summary"))
     return Found(metrics, table, peers, said, files)
 
 
 def _by_metric(context: Context, classified: Artifact) -> ByMetric:
-    summary = read_json(context.store.file(classified, SUMMARY))
+    summary = read_json(context.store.file(classified, "summary"))
     return ByMetric(
-        read_parquet(context.store.file(classified, TABLE)),
+        read_samples(context, classified),
         summary,
         read_thresholds(context, classified.parent("thresholds"), summary["size"]),
     )
@@ -191,7 +191,7 @@ def _named(
 ) -> tuple[pa.Table, np.ndarray | None]:
     """The per-sample table with other measures and the names of files; and those of all training images."""
     store = context.store
-    measured = read_parquet(store.file(others, FILES["peers"][1]))
+    measured = read_parquet(store.file(others, "samples"))
     for name in measured.column_names:
         table = table.append_column(name, measured[name])
     own = next(iter(experiment.models[0].shards[0].parents.get("given", ())), None)

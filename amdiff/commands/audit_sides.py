@@ -12,11 +12,11 @@ import numpy as np
 from amdiff.config import ConfigError, split_key
 from amdiff.data.arrays import array_ends, array_names, array_type, likely_layout
 from amdiff.data.containers import packed
-from amdiff.data.images import DataError
 from amdiff.data.listing import list_pictures
 from amdiff.data.misfits import Unreadable
 from amdiff.data.pictures import look
 from amdiff.data.tally import named
+from amdiff.errors import DataError
 
 Range = tuple[float, float]
 

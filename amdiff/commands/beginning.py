@@ -12,10 +12,10 @@ from amdiff.config import LEAST_HELDOUT, ConfigError, json_schema, parse_config
 from amdiff.data.arrays import array_names
 from amdiff.data.containers import packed
 from amdiff.data.datasets import peek
-from amdiff.data.images import DataError
+from amdiff.errors import DataError
 from amdiff.files import write_bytes
 
-from . import show
+from .telling import show
 
 PACKAGE = Path(__file__).parent.parent
 TEMPLATES = PACKAGE / "templates"

@@ -11,17 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from amdiff.artifacts import VERSIONS, Artifact, short_digest
-from amdiff.config import AnyExperiment, ConfigError, ExperimentSpec
-from amdiff.data.images import DataError
-from amdiff.files import ArtifactError, read_json, write_json
+from amdiff.artifacts import Artifact, short_digest
+from amdiff.catalogue import STAGES
+from amdiff.config import ConfigError, ExperimentSpec, Sweep
+from amdiff.effort import cost, long_runs
+from amdiff.errors import ArtifactError, DataError
+from amdiff.files import read_json, write_json
 from amdiff.leases import has_driver
 from amdiff.plan import ExperimentPlan, PagePlan, Plan, wants_gpu
-from amdiff.plan.costs import KINDS, hours, total_passes
-from amdiff.project import cost, image_shape, long_runs, open_plan
+from amdiff.plan.costs import hours, total_passes
+from amdiff.project import image_shape, open_plan
 from amdiff.store import Store
 
-from . import show
+from .telling import show
 
 
 def show_plan(
@@ -111,7 +113,7 @@ def _effort(
     shape = image_shape(chosen, experiment.spec.dataset, root)
     passes = total_passes(new, math.prod(shape))
     trained = [m.train for m in experiment.models if m.train is not None]
-    networks = [a for a in new if a.stage in KINDS and wants_gpu(a, chosen.config.runtime.device)]
+    networks = [a for a in new if STAGES[a.stage].passes and wants_gpu(a, chosen.config.runtime.device)]
     device = "GPU" if networks and has_driver() else "CPU"
     if not trained:
         return passes, _by_arithmetic(chosen, new, device)
@@ -147,8 +149,8 @@ def _by_arithmetic(chosen: Plan, artifacts: Sequence[Artifact], device: str) -> 
     """Hours by the arithmetic of the networks: before anything was timed, right within a factor of three."""
     found = dict.fromkeys(("training", "sampling", "analyses"), 0.0)
     for artifact in artifacts:
-        if artifact.stage in KINDS:
-            found[KINDS[artifact.stage]] += cost(chosen, artifact) / 3600
+        if (stage := STAGES[artifact.stage]).passes:
+            found[stage.work] += cost(chosen, artifact) / 3600
     return {**found, "steps_per_second": None, "device": device, "source": "by arithmetic, within a factor of three"}
 
 
@@ -172,15 +174,15 @@ def _short(number: float) -> str:
 
 def _by_stage(artifacts: list[Artifact]) -> str:
     counts = Counter(a.stage for a in artifacts)
-    return ": " + ", ".join(f"{counts[s]} {s}" for s in VERSIONS if counts[s]) if counts else ""
+    return ": " + ", ".join(f"{counts[s]} {s}" for s in STAGES if counts[s]) if counts else ""
 
 
-def _parameters(spec: AnyExperiment, shape: tuple[int, ...], levels: int, root: Path) -> int:
+def _parameters(spec: Sweep, shape: tuple[int, ...], levels: int, root: Path) -> int:
     """Trainable parameters of an experiment's networks.
 
     To count them takes torch, whose import takes longer than all else in a plan: what was counted stays in scratch.
     """
-    identity = [VERSIONS["train"], spec.denoiser.identity(), list(shape), levels]
+    identity = [STAGES["train"].version, spec.denoiser.identity(), list(shape), levels]
     path = root / "scratch/parameters" / f"{short_digest(identity)}.json"
     with contextlib.suppress(ArtifactError):
         if isinstance(known := read_json(path), int):
@@ -198,11 +200,10 @@ def _describe(chosen: Plan, experiment: ExperimentPlan, root: Path) -> dict[str,
 
     spec = experiment.spec
     shape = image_shape(chosen, spec.dataset, root)
-    levels = spec.diffusion.steps if isinstance(spec, ExperimentSpec) else 1
     store = Store(root)
     made = [m.convert for m in experiment.models if m.convert is not None and store.complete(m.convert)]
     # of models of others only the files tell
-    parameters = converted_parameters(store, made[0]) if made else _parameters(spec, shape, levels, root)
+    parameters = converted_parameters(store, made[0]) if made else _parameters(spec, shape, spec.diffusion.levels, root)
     models = [
         {
             "K": model.size,

@@ -10,12 +10,14 @@ from typing import Any
 
 from amdiff.artifacts import SPEC
 from amdiff.config import ConfigError
-from amdiff.files import ArtifactError, read_json
+from amdiff.errors import ArtifactError
+from amdiff.files import read_json
+from amdiff.frozen import thaw
 from amdiff.plan import Plan
-from amdiff.project import open_plan, thaw
+from amdiff.project import open_plan
 from amdiff.store import STORES
 
-from . import in_a_project, show
+from .telling import in_a_project, show
 
 FROZEN = "scratch/config"
 """Where a run leaves the configuration that it uses."""

@@ -5,16 +5,12 @@ A configuration names datasets and experiments; every class here is one block of
 are those of Pham et al. (arXiv 2505.21777) unless a description says otherwise.
 """
 
-from .analyses import ANALYSES, AnalysisSpec, BasinSpec, CurvatureSpec, EnergySpec, SpectrumSpec
+from amdiff.catalogue.metrics import BACKBONE_FILES, METRICS, Backbone, Metric, MetricName, official_digest
+from amdiff.errors import ConfigError
+
+from .analyses import ANALYSES, Analyses, AnalysisSpec, BasinSpec, CurvatureSpec, EnergySpec, SpectrumSpec
 from .base import Spec
-from .circle import (
-    CircleSamplingSpec,
-    CircleSpec,
-    ExactCircleDenoiser,
-    FourierMlpDenoiser,
-    LikelihoodSpec,
-    VeSpec,
-)
+from .circle import CircleSamplingSpec, CircleSpec, LikelihoodSpec, VeSpec
 from .configuration import ComparisonSpec, Config, RuntimeSpec
 from .datasets import (
     ArraysDataset,
@@ -22,44 +18,51 @@ from .datasets import (
     CircleDataset,
     DatasetSpec,
     DigitsDataset,
+    Extent,
     FashionMnistDataset,
     FolderDataset,
     ImageDataset,
     LsunChurchDataset,
     MnistDataset,
+    OwnDataset,
     PhotosDataset,
     split_key,
 )
-from .denoisers import DenoiserSpec, ExactDenoiser, GivenSamples, MlpDenoiser, PretrainedDenoiser, UnetDenoiser
-from .diffusion import DiffusionSpec, SamplingSpec, TrainingSpec
+from .denoisers import (
+    DENOISERS,
+    DenoiserSpec,
+    ExactCircleDenoiser,
+    ExactDenoiser,
+    GivenSamples,
+    PretrainedDenoiser,
+    denoiser_of,
+)
+from .diffusion import DiffusionSpec, ProcessSpec, SamplerSpec, SamplingSpec, TrainingSpec
 from .experiment import AnyExperiment, ExperimentSpec
-from .measures import (
-    BACKBONE_FILES,
-    BACKBONES,
+from .neighbors import NeighborsSpec, OtherMetricSpec, PanelsSpec, PeersSpec
+from .networks import DenoiserBase, FourierMlpDenoiser, MlpDenoiser, Network, UnetDenoiser
+from .prompts import LatentSpectrumSpec, PipelineSpec, PromptSpec, PromptsSpec
+from .reading import json_schema, parse_config, read_config
+from .sizes import GridSpec
+from .sweep import Sweep
+from .thresholds import (
     LEAST_HELDOUT,
-    Backbone,
     BorrowedThresholds,
     EstimatedThresholds,
     FixedThresholds,
     HeldoutThresholds,
-    Metric,
-    NeighborsSpec,
-    OtherMetricSpec,
-    PanelsSpec,
-    PeersSpec,
+    ThresholdsBase,
     ThresholdsSpec,
     ValleyThresholds,
-    official_digest,
 )
-from .prompts import LatentSpectrumSpec, PipelineSpec, PromptSpec, PromptsSpec
-from .reading import ConfigError, json_schema, parse_config, read_config
-from .sizes import GridSpec
 
 __all__ = [
     "ANALYSES",
-    "BACKBONES",
     "BACKBONE_FILES",
+    "DENOISERS",
     "LEAST_HELDOUT",
+    "METRICS",
+    "Analyses",
     "AnalysisSpec",
     "AnyExperiment",
     "ArraysDataset",
@@ -75,6 +78,7 @@ __all__ = [
     "ConfigError",
     "CurvatureSpec",
     "DatasetSpec",
+    "DenoiserBase",
     "DenoiserSpec",
     "DiffusionSpec",
     "DigitsDataset",
@@ -83,6 +87,7 @@ __all__ = [
     "ExactCircleDenoiser",
     "ExactDenoiser",
     "ExperimentSpec",
+    "Extent",
     "FashionMnistDataset",
     "FixedThresholds",
     "FolderDataset",
@@ -95,26 +100,34 @@ __all__ = [
     "LikelihoodSpec",
     "LsunChurchDataset",
     "Metric",
+    "MetricName",
     "MlpDenoiser",
     "MnistDataset",
     "NeighborsSpec",
+    "Network",
     "OtherMetricSpec",
+    "OwnDataset",
     "PanelsSpec",
     "PeersSpec",
     "PhotosDataset",
     "PipelineSpec",
     "PretrainedDenoiser",
+    "ProcessSpec",
     "PromptSpec",
     "PromptsSpec",
     "RuntimeSpec",
+    "SamplerSpec",
     "SamplingSpec",
     "Spec",
     "SpectrumSpec",
+    "Sweep",
+    "ThresholdsBase",
     "ThresholdsSpec",
     "TrainingSpec",
     "UnetDenoiser",
     "ValleyThresholds",
     "VeSpec",
+    "denoiser_of",
     "json_schema",
     "official_digest",
     "parse_config",

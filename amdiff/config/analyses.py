@@ -1,13 +1,18 @@
-"""Analyses of the energy landscape: basins, curvature, relative energy (sections 4.2-4.3, appendices C-E)."""
+"""Analyses of the energy landscape: basins, curvature, relative energy (sections 4.2-4.3, appendices C-E).
+
+An analysis is a specification here, a key of ``Analyses``, and a stage of the same name.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from .base import Probability, Seed, Spec
-from .measures import Metric
+from amdiff.catalogue.metrics import FIRST, METRICS, MetricName
+
+from .base import Probability, Seed, Shown, Spec
+from .neighbors import NeighborsSpec
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Time = Annotated[int, Field(ge=0)]
@@ -23,15 +28,29 @@ class AnalysisSpec(Spec):
     min_share: Share = 0.01
     """A class with less than this share of the synthetic set is left out."""
 
-    def resolved(self) -> dict[str, Any]:
-        """What decides the artifact, as plain JSON data."""
-        return self.identity()
+    @property
+    def compares_by(self) -> str | None:
+        """The metric by which it compares images, if it does."""
+        return None
+
+    @property
+    def levels(self) -> dict[str, tuple[int, ...]]:
+        """The noise levels that it names, by key."""
+        return {}
+
+    def problem(self, neighbors: NeighborsSpec) -> str | None:
+        """Why it does not fit what the samples are sorted by, or None."""
+        return None
+
+    def shortage(self, count: int) -> str | None:
+        """Why ``count`` training images are too few for it, or None."""
+        return None
 
 
 class BasinSpec(AnalysisSpec):
     """Basins of attraction by critical times (algorithm 1)."""
 
-    metric: Metric = "pixels"
+    metric: MetricName = FIRST
     """D, by which what comes back is compared, as for the neighbours; the paper's is lpips-vgg."""
     delta: Annotated[float, Field(gt=0)] | Literal["delta_m"] = "delta_m"
     """Recovered at or below this distance: a number, or the threshold of memorized samples, if in like units."""
@@ -73,13 +92,29 @@ class BasinSpec(AnalysisSpec):
             )
         return self
 
-    def resolved(self) -> dict[str, Any]:
-        """What decides the artifact: all but what the other settings make meaningless.
+    @property
+    def compares_by(self) -> str | None:
+        return self.metric
 
-        Distances are stored, so of the factors only the largest decides what is computed; a bisection
-        finds critical times at delta alone.
+    @property
+    def levels(self) -> dict[str, tuple[int, ...]]:
+        return {"first": (self.first,)}
+
+    def problem(self, neighbors: NeighborsSpec) -> str | None:
+        if self.delta != "delta_m" or METRICS[self.metric].units == neighbors.by.units:
+            return None
+        return (
+            f"delta: 'delta_m' is a distance by neighbors.metric, {neighbors.metric!r}, but basin.metric is "
+            f"{self.metric!r}, whose units differ; give a number, as 0.1 for LPIPS"
+        )
+
+    def resolved(self) -> dict[str, Any]:
+        """As for all specifications, with the distance at which a search stops in place of delta and its factors.
+
+        Distances are stored, so of the factors only the largest decides what is computed; a bisection finds critical
+        times at delta alone, and a scan needs no check.
         """
-        values = self.identity()
+        values = super().resolved()
         del values["scan"], values["delta"]
         largest = self.scan[-1] if self.search == "scan" else 1.0
         values["stop"] = {"delta_m": largest} if self.delta == "delta_m" else largest * float(self.delta)
@@ -99,9 +134,9 @@ class SpectrumSpec(Spec):
     """The d orthonormal directions of the pixels, or random ones."""
     rows_per_dimension: Annotated[int, Field(ge=1, le=1000)] = 4
     """Gaussian directions for each dimension; orthonormal ones are one a dimension."""
-    threshold: Probability = 0.5
+    threshold: Annotated[Probability, Shown] = 0.5
     """A direction belongs to the manifold where its value, times sigma_t^2, is below this share of full contraction."""
-    skip: Annotated[int, Field(ge=0)] = 5
+    skip: Annotated[int, Field(ge=0), Shown] = 5
     """Largest values that are left out of the figures."""
     seed: Seed = 0
 
@@ -112,9 +147,8 @@ class SpectrumSpec(Spec):
         return self
 
     def resolved(self) -> dict[str, Any]:
-        """What decides the artifact, as plain JSON data: all but what decides figures and tables only."""
-        values = self.identity()
-        del values["threshold"], values["skip"]
+        """As for all specifications; directions that are no random ones have neither a number nor a seed."""
+        values = super().resolved()
         if self.directions == "orthonormal":
             del values["rows_per_dimension"], values["seed"]
         return values
@@ -125,6 +159,10 @@ class CurvatureSpec(SpectrumSpec, AnalysisSpec):
 
     train_count: Annotated[int, Field(ge=2)] = 1024
     """Training points, at most."""
+
+    @property
+    def levels(self) -> dict[str, tuple[int, ...]]:
+        return {"times": self.times}
 
 
 class EnergySpec(AnalysisSpec):
@@ -139,6 +177,28 @@ class EnergySpec(AnalysisSpec):
     references: Annotated[int, Field(ge=1, le=1000)] = 5
     """Reference images: the first of the training sets' permutation, hence in every set that is large enough."""
 
+    @property
+    def levels(self) -> dict[str, tuple[int, ...]]:
+        return {"time": (self.time,)}
 
-ANALYSES: dict[str, type[AnalysisSpec]] = {"basin": BasinSpec, "curvature": CurvatureSpec, "energy": EnergySpec}
-"""Analyses of image experiments, by the key of their block; each is a stage and a rule of the same name."""
+    def shortage(self, count: int) -> str | None:
+        if self.references <= count:
+            return None
+        return f"references: {self.references} were asked for, but there are {count} training images"
+
+
+class Analyses(Spec):
+    """The analyses of an experiment on images, by their keys; each is a stage of the same name."""
+
+    basin: BasinSpec | None = BasinSpec()
+    """Basins of attraction; null for none."""
+    curvature: CurvatureSpec | None = CurvatureSpec()
+    """Curvature of the energy; null for none."""
+    energy: EnergySpec | None = EnergySpec()
+    """Relative energy; null for none."""
+
+
+ANALYSES: dict[str, type[AnalysisSpec]] = {
+    name: get_args(field.annotation)[0] for name, field in Analyses.model_fields.items()
+}
+"""Specification of each analysis, by its key."""

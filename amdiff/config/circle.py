@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from .base import Seed, Spec
-from .diffusion import TrainingSpec
+from .denoisers import CircleDenoiserSpec
+from .diffusion import ProcessSpec, SamplerSpec, TrainingSpec
 from .sizes import Sizes
+from .sweep import Sweep
 
 
-class VeSpec(Spec):
+class VeSpec(ProcessSpec):
     """The VE forward process ``dx = sigma dW``, t in [0, 1]."""
+
+    process: ClassVar[str] = "ve"
 
     kind: Literal["ve"] = "ve"
     sigma: Annotated[float, Field(gt=0, le=1000)] = 1.0
@@ -21,27 +25,7 @@ class VeSpec(Spec):
     """eps, the smallest time in training."""
 
 
-class FourierMlpDenoiser(Spec):
-    """Residual MLP with Gaussian Fourier features of t (appendix A.2)."""
-
-    kind: Literal["fourier-mlp"]
-    width: Annotated[int, Field(ge=1, le=65_536)] = 256
-    """Width of the residual stream, in units."""
-    blocks: Annotated[int, Field(ge=1, le=256)] = 8
-    """Residual blocks: the encoder's and the decoder's together."""
-    time_features: Annotated[int, Field(ge=2, le=4096, multiple_of=2)] = 128
-    """Sines and cosines of t."""
-    time_scale: Annotated[float, Field(gt=0)] = 16.0
-    """Standard deviation of their random frequencies, in periods a unit of t."""
-
-
-class ExactCircleDenoiser(Spec):
-    """No training: the closed-form score of the K points."""
-
-    kind: Literal["exact"]
-
-
-class CircleSamplingSpec(Spec):
+class CircleSamplingSpec(SamplerSpec):
     """Euler-Maruyama from t = 1 down to ``end``, without noise on the last step (eq. 20)."""
 
     steps: Annotated[int, Field(ge=1)] = 1000
@@ -51,6 +35,12 @@ class CircleSamplingSpec(Spec):
     count: Annotated[int, Field(ge=2)] = 1000
     """Samples a model."""
     seed: Seed = 0
+
+    def samples_for(self, size: int) -> int:
+        return self.count
+
+    def resolved_for(self, levels: int) -> dict[str, Any]:
+        return {key: value for key, value in self.resolved().items() if key != "count"}
 
 
 class LikelihoodSpec(Spec):
@@ -80,14 +70,14 @@ class LikelihoodSpec(Spec):
     seed: Seed = 0
 
     def resolved(self) -> dict[str, Any]:
-        """What decides the artifact, as plain JSON data; the exact divergence has no probes."""
-        values = self.identity()
+        """As for all specifications; the exact divergence has no probes."""
+        values = super().resolved()
         if self.divergence == "exact":
             del values["probes"], values["seed"]
         return values
 
 
-class CircleSpec(Spec):
+class CircleSpec(Sweep):
     """A sweep over training sets on the circle; without the three-class split, since all points are near others."""
 
     kind: Literal["circle"]
@@ -99,23 +89,13 @@ class CircleSpec(Spec):
     subset_seed: Seed = 42
     """Seed of the one permutation (torch.randperm) whose prefixes are the training sets."""
     diffusion: VeSpec = VeSpec()
-    denoiser: Annotated[FourierMlpDenoiser | ExactCircleDenoiser, Field(discriminator="kind")]
+    denoiser: CircleDenoiserSpec
     training: TrainingSpec = TrainingSpec(batch_size=500, learning_rate=1e-4)
     sampling: CircleSamplingSpec = CircleSamplingSpec()
     likelihood: LikelihoodSpec = LikelihoodSpec()
 
-    @property
-    def datasets(self) -> tuple[str, ...]:
-        """Names of the datasets that it uses."""
-        return (self.dataset,)
+    holds: ClassVar[str] = "points"
 
     @property
-    def trained(self) -> bool:
-        """Whether its models are trained here."""
-        return self.denoiser.kind != "exact"
-
-    @model_validator(mode="after")
-    def _exact_is_not_trained(self) -> CircleSpec:
-        if isinstance(self.denoiser, ExactCircleDenoiser) and "training" in self.model_fields_set:
-            raise ValueError("training: the closed-form denoiser 'exact' is not trained; leave 'training' out")
-        return self
+    def sections(self) -> tuple[str, ...]:
+        return ("circle", "training")

@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .analyses import ANALYSES
+from amdiff.catalogue import STAGES
+from amdiff.catalogue.metrics import Backbone
+
 from .base import Spec
-from .datasets import CircleDataset, DatasetSpec, ImageDataset
+from .datasets import DatasetSpec, ImageDataset
 from .denoisers import GivenSamples, PretrainedDenoiser
 from .experiment import AnyExperiment, ExperimentSpec
-from .measures import Backbone, BorrowedThresholds
 from .prompts import PromptsSpec
 
 
@@ -32,6 +33,8 @@ class RuntimeSpec(Spec):
     """Latents that pass a text-to-image model together, each with and without its prompt."""
     neighbor_memory_mb: Annotated[int, Field(ge=16)] = 1024
     """Memory that a neighbour search may use for its blocks, in MiB."""
+    features_gib: Annotated[float, Field(ge=0)] = 8.0
+    """Disk in GiB that the features of images may take in scratch, so that they are not made again by later stages."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60
     """Interval between resumable states, in seconds."""
     progress_seconds: Annotated[float, Field(gt=0)] = 10
@@ -45,31 +48,10 @@ class ComparisonSpec(Spec):
     """Names of at least two experiments on images."""
 
 
-RULES = {
-    "all",
-    "dataset",
-    "metric",
-    "train",
-    "convert",
-    "sample",
-    "neighbors",
-    "thresholds",
-    "classify",
-    "peers",
-    "grid",
-    *ANALYSES,
-    "likelihood",
-    "report",
-    "comparison",
-    "pipeline",
-    "generate",
-    "spectrum",
-    "prompts",
-}
-"""Rules of the workflow; experiments, comparisons and prompts are rules beside them."""
-
-
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+RULES = {"all", *STAGES}
+"""Rules of the workflow; experiments, comparisons and prompts are rules beside them."""
 
 
 class Config(Spec):
@@ -125,11 +107,10 @@ class Config(Spec):
                 raise ValueError(f"experiments.{name}.denoiser: say where the model is, by 'path' or by 'hub'")
             if isinstance(experiment.denoiser, GivenSamples):
                 self._check_given(name, experiment.denoiser.samples)
-            holds = "circle" if isinstance(self.datasets[experiment.dataset], CircleDataset) else "images"
-            if holds != experiment.kind:
+            if (holds := self.datasets[experiment.dataset].holds) != experiment.holds:
                 raise ValueError(
                     f"experiments.{name}: an experiment of kind {experiment.kind!r} cannot use dataset "
-                    f"{experiment.dataset!r}, which holds {'points' if holds == 'circle' else 'images'}"
+                    f"{experiment.dataset!r}, which holds {holds}"
                 )
         return self
 
@@ -151,13 +132,12 @@ class Config(Spec):
 
     def _check_thresholds(self, name: str, experiment: AnyExperiment) -> None:
         """Thresholds of another experiment: it is there, has its own, and compares by the same metric."""
-        if not isinstance(experiment, ExperimentSpec) or not isinstance(experiment.thresholds, BorrowedThresholds):
+        if not isinstance(experiment, ExperimentSpec) or (other := experiment.lender) is None:
             return
-        key, other = f"experiments.{name}.thresholds.experiment", experiment.thresholds.experiment
-        lender = self.experiments.get(other)
+        key, lender = f"experiments.{name}.thresholds.experiment", self.experiments.get(other)
         if not isinstance(lender, ExperimentSpec):
             raise ValueError(f"{key}: got {other!r}; name an experiment on images of this file")
-        if isinstance(lender.thresholds, BorrowedThresholds):
+        if lender.lender is not None:
             raise ValueError(f"{key}: {other!r} takes its thresholds from another experiment itself; name that one")
         if lender.open_grid is not None:
             raise ValueError(f"{key}: {other!r} has sizes that are still to be found; give their fall and plateau")

@@ -10,6 +10,9 @@ from pydantic import Field, field_validator, model_validator
 
 from .base import Local, Spec
 
+Extent = tuple[int, int, tuple[int, ...]]
+"""Numbers of training and of test images, and their shape (C, H, W); of points and theirs, (2,)."""
+
 
 class ImageDataset(Spec):
     """What every image dataset may do on its way to the canonical uint8 (N, C, H, W)."""
@@ -24,20 +27,26 @@ class ImageDataset(Spec):
     """Keep only the first of byte-equal images, so that K counts distinct images."""
 
     has_own_source: ClassVar[bool] = False
+    """Whether it is read from files of one's own, whose digest is part of its address."""
+    holds: ClassVar[str] = "images"
     test_images: ClassVar[int] = 0
     """Images of the source's test split."""
+    fitted: ClassVar[bool] = False
+    """Whether its images are cropped and resized as they are read, since they differ in size."""
+
+    @property
+    def extent(self) -> Extent | None:
+        """Training images, test images and their shape (C, H, W) before a crop; None where only the files tell."""
+        return None
 
     @property
     def has_test(self) -> bool:
         """Whether it brings images that are never trained on."""
         return self.test_images > 0
 
-    def identity(self) -> dict[str, Any]:
-        """As for all specifications; without a resize the filter decides nothing."""
-        values = super().identity()
-        if self.resize is None:
-            del values["resample"]
-        return values
+    def idle(self) -> set[str]:
+        """Without a resize the filter decides nothing."""
+        return {"resample"} if self.resize is None else set()
 
     @field_validator("crop")
     @classmethod
@@ -52,6 +61,10 @@ class DigitsDataset(ImageDataset):
 
     kind: Literal["digits"]
 
+    @property
+    def extent(self) -> Extent:
+        return 1797, 0, (1, 8, 8)
+
 
 class MnistDataset(ImageDataset):
     """MNIST (LeCun et al. 1998): 60,000 training and 10,000 test images of 28x28."""
@@ -62,15 +75,23 @@ class MnistDataset(ImageDataset):
 
     test_images: ClassVar[int] = 10_000
 
+    @property
+    def extent(self) -> Extent:
+        return 60_000, self.test_images, (1, 28, 28)
+
 
 class FashionMnistDataset(ImageDataset):
     """FASHION-MNIST (Xiao et al. 2017): 60,000 training and 10,000 test images of 28x28."""
 
-    test_images: ClassVar[int] = 10_000
-
     kind: Literal["fashion-mnist"]
     folder: Annotated[Path | None, Local] = None
     """Folder with the four *-ubyte.gz files; default: Debian's dataset-fashion-mnist, then a download."""
+
+    test_images: ClassVar[int] = 10_000
+
+    @property
+    def extent(self) -> Extent:
+        return 60_000, self.test_images, (1, 28, 28)
 
 
 class Cifar10Dataset(ImageDataset):
@@ -81,6 +102,10 @@ class Cifar10Dataset(ImageDataset):
     """Folder with cifar-10-binary.tar.gz, cifar-10-python.tar.gz or cifar-10-batches-py; default: a download."""
 
     test_images: ClassVar[int] = 10_000
+
+    @property
+    def extent(self) -> Extent:
+        return 50_000, self.test_images, (3, 32, 32)
 
 
 class LsunChurchDataset(ImageDataset):
@@ -94,6 +119,12 @@ class LsunChurchDataset(ImageDataset):
     crop: int | Literal["square"] | None = "square"
     resize: Annotated[int, Field(ge=2, le=4096)] | None = 64
 
+    fitted: ClassVar[bool] = True
+
+    @property
+    def extent(self) -> Extent:
+        return self.count, 0, (3, 256, 256)  # the smaller side
+
 
 class PhotosDataset(ImageDataset):
     """Non-overlapping square tiles of scikit-learn's two photographs; colour."""
@@ -101,6 +132,10 @@ class PhotosDataset(ImageDataset):
     kind: Literal["photos"]
     tile: Literal[16, 32] = 32
     """Side of a tile in pixels."""
+
+    @property
+    def extent(self) -> Extent:  # two photographs of 427x640
+        return 2 * (427 // self.tile) * (640 // self.tile), 0, (3, self.tile, self.tile)
 
 
 def split_key(path: str) -> tuple[str, str | None]:
@@ -139,13 +174,13 @@ class OwnDataset(ImageDataset):
                 found |= {path: file, key: name}
         return found
 
+    def idle(self) -> set[str]:
+        """Optional keys that are left out decide nothing."""
+        return super().idle() | {name for name in self.optional if not getattr(self, name)}
+
     def identity(self) -> dict[str, Any]:
-        """As for all specifications; what is left out decides nothing."""
-        values = super().identity() | {"reading": self.reading}
-        for name in self.optional:
-            if not values[name]:
-                del values[name]
-        return values
+        """As for all specifications, and how the files are read."""
+        return super().identity() | {"reading": self.reading}
 
     reading: ClassVar[int] = 2
     """Raised when the same files and settings are read otherwise."""
@@ -234,6 +269,11 @@ class CircleDataset(Spec):
 
     has_own_source: ClassVar[bool] = False
     has_test: ClassVar[bool] = False
+    holds: ClassVar[str] = "points"
+
+    @property
+    def extent(self) -> Extent:
+        return self.count, 0, (2,)
 
 
 DatasetSpec = Annotated[

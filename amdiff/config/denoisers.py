@@ -2,73 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from .base import Local, Spec
+from .base import Local
+from .networks import DenoiserBase, ImageNetwork, PointNetwork, Shape, UnetDenoiser
 
 
-class MlpDenoiser(Spec):
-    """Residual MLP with a sinusoidal time embedding; must be wider than an image has dimensions."""
+class ClosedForm(DenoiserBase):
+    """No training and no network: an exact score."""
 
-    kind: Literal["mlp"]
-    width: Annotated[int, Field(ge=1, le=65_536)] = 96
-    """Width of the residual stream, in units."""
-    blocks: Annotated[int, Field(ge=1, le=256)] = 2
-    """Number of residual blocks."""
-    time_features: Annotated[int, Field(ge=4, le=4096, multiple_of=2)] = 128
-    """Width of the sinusoidal time embedding."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    runs: ClassVar[bool] = False
+
+    def flops(self, shape: Shape) -> float:
+        return 0.0
 
 
-class UnetDenoiser(Spec):
-    """DDPM's U-Net (Ho et al. 2020) through diffusers."""
-
-    kind: Literal["unet"]
-    width: Annotated[int, Field(ge=4, le=4096, multiple_of=4)] = 128
-    """Channels at the highest resolution."""
-    multipliers: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (1, 2, 2, 2)
-    """Channel multiplier of each resolution, from the highest."""
-    blocks: Annotated[int, Field(ge=1, le=16)] = 2
-    """Residual blocks a level."""
-    attention_at: tuple[Annotated[int, Field(ge=1)], ...] = (16,)
-    """Resolutions, in pixels, with self-attention (the middle block always has it)."""
-    norm_groups: Annotated[int, Field(ge=1)] = 32
-    """Groups of the group normalisation; must divide every level's channels."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-
-    @model_validator(mode="after")
-    def _groups_divide(self) -> UnetDenoiser:
-        if not self.multipliers:
-            raise ValueError("multipliers must name at least one resolution")
-        bad = [m for m in self.multipliers if (self.width * m) % self.norm_groups]
-        if bad:
-            raise ValueError(f"norm_groups {self.norm_groups} must divide width x multiplier ({self.width} x {bad[0]})")
-        return self
-
-    def misfit(self, shape: tuple[int, ...]) -> str | None:
-        """Why images of shape (C, H, W) do not fit the network, or None."""
-        if shape[1] != shape[2]:
-            return f"a U-Net needs square images, got {shape[1]}x{shape[2]}; use 'crop: square'"
-        halvings = len(self.multipliers) - 1
-        if shape[1] % 2**halvings:
-            return (
-                f"{len(self.multipliers)} resolutions halve the side {halvings} times, so it must be a multiple of "
-                f"{2**halvings}, got {shape[1]}; use fewer multipliers or another 'resize'"
-            )
-        return None
-
-
-class ExactDenoiser(Spec):
+class ExactDenoiser(ClosedForm):
     """No training: the closed-form score of a finite set of memories, or of a Gaussian."""
 
     kind: Literal["exact"]
     memories: Literal["train", "heldout", "gaussian"] = "train"
     """The K training images; K held-out images; or a Gaussian fitted to the whole dataset."""
 
+    @property
+    def of_whole_dataset(self) -> bool:
+        return self.memories == "gaussian"
 
-class PretrainedDenoiser(Spec):
+    @property
+    def words(self) -> str:
+        what = {"train": "the training set", "heldout": "held-out images", "gaussian": "a Gaussian"}[self.memories]
+        return f"none trained: the closed-form score of {what}"
+
+
+class ExactCircleDenoiser(ClosedForm):
+    """No training: the closed-form score of the K points."""
+
+    kind: Literal["exact"]
+
+    @property
+    def words(self) -> str:
+        return "none trained: the closed-form score of the training set"
+
+
+class PretrainedDenoiser(DenoiserBase):
     """A U-Net that somebody trained; nothing is trained here.
 
     A folder of a diffusers pipeline or of its ``UNet2DModel``, or a checkpoint file in the layout of DDPM's ports.
@@ -106,12 +86,20 @@ class PretrainedDenoiser(Spec):
             raise ValueError("'hub' needs 'revision', a commit of 40 hexadecimal digits, and no 'path'")
         return self
 
-    def identity(self) -> dict[str, Any]:
-        """As for all specifications; a prediction that is not stated is told by the model's own files."""
-        values = super().identity()
-        if self.prediction is None:
-            del values["prediction"]
-        return values
+    elsewhere: ClassVar[bool] = True
+
+    def idle(self) -> set[str]:
+        """A prediction that is not stated is told by the model's own files."""
+        return {"prediction"} if self.prediction is None else set()
+
+    @property
+    def words(self) -> str:
+        return f"trained elsewhere: {self.path or self.hub}"
+
+    def flops(self, shape: Shape) -> float:
+        """Those of DDPM's own network, since the settings do not tell those of the model."""
+        side = 2 ** max(3, math.ceil(math.log2(max(shape[1:])))) if len(shape) == 3 else 8
+        return UnetDenoiser(kind="unet").flops((shape[0], side, side))
 
     @property
     def one_a_size(self) -> bool:
@@ -119,14 +107,43 @@ class PretrainedDenoiser(Spec):
         return "{K}" in (self.path or self.file or "")
 
 
-class GivenSamples(Spec):
+class GivenSamples(DenoiserBase):
     """No model: a synthetic set of one's own, to be audited."""
 
     kind: Literal["given"]
     samples: str
     """Name of the dataset that holds it; all its images, also those that are byte-equal."""
 
+    elsewhere: ClassVar[bool] = True
+    runs: ClassVar[bool] = False
+    modelled: ClassVar[bool] = False
 
-DenoiserSpec = Annotated[
-    MlpDenoiser | UnetDenoiser | ExactDenoiser | PretrainedDenoiser | GivenSamples, Field(discriminator="kind")
-]
+    @property
+    def words(self) -> str:
+        return f"none here: the samples are those of {self.samples}"
+
+    def flops(self, shape: Shape) -> float:
+        return 0.0
+
+    def resolved(self) -> dict[str, Any]:
+        """Their kind alone: the samples themselves are read by the artifact."""
+        return {"kind": self.kind}
+
+
+DenoiserSpec = Annotated[ImageNetwork | ExactDenoiser | PretrainedDenoiser | GivenSamples, Field(discriminator="kind")]
+"""Denoisers of images."""
+
+CircleDenoiserSpec = Annotated[PointNetwork | ExactCircleDenoiser, Field(discriminator="kind")]
+"""Denoisers of points on the circle."""
+
+DENOISERS: dict[str, type[DenoiserBase]] = {
+    get_args(spec.model_fields["kind"].annotation)[0]: spec
+    for union in (CircleDenoiserSpec, DenoiserSpec)
+    for spec in get_args(get_args(union)[0])
+}
+"""Every denoiser by its kind; closed forms of images and of points share one."""
+
+
+def denoiser_of(params: Mapping[str, Any]) -> DenoiserBase:
+    """The denoiser of an artifact that has one among its parameters."""
+    return DENOISERS[params["denoiser"]["kind"]].model_validate(params["denoiser"])

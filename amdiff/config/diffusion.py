@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
+
+from amdiff.catalogue.samplers import SAMPLERS, SamplerName
 
 from .base import Probability, Seed, Spec
 
@@ -17,8 +19,22 @@ def cosine_betas(steps: int) -> list[float]:
     return [min(1 - after / before, 0.999) for before, after in itertools.pairwise(kept)]
 
 
-class DiffusionSpec(Spec):
+class ProcessSpec(Spec):
+    """A forward process ``x_t = signal_t x_0 + sigma_t n``."""
+
+    process: ClassVar[str]
+    """Its name, as ``amdiff.diffusion.processes.PROCESSES`` has it."""
+
+    @property
+    def levels(self) -> int:
+        """Number of its noise levels; 1 where time is continuous."""
+        return 1
+
+
+class DiffusionSpec(ProcessSpec):
     """The VP forward process of DDPM (Ho et al. 2020)."""
+
+    process: ClassVar[str] = "vp"
 
     schedule: Literal["linear", "scaled_linear", "cosine"] = "linear"
     """Of the betas: linear, linear in their square roots (latent diffusion), or cosine (Nichol and Dhariwal 2021)."""
@@ -26,6 +42,10 @@ class DiffusionSpec(Spec):
     """T, the number of noise levels."""
     beta_start: Probability = 1e-4
     beta_end: Probability = 0.02
+
+    @property
+    def levels(self) -> int:
+        return self.steps
 
     @property
     def betas(self) -> list[float]:
@@ -36,14 +56,9 @@ class DiffusionSpec(Spec):
         low, high = self.beta_start ** (1 / power), self.beta_end ** (1 / power)
         return [(low + (high - low) * i / (self.steps - 1)) ** power for i in range(self.steps)]
 
-    def identity(self) -> dict[str, Any]:
-        """As for all specifications; a schedule is named where it is not linear, a cosine has no other betas."""
-        values = super().identity()
-        if self.schedule == "linear":
-            del values["schedule"]
-        if self.schedule == "cosine":
-            del values["beta_start"], values["beta_end"]
-        return values
+    def idle(self) -> set[str]:
+        """A schedule is named where it is not linear; a cosine has no ends of its own."""
+        return {"linear": {"schedule"}, "cosine": {"beta_start", "beta_end"}}.get(self.schedule, set())
 
     @model_validator(mode="after")
     def _increasing(self) -> DiffusionSpec:
@@ -89,9 +104,9 @@ class TrainingSpec(Spec):
     convolutions; bfloat16: autocast; weights stay float32). Sampling and analyses are float32."""
     seed: Seed = 0
 
-    def resolved(self, size: int) -> dict[str, Any]:
-        """What decides the training of the model trained on ``size`` images, as plain JSON data."""
-        values = self.identity()
+    def resolved_for(self, size: int) -> dict[str, Any]:
+        """As ``resolved``, for the model trained on ``size`` images."""
+        values = self.resolved()
         del values["iterations_by_size"], values["cap_batch"]
         return {**values, "iterations": self.iterations_for(size), "batch_size": self.batch_for(size)}
 
@@ -105,10 +120,26 @@ class TrainingSpec(Spec):
         return self.iterations_by_size[min(fitting)] if fitting else self.iterations
 
 
-class SamplingSpec(Spec):
+class SamplerSpec(Spec):
+    """How a synthetic set is drawn, and how large it is."""
+
+    def samples_for(self, size: int) -> int:
+        """|S'| for a training set of ``size``."""
+        raise NotImplementedError
+
+    def shards(self, size: int) -> list[tuple[int, int]]:
+        """Ranges [start, stop) of the samples that one artifact each holds."""
+        return [(0, self.samples_for(size))]
+
+    def resolved_for(self, levels: int) -> dict[str, Any]:
+        """As ``resolved``, for a process of so many noise levels: what decides a sample, whatever their number."""
+        raise NotImplementedError
+
+
+class SamplingSpec(SamplerSpec):
     """How the synthetic set S' is drawn, and how large it is."""
 
-    sampler: Literal["ddpm", "ddim"] = "ddpm"
+    sampler: SamplerName = "ddpm"
     """Ancestral DDPM (fixed-small variance) or DDIM."""
     steps: Annotated[int, Field(ge=1)] | None = None
     """Network evaluations a sample: a rounded linspace from T-1 to 0; null for all T."""
@@ -130,17 +161,32 @@ class SamplingSpec(Spec):
 
     @model_validator(mode="after")
     def _eta_is_used(self) -> SamplingSpec:
-        if self.sampler == "ddpm" and self.eta != 0:
-            raise ValueError("eta belongs to sampler 'ddim'; ancestral 'ddpm' has no such choice")
+        if self.eta != 0 and not SAMPLERS[self.sampler].takes_eta:
+            named = " or ".join(repr(name) for name, sampler in SAMPLERS.items() if sampler.takes_eta)
+            raise ValueError(f"eta belongs to sampler {named}; {self.sampler!r} has no such choice")
         return self
 
-    def count(self, size: int) -> int:
+    def samples_for(self, size: int) -> int:
         """|S'| for a training set of ``size`` images."""
         return self.total or max(self.per_image * size, self.minimum)
 
-    def identity(self) -> dict[str, Any]:
-        """As for all specifications; a total that is not given decides nothing."""
-        values = super().identity()
-        if self.total is None:
-            del values["total"]
-        return values
+    def shards(self, size: int) -> list[tuple[int, int]]:
+        """Ranges [start, stop) that partition [0, count).
+
+        Boundaries lie at multiples of ``max(shard_per_image K, minimum)`` and, within these, at multiples of
+        ``shard_largest``. They do not depend on the count, so the shards of |S'| = 4K are among those of |S'| = 8K.
+        Where the total is given, they lie at multiples of ``shard_largest`` alone.
+        """
+        count = self.samples_for(size)
+        block = self.shard_largest if self.total else max(self.shard_per_image * size, self.minimum)
+        edges = {a + b for a in range(0, count, block) for b in range(0, block, self.shard_largest)}
+        return list(itertools.pairwise([*sorted(e for e in edges if e < count), count]))
+
+    def idle(self) -> set[str]:
+        """A total that is not given decides nothing."""
+        return {"total"} if self.total is None else set()
+
+    def resolved_for(self, levels: int) -> dict[str, Any]:
+        counted = {"per_image", "minimum", "total", "shard_per_image", "shard_largest"}
+        values = {key: value for key, value in self.resolved().items() if key not in counted}
+        return values | {"steps": self.steps or levels}

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Tag, model_validator
 
-from .analyses import ANALYSES, AnalysisSpec, BasinSpec, CurvatureSpec, EnergySpec
-from .base import Seed, Spec
+from .analyses import ANALYSES, Analyses, AnalysisSpec
+from .base import Seed
 from .circle import CircleSpec
 from .datasets import DatasetSpec
-from .denoisers import DenoiserSpec, ExactDenoiser, GivenSamples, PretrainedDenoiser
+from .denoisers import DenoiserSpec, GivenSamples
 from .diffusion import DiffusionSpec, SamplingSpec, TrainingSpec
-from .measures import (
-    LEAST_HELDOUT,
-    EstimatedThresholds,
-    NeighborsSpec,
-    OtherMetricSpec,
-    PanelsSpec,
-    PeersSpec,
-    ThresholdsSpec,
-    ValleyThresholds,
-)
+from .neighbors import NeighborsSpec, OtherMetricSpec, PanelsSpec, PeersSpec
 from .sizes import AnySizes, GridSpec
+from .sweep import Sweep
+from .thresholds import LEAST_HELDOUT, ThresholdsBase, ThresholdsSpec, ValleyThresholds
 
 
-class ExperimentSpec(Spec):
+class ExperimentSpec(Analyses, Sweep):
     """A sweep: one dataset of images, one kind of model, several training-set sizes."""
 
     kind: Literal["images"] = "images"
@@ -48,30 +41,21 @@ class ExperimentSpec(Spec):
     panels: PanelsSpec = PanelsSpec()
     peers: PeersSpec | None = None
     """The field's other measures of copying; null for none."""
-    basin: BasinSpec | None = BasinSpec()
-    """Basins of attraction; null for none."""
-    curvature: CurvatureSpec | None = CurvatureSpec()
-    """Curvature of the energy; null for none."""
-    energy: EnergySpec | None = EnergySpec()
-    """Relative energy; null for none."""
+    holds: ClassVar[str] = "images"
 
     @property
     def first_sizes(self) -> tuple[int, ...]:
         """The sizes that are trained first: all of them, unless a sparse sweep has to find the others."""
         return self.sizes if isinstance(self.sizes, tuple) else self.sizes.known or self.sizes.doubling
 
-    def identity(self) -> dict[str, Any]:
-        """As for all specifications; measures that are not asked for decide nothing."""
-        values = super().identity()
-        if self.peers is None:
-            del values["peers"]
-        if not self.also:
-            del values["also"]
-        return values
+    @property
+    def sections(self) -> tuple[str, ...]:
+        asked = (("also", self.also), ("peers", self.peers), *((name, True) for name in self.analyses))
+        return ("phases", *(name for name, wanted in asked if wanted), *(("training",) if self.trained else ()))
 
-    def with_sizes(self, sizes: tuple[int, ...]) -> ExperimentSpec:
-        """The same experiment with its sizes spelled out."""
-        return self.model_copy(update={"sizes": sizes})
+    def idle(self) -> set[str]:
+        """Measures that are not asked for decide nothing."""
+        return {name for name in ("peers", "also") if not getattr(self, name)}
 
     @property
     def open_grid(self) -> GridSpec | None:
@@ -85,35 +69,27 @@ class ExperimentSpec(Spec):
         return ((self.neighbors, self.thresholds), *others)
 
     @property
+    def ways(self) -> tuple[ThresholdsBase, ...]:
+        return tuple(thresholds for _, thresholds in self.sortings)
+
+    @property
     def metrics(self) -> list[str]:
-        """The metrics that it uses, each once."""
-        sorting = (neighbors.metric for neighbors, _ in self.sortings)
-        used = [*sorting, *(a.metric for a in self.analyses.values() if isinstance(a, BasinSpec))]
-        return list(dict.fromkeys(used))
+        sorting = [neighbors.metric for neighbors, _ in self.sortings]
+        compared = (analysis.compares_by for analysis in self.analyses.values())
+        return list(dict.fromkeys([*sorting, *(metric for metric in compared if metric)]))
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """Names of the datasets that it uses."""
         return (self.dataset, self.denoiser.samples) if isinstance(self.denoiser, GivenSamples) else (self.dataset,)
-
-    @property
-    def trained_elsewhere(self) -> bool:
-        """Whether its samples come from a training of others, who may have used all images."""
-        return isinstance(self.denoiser, (PretrainedDenoiser, GivenSamples))
 
     def stands_in(self, dataset: DatasetSpec) -> bool:
         """Whether training images may stand for held-out ones, where there are none of its ``dataset``."""
-        return self.trained_elsewhere and not dataset.has_test
-
-    @property
-    def trained(self) -> bool:
-        """Whether its models are trained here."""
-        return not isinstance(self.denoiser, (ExactDenoiser, PretrainedDenoiser, GivenSamples))
+        return self.denoiser.elsewhere and not dataset.has_test
 
     @property
     def analyses(self) -> dict[str, AnalysisSpec]:
         """The analyses that are asked for, by name."""
-        if isinstance(self.denoiser, GivenSamples):
+        if not self.denoiser.modelled:
             return {}
         return {name: spec for name in ANALYSES if (spec := getattr(self, name)) is not None}
 
@@ -126,49 +102,40 @@ class ExperimentSpec(Spec):
             raise ValueError(f"panels.neighbors {self.panels.neighbors} exceeds neighbors.k {self.neighbors.k}")
         if self.peers is not None and self.peers.following >= self.neighbors.k:
             raise ValueError(f"peers.following {self.peers.following} must be less than neighbors.k {self.neighbors.k}")
-        self._check_given()
-        if isinstance(self.denoiser, (ExactDenoiser, PretrainedDenoiser)) and self.training != TrainingSpec():
-            raise ValueError(f"training: the denoiser {self.denoiser.kind!r} is not trained; leave 'training' out")
-        if isinstance(self.denoiser, PretrainedDenoiser) and self.open_grid is not None:
+        if not self.denoiser.modelled:
+            self._check_without_model()
+        if self.denoiser.elsewhere and self.open_grid is not None:
             raise ValueError("sizes: of models that are there give a list, or a grid's fall and plateau")
         named = [neighbors.metric for neighbors, _ in self.sortings]
         if len(set(named)) < len(named):
             raise ValueError(f"also: name other metrics than that of neighbors, each once; got {', '.join(named)}")
-        for _, thresholds in self.sortings:
-            if isinstance(thresholds, EstimatedThresholds) and self.neighbors.heldout_limit < LEAST_HELDOUT:
+        for thresholds in self.ways:
+            if thresholds.estimated and self.neighbors.heldout_limit < LEAST_HELDOUT:
                 raise ValueError(
-                    f"thresholds of method {thresholds.method!r} need neighbors.heldout_limit >= {LEAST_HELDOUT}, "
-                    f"got {self.neighbors.heldout_limit}"
+                    f"thresholds of method {thresholds.method!r} need neighbors.heldout_limit >= "
+                    f"{LEAST_HELDOUT}, got {self.neighbors.heldout_limit}"
                 )
-        if isinstance(basin := self.analyses.get("basin"), BasinSpec) and basin.delta == "delta_m":
-            ours, theirs = basin.metric, self.neighbors.metric
-            if "pixels" in (ours, theirs) and ours != theirs:
-                raise ValueError(
-                    f"basin.delta: 'delta_m' is a distance by neighbors.metric, {theirs!r}, but basin.metric is "
-                    f"{ours!r}, whose units differ; give a number, as 0.1 for LPIPS"
-                )
-        for key, times in self._analysis_times():
-            if max(times) >= self.diffusion.steps:
-                raise ValueError(f"{key}: noise levels are numbered 0 to {self.diffusion.steps - 1}, got {max(times)}")
+        for name, analysis in self.analyses.items():
+            if problem := analysis.problem(self.neighbors):
+                raise ValueError(f"{name}.{problem}")
+        for name in ANALYSES:
+            self._check_levels(name, getattr(self, name))
         return self
 
-    def _check_given(self) -> None:
+    def _check_without_model(self) -> None:
         """Samples of one's own have no model, hence no settings of one."""
-        if not isinstance(self.denoiser, GivenSamples):
-            return
         for key in ("diffusion", "training", "sampling", *ANALYSES):
             if getattr(self, key) not in (None, type(self).model_fields[key].default):
                 raise ValueError(f"{key}: with samples of one's own ('kind: given') there is no model; leave it out")
         if not isinstance(self.sizes, tuple) or len(self.sizes) > 1:
             raise ValueError("sizes: samples of one's own come from one training set; give its size alone, as [50000]")
 
-    def _analysis_times(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        if self.basin is not None:
-            yield "basin.first", (self.basin.first,)
-        if self.curvature is not None:
-            yield "curvature.times", self.curvature.times
-        if self.energy is not None:
-            yield "energy.time", (self.energy.time,)
+    def _check_levels(self, name: str, analysis: AnalysisSpec | None) -> None:
+        for key, levels in analysis.levels.items() if analysis is not None else ():
+            if max(levels) >= self.diffusion.steps:
+                raise ValueError(
+                    f"{name}.{key}: noise levels are numbered 0 to {self.diffusion.steps - 1}, got {max(levels)}"
+                )
 
 
 def kind(value: Any) -> Any:

@@ -16,6 +16,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import yaml
 from pydantic import Tag, ValidationError
 
+from amdiff.errors import ConfigError
+
 from .base import Spec
 from .configuration import Config
 
@@ -24,10 +26,6 @@ NETWORK_OF_ONES_OWN = (
     "(docs/how-to/own-model.md)"
 )
 """What to do with a network that the workflow cannot run."""
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be run; the message names the key, the value and what is allowed."""
 
 
 def parse_config(data: Any) -> Config:

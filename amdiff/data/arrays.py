@@ -12,9 +12,10 @@ import h5py
 import numpy as np
 
 from amdiff.config import ArraysDataset
+from amdiff.errors import DataError
+from amdiff.levels import Numbers, to_nchw
 
-from .images import BLOCK, Block, DataError, transform
-from .numbers import Numbers, to_nchw
+from .images import BLOCK, Block, transform
 from .readable import chosen, readable
 from .tally import Tally
 

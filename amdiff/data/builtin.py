@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from amdiff.config import CircleDataset, DigitsDataset, PhotosDataset
+from amdiff.levels import to_uint8
 
 from .images import ImageSet
-from .numbers import to_uint8
 
 
 def digits(spec: DigitsDataset) -> ImageSet:

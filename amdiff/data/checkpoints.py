@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-import codecs
 import re
-import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-from .images import DataError
+from amdiff.errors import DataError
+from amdiff.tensors import stored_weights
+
 from .pretrained import ForeignModel
 from .tally import named
 
@@ -28,67 +26,6 @@ _MODULES = frozenset({
     "down_blocks", "mid_block", "up_blocks", "time_embedding", "conv_norm_out",
 })  # fmt: skip
 """Modules of DDPM's U-Net, in its own layout and in that of diffusers."""
-
-
-def plain_data() -> list[Any]:
-    """What a pickle of weights may hold besides tensors: settings and numbers, nothing that runs.
-
-    Pairs are a class and the name under which other versions knew it.
-    """
-    import numpy as np
-
-    scalar, rebuilt = np._core.multiarray.scalar, np._core.multiarray._reconstruct  # type: ignore[attr-defined]
-    return [
-        argparse.Namespace, types.SimpleNamespace, (_dictionary, "collections.defaultdict"),
-        (_sequence, "collections.deque"),
-        dict, list, set, tuple, int, float, str, bool,
-        scalar, (scalar, "numpy.core.multiarray.scalar"), rebuilt, (rebuilt, "numpy.core.multiarray._reconstruct"),
-        np.dtype, np.ndarray,
-        *(kind for name in np.dtypes.__all__ if isinstance(kind := getattr(np.dtypes, name), type)),
-        codecs.encode, (codecs.encode, "_codecs.encode"),
-        *((PurePosixPath, f"{module}.PosixPath") for module in ("pathlib", "pathlib._local")), PurePosixPath,
-        *((PureWindowsPath, f"{module}.WindowsPath") for module in ("pathlib", "pathlib._local")), PureWindowsPath,
-    ]  # fmt: skip
-
-
-def _dictionary(*_: Any) -> dict[Any, Any]:
-    """In place of a ``defaultdict``, into which torch puts nothing."""
-    return {}
-
-
-def _sequence(*_: Any) -> list[Any]:
-    """In place of a ``deque``, into which torch puts nothing."""
-    return []
-
-
-def stored_weights(path: Path) -> Any:
-    """What a .pth or .safetensors file holds.
-
-    Of a pickle nothing but tensors and plain data is read. Raises ``DataError``.
-    """
-    import torch
-    from safetensors.torch import load_file
-
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with torch.serialization.safe_globals(plain_data()):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # zip, pickle, safetensors and torch each have their own
-        raise DataError(f"{path}: {_reason(str(error))}") from None
-
-
-def _reason(error: str) -> str:
-    """Why a file was not read, without torch's advice to switch its safety off."""
-    if kind := re.search(r"GLOBAL ([\w.]+)", error):
-        return (
-            f"cannot be read as weights: it holds {kind[1]!r}, which is neither weights nor plain data; save the "
-            "weights alone, as by torch.save(network.state_dict(), 'weights.pt')"
-        )
-    plain = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", error).split())
-    _, marker, what = plain.partition("WeightsUnpickler error:")
-    said = (what if marker else plain).strip().split(" Please ")[0].split(". ")[0]
-    return f"cannot be read as weights, or is not whole ({said or 'no reason was given'})"
 
 
 def read_tensors(model: ForeignModel, which: str, notes: list[str] | None = None) -> dict[str, Tensor]:

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from amdiff.config import Cifar10Dataset
+from amdiff.errors import DataError
 
-from .images import RAW, DataError, ImageSet
+from .images import RAW, ImageSet
 
 BINARY, PYTHON = "cifar-10-binary.tar.gz", "cifar-10-python.tar.gz"
 ARCHIVES = {BINARY: "c32a1d4ab5d03f1284b67883e8d87530", PYTHON: "c58f30108f718f92721af3b95e74349a"}

@@ -14,7 +14,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from .images import DataError
+from amdiff.errors import DataError
+
 from .readable import chosen, readable
 
 CONTAINERS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".parquet", ".arrow", ".h5", ".hdf5")

@@ -14,26 +14,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from amdiff.config import (
-    ArraysDataset,
-    Cifar10Dataset,
-    CircleDataset,
-    DatasetSpec,
-    DigitsDataset,
-    FashionMnistDataset,
-    FolderDataset,
-    ImageDataset,
-    LsunChurchDataset,
-    MnistDataset,
-    PhotosDataset,
-)
+from amdiff.config import DatasetSpec, Extent, FolderDataset, ImageDataset
+from amdiff.errors import DataError
+from amdiff.neighbors.sets import digests
 
 from .arrays import array_blocks, peek_arrays
 from .builtin import digits, photos
 from .cifar import cifar10
 from .folders import folder_blocks, folder_parts, peek_folder
 from .idx import fashion_mnist, mnist
-from .images import BLOCK, Block, DataError, ImageSet, digests, transform
+from .images import BLOCK, Block, ImageSet, transform
 from .lsun import lsun_church
 from .tally import Tally
 
@@ -49,6 +39,9 @@ DATASETS: dict[str, Callable[[Any], ImageSet]] = {
 
 OWN: dict[str, Callable[[Any, Tally], Iterator[Block]]] = {"folder": folder_blocks, "arrays": array_blocks}
 """Datasets of one's own, of any size."""
+
+PEEKED: dict[str, Callable[[Any], Extent]] = {"folder": peek_folder, "arrays": peek_arrays}
+"""Their extent, as far as a look at the files tells."""
 
 
 EMPTY, EMPTY_SHARE = 4, 0.01
@@ -151,8 +144,7 @@ class Reading:
             return
         data = DATASETS[spec.kind](spec)
         self.source = data.source
-        # pictures of varied size are brought to one as they are read
-        images = data.images if isinstance(spec, LsunChurchDataset) else transform(data.images, spec)
+        images = data.images if spec.fitted else transform(data.images, spec)
         middle = len(images) - data.test_count
         for low, high in ((0, middle), (middle, len(images))):
             for start in range(low, high, BLOCK):
@@ -176,7 +168,7 @@ def load(spec: ImageDataset) -> ImageSet:
 
 def peek(spec: DatasetSpec) -> tuple[int, int, tuple[int, ...]]:
     """Upper bounds of the numbers of training and of test images, and their shape (C, H, W). Raises ``DataError``."""
-    count, test, shape = _peek_source(spec)
+    count, test, shape = spec.extent or PEEKED[spec.kind](spec)
     if isinstance(spec, ImageDataset):
         height, width = shape[1:]
         side = min(height, width) if spec.crop == "square" else spec.crop
@@ -201,23 +193,3 @@ def source_notes(spec: DatasetSpec) -> list[str]:
     tally = Tally()
     tally.passed = {title: listing.passed for title, listing in parts}
     return tally.sentences()
-
-
-def _peek_source(spec: DatasetSpec) -> tuple[int, int, tuple[int, ...]]:
-    match spec:
-        case DigitsDataset():
-            return 1797, 0, (1, 8, 8)
-        case MnistDataset() | FashionMnistDataset():
-            return 60_000, spec.test_images, (1, 28, 28)
-        case Cifar10Dataset():
-            return 50_000, spec.test_images, (3, 32, 32)
-        case LsunChurchDataset():
-            return spec.count, 0, (3, 256, 256)  # the smaller side
-        case PhotosDataset():  # two photographs of 427x640
-            return 2 * (427 // spec.tile) * (640 // spec.tile), 0, (3, spec.tile, spec.tile)
-        case CircleDataset():
-            return spec.count, 0, (2,)
-        case FolderDataset():
-            return peek_folder(spec)
-        case ArraysDataset():
-            return peek_arrays(spec)

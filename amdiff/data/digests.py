@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from amdiff.config import ArraysDataset, FolderDataset
+from amdiff.errors import DataError
 
 from .arrays import array_sides
 from .folders import folder_parts
-from .images import DataError
 
 
 def source_digest(spec: FolderDataset | ArraysDataset, known: dict[str, str]) -> str:

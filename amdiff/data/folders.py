@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from amdiff.config import FolderDataset
+from amdiff.errors import DataError
 
-from .images import BLOCK, Block, DataError
+from .images import BLOCK, Block
 from .listing import Listing, list_pictures
 from .misfits import Misfit, Misfits, Unreadable, other_size
 from .pictures import decoded, look, parse_colour

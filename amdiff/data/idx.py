@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from amdiff.config import FashionMnistDataset, MnistDataset
+from amdiff.errors import DataError
 
-from .images import RAW, DataError, ImageSet
+from .images import RAW, ImageSet
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +10,7 @@ from jaxtyping import Int64, Shaped, UInt8
 from PIL import Image
 
 from amdiff.config import ImageDataset
-
-
-class DataError(ValueError):
-    """Images that cannot be used; the message says which, why and what to do."""
-
+from amdiff.errors import DataError
 
 RAW = Path("data/raw")
 """Where downloads go."""
@@ -86,8 +80,3 @@ def transform(images: UInt8[np.ndarray, "n c h w"], spec: ImageDataset) -> UInt8
             else:
                 plane[:] = picture.resize((spec.resize, spec.resize), _RESAMPLE[spec.resample])
     return out
-
-
-def digests(images: Iterable[Shaped[np.ndarray, "..."]]) -> list[bytes]:
-    """One 128-bit digest an image; equal digests mean byte-equal images."""
-    return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images]

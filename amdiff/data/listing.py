@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
+from amdiff.errors import DataError
+
 from .containers import CONTAINERS, KEYED, container_suffix, count_members, members
-from .images import DataError
 from .pictures import picture_suffixes
 from .tally import named, passed_over
 

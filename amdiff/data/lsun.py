@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from amdiff.config import LsunChurchDataset
+from amdiff.errors import DataError
 
-from .images import RAW, DataError, ImageSet
+from .images import RAW, ImageSet
 from .pictures import decoded
 
 NAME = "church_outdoor_train_lmdb"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .images import DataError
+from amdiff.errors import DataError
+
 from .tally import MOST_NAMED
 
 

@@ -19,9 +19,10 @@ from jaxtyping import UInt8
 from PIL import Image, ImageCms, ImageColor, ImageOps
 
 from amdiff.config import ImageDataset
+from amdiff.errors import DataError
 
 from .frames import choose_frame
-from .images import DataError, transform
+from .images import transform
 from .misfits import Misfit, Misfits, Unreadable, other_size
 from .tally import Tally
 

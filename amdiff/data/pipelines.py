@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from amdiff.config import PipelineSpec, PromptsSpec
+from amdiff.diffusion.diffusers_format import scheduler_misfit
+from amdiff.errors import DataError
 
 from .digests import digest_files
-from .images import DataError
 from .pretrained import from_hub, json_object
-from .schedulers import scheduler_misfit
 
 CONFIGS = {
     "unet": "config.json",

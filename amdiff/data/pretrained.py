@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from amdiff.config import DiffusionSpec, PretrainedDenoiser
-from amdiff.config.reading import NETWORK_OF_ONES_OWN
+from amdiff.diffusion.diffusers_format import prediction_of, process_misfit, unet_misfit
+from amdiff.errors import DataError
 
 from .digests import digest_files
-from .images import DataError
-from .schedulers import prediction_of, process_misfit
 from .tally import named
 
 _LATENT = ("vae", "vqvae", "vqgan", "movq", "first_stage_model")
@@ -216,30 +215,4 @@ def misfit(model: ForeignModel, shape: tuple[int, ...], diffusion: DiffusionSpec
         model.predicts(stated)
     except DataError as error:
         return f": {error}"
-    return None
-
-
-def unet_misfit(unet: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> str | None:
-    """Why a ``UNet2DModel`` of that configuration cannot be used, for images (C, H, W) if any are given; or None."""
-    if unet.get("_class_name", "UNet2DModel") != "UNet2DModel":
-        return f"is a {unet['_class_name']}; a UNet2DModel, without text or class, is needed; {NETWORK_OF_ONES_OWN}"
-    if unet.get("class_embed_type") is not None or unet.get("num_class_embeds") is not None:
-        return "is conditioned on classes; an unconditional model is needed"
-    if unet.get("time_embedding_type", "positional") != "positional":
-        return f"embeds times as {unet['time_embedding_type']!r}; a discrete-time model, 'positional', is needed"
-    channels = {unet.get("in_channels", 3), unet.get("out_channels", 3)}
-    if len(channels) > 1 and shape is None:
-        return (
-            f"has {unet['in_channels']} channels in and {unet['out_channels']} out; one that predicts noise is needed"
-        )
-    if shape is None:
-        return None
-    if channels != {shape[0]}:
-        return f"is for images of {' and '.join(map(str, sorted(channels)))} channels, the dataset's have {shape[0]}"
-    side = unet.get("sample_size")
-    sides = [side, side] if isinstance(side, int) else side
-    if sides is not None and (not isinstance(sides, list | tuple) or len(sides) != 2):
-        return f"has the sample_size {side!r}, which is no side of an image"
-    if sides is not None and list(sides) != list(shape[1:]):
-        return f"is for images of {sides[0]}x{sides[1]}, the dataset's are {shape[1]}x{shape[2]}; use 'resize'"
     return None

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .images import DataError
+from amdiff.errors import DataError
+
 from .tally import named
 
 

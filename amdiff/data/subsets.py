@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int64
 
+from amdiff.errors import AmdiffError
+
 
 def permutation(count: int, seed: int) -> Int64[np.ndarray, " count"]:
     """A random order of ``count`` images; the same on every machine and numpy version."""
@@ -22,7 +24,7 @@ def training_subset(count: int, size: int, seed: int) -> Int64[np.ndarray, " siz
     Raises ``ValueError`` unless 1 <= size <= count.
     """
     if not 1 <= size <= count:
-        raise ValueError(
+        raise AmdiffError(
             f"a training set of K = {size} images was asked for, but the dataset has {count} distinct training images; "
             f"choose K between 1 and {count}"
         )
@@ -37,7 +39,7 @@ def circle_subset(count: int, size: int, seed: int) -> Int64[np.ndarray, " size"
     import torch
 
     if not 1 <= size <= count:
-        raise ValueError(
+        raise AmdiffError(
             f"K = {size} points were asked for, but the circle has {count}; choose K between 1 and {count}"
         )
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:size].numpy()

@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
 import torch
+from jaxtyping import Float, Num
 from torch import Tensor
 
-from .schedules import Schedule, VarianceExploding
+from .processes import Process
 from .transfer import onto
 
-Corruption = Callable[[Tensor, torch.Generator], tuple[Tensor, Tensor, Tensor]]
-"""x_0 (n, *shape) and a generator on the CPU, to x_t, t (n,) and the noise (n, *shape)."""
+
+def corrupt(
+    process: Process, x0: Float[Tensor, "n ..."], generator: torch.Generator
+) -> tuple[Float[Tensor, "n ..."], Num[Tensor, " n"], Float[Tensor, "n ..."]]:
+    """x_t, t and the noise, on the device of ``x0``; times and noise are drawn by ``generator`` on the CPU."""
+    t = onto(x0.device, process.draw_times(len(x0), generator))
+    noise = onto(x0.device, torch.randn(x0.shape, generator=generator))
+    signal, sigma = (_for_each(level, x0) for level in process.float_levels(t))
+    return signal * x0 + sigma * noise, t, noise
 
 
-def corruption(process: Schedule | VarianceExploding, device: torch.device, start: float = 0.0) -> Corruption:
-    """Times are uniform: over the T noise levels for VP, over [``start``, 1] for VE."""
-    if isinstance(process, VarianceExploding):
-        return _continuous(process, start)
-    return _discrete(process, device)
-
-
-def _discrete(schedule: Schedule, device: torch.device) -> Corruption:
-    signal = torch.from_numpy(np.sqrt(schedule.alpha_bar)).float().to(device)
-    sigma = torch.from_numpy(schedule.sigma).float().to(device)
-
-    def corrupt(x0: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        t = onto(x0.device, torch.randint(len(sigma), (len(x0),), generator=generator))
-        noise = onto(x0.device, torch.randn(x0.shape, generator=generator))
-        per_image = (len(x0), *[1] * (x0.ndim - 1))
-        return signal[t].view(per_image) * x0 + sigma[t].view(per_image) * noise, t, noise
-
-    return corrupt
-
-
-def _continuous(process: VarianceExploding, start: float) -> Corruption:
-    def corrupt(x0: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        t = onto(x0.device, start + (1 - start) * torch.rand(len(x0), generator=generator))
-        noise = onto(x0.device, torch.randn(x0.shape, generator=generator))
-        sigma = process.sigma * t.sqrt()
-        return x0 + sigma.view(len(x0), *[1] * (x0.ndim - 1)) * noise, t, noise
-
-    return corrupt
+def _for_each(level: Tensor | float, x: Tensor) -> Tensor | float:
+    """A number for each image, in a shape that multiplies images."""
+    return level.view(len(x), *[1] * (x.ndim - 1)) if isinstance(level, Tensor) else level

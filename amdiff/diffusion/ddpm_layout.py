@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from jaxtyping import Float
 from torch import Tensor
 
+from amdiff.errors import AmdiffError
+
 _RESIDUAL = {
     "norm1": "norm1",
     "conv1": "conv1",
@@ -45,7 +47,7 @@ def from_ddpm(weights: Mapping[str, Float[Tensor, "..."]]) -> dict[str, Float[Te
         module, _, leaf = name.rpartition(".")
         target = _target(module, levels)
         if target is None or leaf not in ("weight", "bias"):
-            raise ValueError(f"{name!r} is no tensor of DDPM's U-Net; expected names as 'down.0.block.0.conv1.weight'")
+            raise AmdiffError(f"{name!r} is no tensor of DDPM's U-Net; expected names as 'down.0.block.0.conv1.weight'")
         linear = ".attentions." in target and not target.endswith("group_norm")
         found[f"{target}.{leaf}"] = tensor.flatten(1) if linear and leaf == "weight" else tensor
     return found

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from amdiff.config import DenoiserSpec, ExactCircleDenoiser, FourierMlpDenoiser, MlpDenoiser, UnetDenoiser
+from amdiff.config import DenoiserBase, Network
+from amdiff.errors import AmdiffError
 
 from .fourier import FourierMlp
 from .mlp import Mlp
@@ -24,32 +26,43 @@ class Denoiser(Protocol):
         ...
 
 
-def build_network(
-    spec: MlpDenoiser | UnetDenoiser | FourierMlpDenoiser,
-    shape: tuple[int, ...],
-    steps: int,
-    generator: torch.Generator,
-) -> nn.Module:
-    """An untrained network for images of ``shape`` (C, H, W), or points (2,), and ``steps`` noise levels.
+NETWORKS: dict[str, Callable[[Any, tuple[int, ...], int, torch.Generator], nn.Module]] = {
+    "mlp": Mlp,
+    "unet": Unet,
+    "fourier-mlp": FourierMlp,
+}
+"""Networks by their kind: each from its specification, the shape of an input, the number of noise levels, and what
+draws its first weights."""
 
-    Raises ``ValueError`` where the images do not fit the architecture.
+
+def build_network(spec: Network, shape: tuple[int, ...], levels: int, generator: torch.Generator) -> nn.Module:
+    """An untrained network.
+
+    Parameters
+    ----------
+    spec
+        Its specification.
+    shape
+        Of an input: (C, H, W) of an image, (2,) of a point.
+    levels
+        Number of noise levels; 1 where time is continuous.
+    generator
+        Draws its first weights.
+
+    Raises
+    ------
+    ValueError
+        Where inputs of that shape do not fit the architecture.
     """
-    if isinstance(spec, MlpDenoiser):
-        return Mlp(spec, shape, steps, generator)
-    if isinstance(spec, FourierMlpDenoiser):
-        return FourierMlp(spec, shape, generator)
-    problem = spec.misfit(shape)
-    if problem:
-        raise ValueError(problem)
-    return Unet(spec, shape, generator)
+    if problem := spec.misfit(shape):
+        raise AmdiffError(problem)
+    return NETWORKS[spec.kind](spec, shape, levels, generator)
 
 
-def count_parameters(
-    spec: DenoiserSpec | FourierMlpDenoiser | ExactCircleDenoiser, shape: tuple[int, ...], steps: int
-) -> int:
-    """Trainable parameters, without allocating them; 0 for a closed form."""
-    if not isinstance(spec, (MlpDenoiser, UnetDenoiser, FourierMlpDenoiser)):
+def count_parameters(spec: DenoiserBase, shape: tuple[int, ...], levels: int) -> int:
+    """Trainable parameters, without allocating them; 0 where nothing is trained."""
+    if not isinstance(spec, Network):
         return 0
     with torch.device("meta"):
-        network = build_network(spec, shape, steps, torch.Generator("cpu"))
+        network = build_network(spec, shape, levels, torch.Generator("cpu"))
     return sum(p.numel() for p in network.parameters())

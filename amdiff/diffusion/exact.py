@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor
 
-from .memory import DenseAssociativeMemory
-from .schedules import Schedule, VarianceExploding
+from amdiff.errors import AmdiffError
 
-Process = Schedule | VarianceExploding
+from .memory import DenseAssociativeMemory
+from .processes import Process
 
 
 class FiniteSet:
@@ -45,7 +45,7 @@ class Gaussian:
     def fitted(cls, images: Float[Tensor, "n ..."], process: Process) -> Gaussian:
         """Mean and covariance of the images. Raises ``ValueError`` for fewer than two."""
         if len(images) < 2:
-            raise ValueError(f"a Gaussian is fitted to at least two images, got {len(images)}")
+            raise AmdiffError(f"a Gaussian is fitted to at least two images, got {len(images)}")
         flat = images.flatten(1).double()
         return cls(flat.mean(0), torch.cov(flat.T).reshape(flat.shape[1], flat.shape[1]), process)
 

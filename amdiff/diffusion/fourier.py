@@ -34,7 +34,9 @@ class FourierMlp(nn.Module):
 
     frequencies: Tensor
 
-    def __init__(self, spec: FourierMlpDenoiser, shape: tuple[int, ...], generator: torch.Generator) -> None:
+    def __init__(
+        self, spec: FourierMlpDenoiser, shape: tuple[int, ...], levels: int, generator: torch.Generator
+    ) -> None:
         super().__init__()
         d = math.prod(shape)
         half = spec.time_features // 2

@@ -11,13 +11,12 @@ from jaxtyping import Float, Float32, Num, UInt8
 from torch import Tensor, nn
 
 from amdiff.config import DiffusionSpec
-from amdiff.data.pipelines import weights_variant
-from amdiff.data.schedulers import forward_process, prediction_of
 
+from .diffusers_format import forward_process, prediction_of
 from .pretrained import as_noise
+from .processes import Schedule
 from .randomness import SampleNoise
 from .sampling import finite, to_uint8
-from .schedules import Schedule
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
@@ -61,8 +60,34 @@ class TextToImage:
     the combination of scores run in float32.
     """
 
-    def __init__(self, folder: Path, components: Mapping[str, Mapping[str, Any]], precision: str, device: Any) -> None:
-        """Weights are read from safetensors alone. Raises ``OSError`` or ``ValueError`` where files do not fit."""
+    def __init__(
+        self,
+        folder: Path,
+        components: Mapping[str, Mapping[str, Any]],
+        variants: Mapping[str, str | None],
+        precision: str,
+        device: Any,
+    ) -> None:
+        """Read a pipeline's networks, from safetensors alone.
+
+        Parameters
+        ----------
+        folder
+            Of the pipeline, as diffusers saves it.
+        components
+            Configuration of each component, by its folder.
+        variants
+            Variant of each component's weights, by its folder: 'fp16', or None for the plain ones.
+        precision
+            Of the networks' arithmetic: 'float16', 'bfloat16' or 'float32'.
+        device
+            Where they run.
+
+        Raises
+        ------
+        OSError, ValueError
+            Where files do not fit.
+        """
         from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
         from transformers.utils.logging import disable_progress_bar
@@ -71,7 +96,7 @@ class TextToImage:
         dtype = DTYPES[precision]
 
         def options(part: str) -> dict[str, Any]:
-            return {"use_safetensors": True, "local_files_only": True, "variant": weights_variant(folder, part)}
+            return {"use_safetensors": True, "local_files_only": True, "variant": variants[part]}
 
         plain = {"low_cpu_mem_usage": False}  # its default asks for another package
         scheduler: Any = DDIMScheduler

@@ -33,6 +33,8 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from amdiff.errors import AmdiffError
+
 Level = float | Tensor
 """A number for all points, or a tensor (n,) with one for each."""
 
@@ -68,7 +70,7 @@ class DenseAssociativeMemory:
     def __init__(self, memories: Float[Tensor, "k ..."], block: int = 4096) -> None:
         """``memories`` (K, *shape), real numbers; ``block`` of them are visited at a time."""
         if len(memories) == 0:
-            raise ValueError("an associative memory needs at least one memory, got none")
+            raise AmdiffError("an associative memory needs at least one memory, got none")
         self.shape = tuple(memories.shape[1:])
         self.memories = memories.flatten(1).double()
         self.norms = self.memories.square().sum(1)
@@ -155,13 +157,13 @@ class DenseAssociativeMemory:
         """Flat float64 points, and both levels as columns (n, 1)."""
         point = x.flatten(1).double()
         if point.shape[1] != self.memories.shape[1]:
-            raise ValueError(f"points of shape {tuple(x.shape[1:])} were given to memories of shape {self.shape}")
+            raise AmdiffError(f"points of shape {tuple(x.shape[1:])} were given to memories of shape {self.shape}")
         b, s = (
             torch.as_tensor(level, dtype=torch.float64, device=point.device).expand(len(point))[:, None]
             for level in (beta, scale)
         )
         if not (b > 0).all():
-            raise ValueError(f"the inverse temperature beta must be positive, got {beta}")
+            raise AmdiffError(f"the inverse temperature beta must be positive, got {beta}")
         return point, b, s
 
     def _blocks(self, point: Tensor, beta: Tensor, scale: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

@@ -50,11 +50,11 @@ class Mlp(nn.Module):
     features: int
     table: Tensor
 
-    def __init__(self, spec: MlpDenoiser, shape: tuple[int, ...], steps: int, generator: torch.Generator) -> None:
+    def __init__(self, spec: MlpDenoiser, shape: tuple[int, ...], levels: int, generator: torch.Generator) -> None:
         super().__init__()
         d = math.prod(shape)
         self.features = features = spec.time_features
-        self.register_buffer("table", sinusoidal(torch.arange(steps), features), persistent=False)
+        self.register_buffer("table", sinusoidal(torch.arange(levels), features), persistent=False)
         self.embed = nn.Sequential(nn.Linear(features, features), nn.SiLU(), nn.Linear(features, features), nn.SiLU())
         self.enter = nn.Linear(d, spec.width)
         self.blocks = nn.ModuleList(Block(spec.width, features, spec.dropout) for _ in range(spec.blocks))

@@ -11,23 +11,23 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from amdiff.data.pretrained import unet_misfit
-from amdiff.data.schedulers import PREDICTIONS, VP_SCHEDULERS, prediction_of
+from amdiff.errors import AmdiffError
 
 from .ddpm_layout import from_ddpm
-from .schedules import Schedule
+from .diffusers_format import PREDICTIONS, VP_SCHEDULERS, prediction_of, unet_misfit
+from .processes import Process, Schedule
 
 
 class Pretrained(nn.Module):
     """A ``UNet2DModel`` that predicts the noise, v or the image, as a predictor of the noise."""
 
-    def __init__(self, net: nn.Module, prediction: str, schedule: Schedule) -> None:
+    def __init__(self, net: nn.Module, prediction: str, process: Process) -> None:
         """``prediction`` is 'epsilon', 'v_prediction' (v = signal n - sigma x_0) or 'sample' (x_0)."""
         super().__init__()
-        self.net, self.prediction, self.schedule = net, prediction, schedule
+        self.net, self.prediction, self.process = net, prediction, process
 
     def forward(self, x: Float[Tensor, "n c h w"], t: Num[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
-        return as_noise(self.net(x, t, return_dict=False)[0], x, t, self.prediction, self.schedule)
+        return as_noise(self.net(x, t, return_dict=False)[0], x, t, self.prediction, self.process)
 
 
 def as_noise(
@@ -35,14 +35,14 @@ def as_noise(
     x: Float[Tensor, "n c h w"],
     t: Num[Tensor, " n"],
     prediction: str,
-    schedule: Schedule,
+    process: Process,
 ) -> Float[Tensor, "n c h w"]:
     """The noise in x at times t from what a network predicts: 'epsilon', 'v_prediction' or 'sample'."""
     if prediction == "epsilon":
         return out
     signal, sigma = (
         torch.as_tensor(np.asarray(level), dtype=x.dtype, device=x.device)[:, None, None, None]
-        for level in schedule.levels(t.cpu().numpy())
+        for level in process.levels(t.cpu().numpy())
     )
     return signal * out + sigma * x if prediction == "v_prediction" else (x - signal * out) / sigma
 
@@ -56,18 +56,18 @@ def from_diffusers(unet: nn.Module, scheduler: Any) -> tuple[Pretrained, Schedul
     """
     name = type(scheduler).__name__
     if name not in VP_SCHEDULERS:
-        raise ValueError(f"{name} samples no VP process in discrete time; expected one of {', '.join(VP_SCHEDULERS)}")
+        raise AmdiffError(f"{name} samples no VP process in discrete time; expected one of {', '.join(VP_SCHEDULERS)}")
     config = getattr(unet, "config", None)
     if config is None:
-        raise ValueError(f"expected a UNet2DModel of diffusers, got {type(unet).__name__}, which has no 'config'")
+        raise AmdiffError(f"expected a UNet2DModel of diffusers, got {type(unet).__name__}, which has no 'config'")
     if problem := unet_misfit({**config, "_class_name": type(unet).__name__}):
-        raise ValueError(f"the network {problem}")
+        raise AmdiffError(f"the network {problem}")
     prediction = prediction_of(scheduler.config)
     if prediction not in PREDICTIONS:
-        raise ValueError(f"the network predicts {prediction!r}; expected one of {', '.join(PREDICTIONS)}")
+        raise AmdiffError(f"the network predicts {prediction!r}; expected one of {', '.join(PREDICTIONS)}")
     schedule = Schedule(scheduler.betas.double().cpu().numpy())
     if not schedule.alpha_bar[-1] > 0:
-        raise ValueError("the betas end in pure noise ('rescale_betas_zero_snr'), from which no image is predicted")
+        raise AmdiffError("the betas end in pure noise ('rescale_betas_zero_snr'), from which no image is predicted")
     return Pretrained(unet.eval(), prediction, schedule), schedule
 
 
@@ -81,7 +81,7 @@ def build_unet(config: Mapping[str, Any], weights: Mapping[str, Float[Tensor, ".
             network = factory.from_config({k: v for k, v in config.items() if not k.startswith("_")})
         network.load_state_dict({_renamed(name): tensor for name, tensor in weights.items()}, assign=True)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise ValueError(f"tensors and architecture do not fit ({' '.join(str(error).split())[:500]})") from None
+        raise AmdiffError(f"tensors and architecture do not fit ({' '.join(str(error).split())[:500]})") from None
     return network.eval().requires_grad_(False)
 
 
@@ -101,14 +101,14 @@ def from_checkpoint(
     """
     if "down.0.block.0.conv1.weight" not in weights:
         first = ", ".join(list(weights)[:3])
-        raise ValueError(
+        raise AmdiffError(
             f"the tensors are not in DDPM's layout (down.0.block.0.conv1.weight, ...), but named {first}, ...; of a "
             "model of diffusers give the folder, whose config.json tells the architecture"
         )
     try:
         return _configuration(weights, norm_groups)
     except KeyError as error:
-        raise ValueError(f"the checkpoint lacks the tensor {error}; it is not whole") from None
+        raise AmdiffError(f"the checkpoint lacks the tensor {error}; it is not whole") from None
 
 
 def _configuration(

@@ -1,4 +1,4 @@
-"""Drawing samples: ancestral DDPM and DDIM as one loop over precomputed steps."""
+"""Drawing samples: one loop over the steps of a sampler, whatever the process."""
 
 from __future__ import annotations
 
@@ -8,19 +8,13 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from amdiff.config import SamplingSpec
+from amdiff.errors import AmdiffError
 
 from .denoisers import Denoiser
+from .processes import Process
 from .randomness import SampleNoise
-from .schedules import Schedule, Step, ddim_steps, ddpm_steps
+from .samplers import Step
 from .transfer import onto
-
-
-def sampler_steps(schedule: Schedule, spec: SamplingSpec) -> list[Step]:
-    """The steps of the sampler that the specification asks for."""
-    if spec.sampler == "ddim":
-        return ddim_steps(schedule, spec.steps, spec.eta)
-    return ddpm_steps(schedule, spec.steps)
 
 
 @torch.inference_mode()
@@ -30,23 +24,51 @@ def draw(
     noise: SampleNoise,
     shape: tuple[int, ...],
     *,
+    process: Process | None = None,
     clip: bool = True,
     device: torch.device | str = "cpu",
     callback: Callable[[int], None] = lambda done: None,
 ) -> Float[Tensor, "n ..."]:
-    """Run the reverse process from pure noise; one sample for each stream of ``noise``.
+    """Run the reverse process from pure noise.
 
-    Returns images (n, *shape), in [-1, 1] when ``clip``. ``callback`` hears the number of steps done.
-    Raises ``ValueError`` where the result is not finite.
+    Parameters
+    ----------
+    denoiser
+        Predicts the noise in x at times t.
+    steps
+        Of a sampler, as ``ddpm_steps`` or ``ddim_steps`` gives them.
+    noise
+        One stream of noise for each sample.
+    shape
+        Of one sample: (C, H, W) of an image.
+    process
+        The forward process, which tells the scale of pure noise. None: it is 1, as for VP.
+    clip
+        Whether predicted images are clipped to [-1, 1] at each step.
+    device
+        Where the denoiser computes.
+    callback
+        Hears the number of steps that are done.
+
+    Returns
+    -------
+    Samples (n, *shape), in [-1, 1] where predicted images are clipped.
+
+    Raises
+    ------
+    ValueError
+        Where the result is not finite.
     """
     x = onto(device, noise(shape))
+    if process is not None and (scale := process.noise_at_end) != 1:
+        x = scale * x
     return finite(reverse(denoiser, x, steps, clip=clip, noise=noise, callback=callback))
 
 
 def finite(samples: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
     """The samples themselves. Raises ``ValueError`` where they are not finite."""
     if not torch.isfinite(samples).all():
-        raise ValueError(
+        raise AmdiffError(
             "the model gave samples that are NaN or infinite: its training diverged, or its weights are foreign"
         )
     return samples
@@ -62,17 +84,19 @@ def reverse(
     noise: SampleNoise | None = None,
     callback: Callable[[int], None] = lambda done: None,
 ) -> Float[Tensor, "n ..."]:
-    """Take ``x`` (n, *shape) through ``steps``; steps without noise need no ``noise``."""
+    """Take ``x`` (n, *shape) through ``steps``.
+
+    Steps that draw no noise need no ``noise``. The other arguments are those of ``draw``. Raises ``ValueError`` where
+    steps draw noise and none is given.
+    """
+
+    def fresh(like: Tensor) -> Tensor:
+        if noise is None:
+            raise AmdiffError("these steps draw noise; give a source of it, or use DDIM with eta = 0")
+        return onto(like.device, noise(like.shape[1:]))
+
     for done, step in enumerate(steps, start=1):
-        eps = denoiser(x, torch.full((len(x),), step.time, dtype=torch.int64, device=x.device))
-        x0 = step.x0_from_x * x - step.x0_from_eps * eps
-        if clip:
-            x0 = x0.clamp(-1, 1)
-        x = step.keep * x + step.predict * x0
-        if step.noise:
-            if noise is None:
-                raise ValueError("these steps draw noise; give a source of it, or use DDIM with eta = 0")
-            x = x + step.noise * onto(x.device, noise(x.shape[1:]))
+        x = step(denoiser, x, fresh, clip)
         callback(done)
     return x
 

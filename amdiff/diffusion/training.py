@@ -19,14 +19,17 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from amdiff.config import TrainingSpec
+from amdiff.errors import AmdiffError
 
 from .adam import Adam
-from .corruption import Corruption
+from .corruption import corrupt
+from .fast import fast
+from .processes import Process
 from .sampling import from_uint8
 from .transfer import onto
 
 
-class TrainingDiverged(RuntimeError):
+class TrainingDiverged(AmdiffError):
     """The loss is no longer a number."""
 
 
@@ -53,30 +56,45 @@ class Trainer:
         network: nn.Module,
         data: UInt8[Tensor, "k ..."] | Float[Tensor, "k ..."],
         spec: TrainingSpec,
-        corrupt: Corruption,
+        process: Process,
         *,
         iterations: int,
         log_every: int,
         compile: bool = False,
     ) -> None:
-        """``network`` and ``data`` are on the device that trains; metrics are kept every ``log_every`` steps.
+        """A training that has not begun.
 
-        ``data`` are images, uint8, or points as they are.
+        Parameters
+        ----------
+        network
+            Predicts the noise, on the device that trains.
+        data
+            The K training images, uint8 (K, C, H, W), or points as they are, on the same device.
+        spec
+            Rates, batches, and the average of the weights.
+        process
+            The forward process.
+        iterations
+            Steps in all.
+        log_every
+            Steps between two lines of the log.
+        compile
+            Whether the network is compiled.
         """
-        self.network, self.data, self.spec, self.corrupt = network, data, spec, corrupt
+        self.network, self.data, self.spec, self.process = network, data, spec, process
         self.iterations, self.log_every = iterations, log_every
         self.device = data.device
         self.ema = copy.deepcopy(network).requires_grad_(False).eval()
         self.generator = torch.Generator().manual_seed(spec.seed)  # on the CPU: the same draws on every device
         self.step = 0
-        self.metrics: list[dict[str, float]] = []
+        self.log: list[dict[str, float]] = []
         self._loss_sum = torch.zeros((), device=self.device)
         self._parameters = list(network.parameters())
         self.optimizer = Adam(self._parameters, fused=self.device.type in ("cpu", "cuda"))
         self._averages = list(self.ema.parameters())
         self._batch = spec.batch_for(len(data))
         self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in network.modules())
-        self._forward = torch.compile(network) if compile else network
+        self._forward = fast(network, compile=compile)
         network.train()
 
     def run(self, steps: int) -> None:
@@ -102,7 +120,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
             "loss_sum": self._loss_sum,
-            "metrics": self.metrics,
+            "metrics": self.log,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -112,12 +130,13 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
         self._loss_sum = state["loss_sum"].to(self.device)
-        self.metrics, self.step = list(state["metrics"]), state["step"]
+        self.log, self.step = list(state["metrics"]), state["step"]
 
     def _take_step(self) -> None:
         rows = onto(self.device, torch.randint(len(self.data), (self._batch,), generator=self.generator))
         chosen = self.data[rows]
-        x, t, noise = self.corrupt(from_uint8(chosen) if chosen.dtype == torch.uint8 else chosen, self.generator)
+        x0 = from_uint8(chosen) if chosen.dtype == torch.uint8 else chosen
+        x, t, noise = corrupt(self.process, x0, self.generator)
         with self._dropout_stream(), self._autocast():
             loss = nn.functional.mse_loss(self._forward(x, t).float(), noise)
         self.optimizer.zero_grad()
@@ -143,7 +162,7 @@ class Trainer:
         entry = {"step": self.step, "loss": loss, "learning_rate": rate}
         if norm is not None:
             entry["gradient_norm"] = float(norm)
-        self.metrics.append(entry)
+        self.log.append(entry)
         self._loss_sum.zero_()
 
     @contextlib.contextmanager

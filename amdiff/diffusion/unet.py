@@ -21,7 +21,7 @@ from .pretrained import DDPM
 class Unet(nn.Module):
     """Noise prediction by a convolutional U-Net."""
 
-    def __init__(self, spec: UnetDenoiser, shape: tuple[int, ...], generator: torch.Generator) -> None:
+    def __init__(self, spec: UnetDenoiser, shape: tuple[int, ...], levels: int, generator: torch.Generator) -> None:
         super().__init__()
         from diffusers import UNet2DModel
 

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from amdiff.config import ExperimentSpec, UnetDenoiser
+from amdiff.config import ExperimentSpec
 from amdiff.phases.classes import CLASSES
 
 from .page import Table, make_table
@@ -56,7 +56,11 @@ def warnings(sides: Sequence[Side]) -> list[str]:
     ]
 
 
-def shares(sides: Sequence[Side]) -> Figure:
+Content = Sequence[Side]
+"""The experiments side by side."""
+
+
+def comparison(sides: Content) -> Figure:
     """Shares of each class against K, one colour an experiment."""
     figure, (grid,) = subplots(1, len(CLASSES), width=PAGE, height=2.6)
     every = sorted({int(row["K"]) for side in sides for row in side.shares})
@@ -76,7 +80,7 @@ def shares(sides: Sequence[Side]) -> Figure:
     return figure
 
 
-def capacity(sides: Sequence[Side]) -> Figure:
+def capacity(sides: Content) -> Figure:
     """K of the spurious peak, and where memorization falls, against the parameters of the network."""
     figure, axes = plt.subplots(figsize=(COLUMN, 2.6))
     for i, side in enumerate(sides):
@@ -132,12 +136,11 @@ def tables(sides: Sequence[Side]) -> list[Table]:
             size = "all" if len(values) == 1 else int(t["K"])
             thresholds.append([side.name, spec.neighbors.metric, size, float(t["delta_m"]), t["delta_m_method"],
                                float(t["delta_s"]), t["delta_s_method"]])  # fmt: skip
-        unet = spec.denoiser if isinstance(spec.denoiser, UnetDenoiser) else None
         trained = spec.trained
         configurations.append([
             side.name, spec.dataset, "x".join(map(str, side.shape)), spec.denoiser.kind,
             getattr(spec.denoiser, "width", None),
-            " ".join(map(str, unet.multipliers)) if unet else None,
+            " ".join(map(str, getattr(spec.denoiser, "multipliers", ()))) or None,
             side.parameters,
             spec.training.iterations if trained else None,
             spec.training.batch_size if trained else None,

@@ -5,36 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from amdiff.config import (
-    AnyExperiment,
-    FourierMlpDenoiser,
-    GivenSamples,
-    MlpDenoiser,
-    PretrainedDenoiser,
-    UnetDenoiser,
-)
+from amdiff.config import Sweep
 
-from .pages import Summary, implausible, most_spurious, share
+from .phases_tables import Summary, implausible, most_spurious, share
 
 
-def model_words(spec: AnyExperiment) -> str:
+def model_words(spec: Sweep) -> str:
     """The model of an experiment, and how it was trained."""
-    match denoiser := spec.denoiser:
-        case MlpDenoiser():
-            words = f"residual MLP, width {denoiser.width}, {denoiser.blocks} blocks"
-        case FourierMlpDenoiser():
-            words = f"MLP with Fourier features of time, width {denoiser.width}, {denoiser.blocks} blocks"
-        case UnetDenoiser():
-            words = f"U-Net, {denoiser.width} channels x {', '.join(map(str, denoiser.multipliers))}"
-        case PretrainedDenoiser():
-            return f"trained elsewhere: {denoiser.path or denoiser.hub}"
-        case GivenSamples():
-            return f"none here: the samples are those of {denoiser.samples}"
-        case _:
-            memories = getattr(denoiser, "memories", "train")
-            what = {"train": "the training set", "heldout": "held-out images", "gaussian": "a Gaussian"}[memories]
-            return f"none trained: the closed-form score of {what}"
-    training = spec.training
+    words, training = spec.denoiser.words, spec.training
+    if not spec.trained:
+        return words
     return f"{words}; {training.iterations:,} steps of {training.batch_size}, learning rate {training.learning_rate:g}"
 
 

@@ -16,9 +16,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from latex2mathml.converter import convert
 from markupsafe import Markup, escape
 
-from .browser import SCRIPT, Browser
+from amdiff.catalogue import Figure
 
-CAPTIONS = Path(__file__).with_name("captions")
+from .browser import SCRIPT, Browser
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,23 @@ class Picture:
     """PNG or SVG file."""
     kind: str
     """'png' or 'svg+xml'."""
+    caption: str = ""
+    """Two sentences of reStructuredText, whose only role is ``:math:``."""
+    narrow: bool = False
+    """Whether it is one column wide."""
+    first: bool = False
+    """Whether it may be the figure of the first screen."""
+
+    @classmethod
+    def of(cls, figure: Figure, folder: Path) -> Picture:
+        """A figure that is saved in a folder."""
+        kind, suffix = ("png", "png") if figure.raster else ("svg+xml", "svg")
+        data = (folder / f"{figure.name}.{suffix}").read_bytes()
+        return cls(figure.name, figure.title, data, kind, figure.caption, figure.narrow, figure.first)
 
     @property
     def uri(self) -> str:
         return f"data:image/{self.kind};base64,{base64.b64encode(self.data).decode()}"
-
-    @property
-    def caption(self) -> str:
-        return caption(self.name)
 
 
 @dataclass(frozen=True)
@@ -81,11 +90,6 @@ class Auditing:
     suspects: Sequence[Suspect]
     limits: Sequence[str]
     """What the numbers do not say."""
-
-
-def caption(name: str) -> str:
-    """What a figure means, in two sentences of reStructuredText, whose only role is ``:math:``."""
-    return (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8").strip()
 
 
 def in_mathematics(text: str) -> Markup:
@@ -133,9 +137,7 @@ def render(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"mathematics": in_mathematics, "words": in_words, "symbols": with_symbols}
-    first = (
-        None if auditing else next((p for name in FIRST for ps in groups.values() for p in ps if p.name == name), None)
-    )
+    first = None if auditing else next((p for pictures in groups.values() for p in pictures if p.first), None)
     others = {group: [p for p in pictures if p is not first] for group, pictures in groups.items()}
     return environment.get_template("page.html.j2").render(
         title=title,
@@ -154,10 +156,6 @@ def render(
         script=script,
         policy=_policy(script),
     )
-
-
-FIRST = ("fractions", "landscape", "comparison", "prompt_spectra", "distances")
-"""The figure of the first screen: the first of these that a page has."""
 
 
 def _policy(script: str) -> str:

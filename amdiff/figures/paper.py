@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from amdiff.catalogue import SECTIONS
+
 
 @dataclass(frozen=True)
 class Counterpart:
-    """One figure or table of the paper."""
+    """A figure or a table of the paper, and ours."""
 
     number: str
     title: str
-    files: tuple[str, ...]
-    """Ours, in the folder of a page; a page that has the section has them all."""
+    files: tuple[tuple[str, str], ...]
+    """The section that has it, and its path in the folder of a page."""
 
 
-COUNTERPARTS = (
-    Counterpart("Figure 1B, 13-15", "samples with their neighbours", tuple(
-        f"figures/panel_{name}.svg" for name in ("memorized", "spurious", "generalized")
-    )),
-    Counterpart("Figure 2", "energy landscapes of the toy model", ("figures/landscape.svg",)),
-    Counterpart("Figures 3, 10-12", "histograms of nearest distances", ("figures/distances.svg",)),
-    Counterpart("Figure 4A", "memorized, spurious and generalized samples against K", ("figures/fractions.svg",)),
-    Counterpart("Figures 4B, 16-17", "log-volumes of basins", ("figures/log_volume.svg",)),
-    Counterpart("Figures 18-19", "critical times", ("figures/critical_time.svg",)),
-    Counterpart("Figures 5A, 20-23", "curvature spectra", ("figures/spectra.svg", "figures/spectra_train.svg")),
-    Counterpart("Figures 5B, 24", "curvature of Stable Diffusion", ("figures/prompt_spectra.svg",)),
-    Counterpart("Figures 6, 26", "relative energy", ("figures/energy_gap.svg",)),
-    Counterpart("Figures 27-30", "relative energy for other references", ("figures/energy_references.svg",)),
-    Counterpart("Figures 7-9", "width of the network, size of the synthetic set",
-                ("figures/comparison.svg", "figures/capacity.svg")),
-    Counterpart("Table 1", "sizes around the transition", ("tables/transitions.csv",)),
-    Counterpart("Table 2", "thresholds", ("tables/thresholds.csv",)),
-    Counterpart("Table 3", "configurations and parameters", ("tables/configurations.csv",)),
-)  # fmt: skip
-"""In the order of the paper, appendices last."""
+def counterparts() -> list[Counterpart]:
+    """Every figure and table of the paper that some of ours answer, in the order of the paper, tables last."""
+    ours = [
+        (record.paper, record.title, section.name, path)
+        for section in SECTIONS.values()
+        for record, path in (
+            *((figure, f"figures/{figure.name}.svg") for figure in section.figures),
+            *((table, f"tables/{table.name}") for table in section.tables),
+        )
+        if record.paper
+    ]
+    found = []
+    for number in sorted({number for number, *_ in ours}, key=_place):
+        same = [entry for entry in ours if entry[0] == number]
+        title = "; ".join(dict.fromkeys(title for _, title, _, _ in same))
+        found.append(Counterpart(number, title, tuple((section, path) for _, _, section, path in same)))
+    return found
+
+
+def _place(number: str) -> tuple[bool, int, str]:
+    """Of 'Figures 5A, 20-23' in the paper."""
+    kind, _, first = number.partition(" ")
+    digits = re.match(r"\d+", first)
+    return kind.startswith("Table"), int(digits[0]) if digits else 0, first
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Fractions against K (fig. 4A), distance histograms (fig. 3), and what thresholds change."""
+"""Fractions against K (fig. 4A), distance histograms (fig. 3), what thresholds change, and samples (fig. 1B, 13-15)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,44 @@ from amdiff.phases.classes import CLASSES
 from amdiff.phases.density import Histogram, SoftLog
 from amdiff.phases.distances import Distances
 
+from .gallery import Gallery
+from .panels import attractor_panel, panel
+from .phases_tables import Summary, most_spurious
 from .style import COLORS, GRAY, HIDDEN, OLIVE, PAGE, chosen_sizes, label_values, size_axis, subplots
 
-Summary = dict[str, Any]
+MOST_ATTRACTORS, MOST_VISITS = 8, 12
+"""Attractors that are drawn, and visits to each."""
 
 
-def fractions(summaries: Sequence[Summary]) -> Figure:
+@dataclass(frozen=True)
+class Content:
+    """A sweep, sorted."""
+
+    summaries: Sequence[Summary]
+    """What ``classify`` says of each K."""
+    thresholds: Sequence[dict[str, Any]]
+    """What ``thresholds`` says of each K."""
+    sweep: Sequence[Distances]
+    galleries: dict[int, Gallery]
+    """The samples of each K."""
+    label: str
+    """Name and unit of the metric."""
+    bandwidth: float
+    """Of the density of distances, in units of log distance."""
+    columns: int
+    """Samples of each class that are drawn."""
+    neighbors: int
+    """Neighbours that are drawn of each."""
+
+    @property
+    def peak(self) -> int:
+        """K with the largest spurious share."""
+        return int(most_spurious(self.summaries)["size"])
+
+
+def fractions(content: Content) -> Figure:
     """Shares of the three classes against K, with their confidence bands."""
+    summaries = content.summaries
     figure, ((axes,),) = subplots()
     sizes = [s["size"] for s in summaries]
     if len(sizes) == 1:
@@ -39,13 +71,13 @@ def fractions(summaries: Sequence[Summary]) -> Figure:
     return figure
 
 
-def distances(
-    sweep: Sequence[Distances], thresholds: Sequence[dict[str, Any]], label: str, d0: float, bandwidth: float
-) -> Figure:
+def distances(content: Content) -> Figure:
     """Histograms of nearest distances for several K, the pooled density on top, and the thresholds.
 
-    The axis is the soft logarithm of the distance, linear below ``d0``.
+    The axis is the soft logarithm of the distance, linear below d0.
     """
+    sweep, thresholds, bandwidth = content.sweep, content.thresholds, content.bandwidth
+    d0 = thresholds[0]["d0"] or 0.5 * min(thresholds[0][d]["value"] for d in ("delta_m", "delta_s"))
     scale = SoftLog(d0)
     sizes = chosen_sizes([d.size for d in sweep], 6)
     rows = [(d, t) for d, t in zip(sweep, thresholds, strict=True) if d.size in sizes and len(sizes) > 1]
@@ -73,7 +105,7 @@ def distances(
     ticks = _distance_ticks(scale, grid[0, 0].get_xlim()[1])
     for axes in grid[-1]:
         axes.set_xticks(scale(ticks), [f"{tick:g}" for tick in ticks])
-        axes.set_xlabel(label)
+        axes.set_xlabel(content.label)
     return figure
 
 
@@ -99,8 +131,9 @@ def _finite(values: np.ndarray) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
-def sensitivity(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]]) -> Figure:
+def sensitivity(content: Content) -> Figure:
     """How the curves move when the thresholds are varied, and the spurious peak on the whole grid."""
+    summaries, thresholds = content.summaries, content.thresholds
     figure, ((left, middle, right),) = subplots(1, 3, width=PAGE, height=2.3)
     sizes = [s["size"] for s in summaries]
     factors = thresholds[0]["sensitivity"]["factors"]
@@ -147,24 +180,51 @@ def sensitivity(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any
     return figure
 
 
-def training(curves: Mapping[int, Sequence[dict[str, float]]]) -> Figure:
-    """Training loss of every model; empty where models are closed forms."""
-    import matplotlib.pyplot as plt
+def panel_memorized(content: Content) -> Figure:
+    """The closest copies, beside their neighbours."""
+    return _clearest(content, "memorized")
 
-    figure, ((axes,),) = subplots()
-    if not curves:
-        axes.text(0.5, 0.5, "closed-form denoiser: nothing was trained", ha="center", va="center")
-        axes.set_axis_off()
-        return figure
-    colors = plt.get_cmap("viridis")(np.linspace(0, 0.92, len(curves)))
-    for color, (size, metrics) in zip(colors, sorted(curves.items()), strict=True):
-        axes.plot(
-            [m["step"] for m in metrics], [m["loss"] for m in metrics], color=color, linewidth=0.9, label=f"{size:,}"
-        )
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlabel("step")
-    axes.set_ylabel("noise-prediction loss")
-    if len(curves) <= 12:
-        axes.legend(title="$K$", ncols=2, columnspacing=1)
-    return figure
+
+def panel_spurious(content: Content) -> Figure:
+    """Spurious samples, beside their neighbours."""
+    return _clearest(content, "spurious")
+
+
+def panel_generalized(content: Content) -> Figure:
+    """Samples far from any other, beside their neighbours."""
+    return _clearest(content, "generalized")
+
+
+def _clearest(content: Content, name: str) -> Figure:
+    """The clearest samples of a class.
+
+    Of one K for all three classes where it has enough of each, so that they compare.
+    """
+    best = max(content.summaries, key=lambda s: s["fractions"][name]["value"])["size"]
+    size = content.peak if content.galleries[content.peak].variety(name) >= content.columns else best
+    gallery = content.galleries[size]
+    strips = gallery.strips(gallery.clearest(name, content.columns), content.neighbors)
+    return panel(strips, COLORS[name], f"{name}, K = {size:,}")
+
+
+def borderline(content: Content) -> Figure:
+    """The samples nearest to the thresholds, at the spurious peak."""
+    peak = content.peak
+    entry = next(t for t in content.thresholds if t["size"] == peak)
+    m, s = entry["delta_m"]["value"], entry["delta_s"]["value"]
+    gallery = content.galleries[peak]
+    strips = gallery.strips(gallery.borderline(m, s), content.neighbors)
+    return panel(strips, "black", f"nearest to the thresholds ({m:.2g} to S, {s:.2g} to S′), K = {peak:,}")
+
+
+def attractors(content: Content) -> Figure:
+    """The most visited spurious attractors, at the K whose largest is largest."""
+    visited = max(content.summaries, key=_most_visits)
+    size, table = visited["size"], visited["attractors"]["table"]
+    rows = content.galleries[size].attractors(table, most=MOST_ATTRACTORS, visits=MOST_VISITS)
+    return attractor_panel(rows, f"spurious attractors, K = {size:,}")
+
+
+def _most_visits(summary: Summary) -> int:
+    """Visits to the largest spurious attractor."""
+    return max((a["size"] for a in summary["attractors"]["table"] if a["kind"] == "spurious"), default=0)

@@ -55,8 +55,20 @@ class Row:
     """Whether the text encoder read the beginning of the prompt alone."""
 
 
-def spectra(prompts: Sequence[Prompt], time: int, skip: int) -> Figure:
+@dataclass(frozen=True)
+class Content:
+    """What was drawn for some prompts, and its spectra."""
+
+    prompts: Sequence[Prompt]
+    time: int
+    """Index of the noise level of the spectra."""
+    skip: int
+    """Largest values that are left out."""
+
+
+def prompt_spectra(content: Content) -> Figure:
     """Spectra of all images, a colour for each candidate class, above the images, a row for each prompt."""
+    prompts, time, skip = content.prompts, content.time, content.skip
     known = any(p.training is not None for p in prompts)
     columns = known + max(len(p.images) for p in prompts)
     side, text, top = min(1.2, (PAGE - 2.0) / columns), 2.0, 2.6

@@ -28,7 +28,7 @@ class Returns:
     """NaN where the search had stopped."""
 
 
-def recovery(rows: Sequence[Returns], times: Sequence[int], delta: float, title: str) -> Figure:
+def what_returns(rows: Sequence[Returns], times: Sequence[int], delta: float, title: str) -> Figure:
     """Targets of each class and what comes back from rising noise; framed where it is recovered."""
     reached = max((int(np.isfinite(row.distance).sum()) for row in rows), default=1)  # a scan has no gaps
     times = times[:reached]
@@ -66,7 +66,7 @@ class LastReturns:
     """Where the copy never came back."""
 
 
-def basin_choice(rows: Sequence[LastReturns], factors: Sequence[float], title: str) -> Figure:
+def last_returns(rows: Sequence[LastReturns], factors: Sequence[float], title: str) -> Figure:
     """Targets and the last that counts as recovered at each threshold: where pictures change, it is too large."""
     figure, grid = _pictures(len(rows), len(factors) + 1, title)
     for line, row in zip(grid, rows, strict=False):

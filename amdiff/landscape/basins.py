@@ -21,17 +21,15 @@ from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 
 from amdiff.diffusion.denoisers import Denoiser
+from amdiff.diffusion.processes import Schedule
+from amdiff.diffusion.samplers import ddim_steps
 from amdiff.diffusion.sampling import reverse
-from amdiff.diffusion.schedules import Schedule, ddim_steps
+from amdiff.errors import AmdiffError
 from amdiff.neighbors.arrays import network_weights
-from amdiff.neighbors.perceptual import load_perceptual, squared_distance
+from amdiff.neighbors.embeddings import distance_of
+from amdiff.neighbors.pixels import l2
 
 Distance = Callable[[Tensor, Tensor], Tensor]
-
-
-def l2(x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
-    """Euclidean distance of each pair."""
-    return (x - y).flatten(1).norm(dim=1)
 
 
 def pair_distance(
@@ -46,17 +44,15 @@ def pair_distance(
     ``weights`` are those of its network; None reads them as ``neighbors.embed`` does, LPIPS's from ``backbone`` if
     given. Raises ``ValueError`` for an unknown metric, and where there are no weights.
     """
-    if metric == "pixels":
-        return l2
-    return squared_distance(load_perceptual(metric, weights or network_weights(metric, backbone)).to(device))
+    return distance_of(metric, weights or network_weights(metric, backbone), device)
 
 
 def search_times(schedule: Schedule, first: int, stride: int) -> Int64[np.ndarray, " times"]:
     """Times first, first + stride, ... below T. Raises ``ValueError`` where there is none, or for stride < 1."""
     if stride < 1:
-        raise ValueError(f"the times of a search increase by a stride of at least 1, got {stride}")
+        raise AmdiffError(f"the times of a search increase by a stride of at least 1, got {stride}")
     if not 0 <= first < len(schedule):
-        raise ValueError(f"the first time must be one of 0 to {len(schedule) - 1}, got {first}")
+        raise AmdiffError(f"the first time must be one of 0 to {len(schedule) - 1}, got {first}")
     return np.arange(first, len(schedule), stride)
 
 
@@ -98,7 +94,7 @@ class Search:
         parts = zip(targets.split(self.batch), back.split(self.batch), strict=True)
         distance = torch.cat([self.distance(x, y) for x, y in parts])
         if not torch.isfinite(distance).all():
-            raise ValueError("what comes back from noise is NaN or infinite: the model's training diverged")
+            raise AmdiffError("what comes back from noise is NaN or infinite: the model's training diverged")
         return distance, back
 
 

@@ -21,8 +21,9 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from amdiff.diffusion.denoisers import Denoiser
+from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.randomness import SampleNoise
-from amdiff.diffusion.schedules import Schedule
+from amdiff.errors import AmdiffError
 
 from .inputs import floating, index_of_time
 
@@ -55,7 +56,7 @@ def score_spectra(
     floating(images)
     index_of_time(time, schedule)
     if noise is not None and len(noise) != len(images):
-        raise ValueError(f"each image has its own stream of noise; got {len(noise)} streams for {len(images)} images")
+        raise AmdiffError(f"each image has its own stream of noise; got {len(noise)} streams for {len(images)} images")
     d = images[0].numel()
     gram = torch.zeros(len(images), d, d, dtype=torch.float64, device=images.device)
     for _ in add_scores(gram, denoiser, images, time, schedule, method=method, rows=rows, noise=noise, batch=batch):
@@ -83,7 +84,7 @@ def add_scores(
     d = images[0].numel()
     rows = d if rows is None else rows
     if rows < d or (noise is None and rows != d):
-        raise ValueError(f"in {d} dimensions orthonormal directions are {d} rows, Gaussian ones no fewer; got {rows}")
+        raise AmdiffError(f"in {d} dimensions orthonormal directions are {d} rows, Gaussian ones no fewer; got {rows}")
     signal, sigma = float(schedule.alpha_bar[time] ** 0.5), float(schedule.sigma[time])
     centre = signal * images.flatten(1)
 
@@ -103,7 +104,7 @@ def add_scores(
                 values = (values - score(centre[:, None] - sigma * directions)) / 2
             values = values.double()
             if not torch.isfinite(values).all():
-                raise ValueError(
+                raise AmdiffError(
                     "the model's score is NaN or infinite near these images: its training diverged, or its precision "
                     "is too low"
                 )

@@ -6,7 +6,8 @@ import warnings
 
 from torch import Tensor
 
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule
+from amdiff.errors import AmdiffError
 
 
 def floating(images: Tensor) -> None:
@@ -15,12 +16,12 @@ def floating(images: Tensor) -> None:
     Warns where images (n, c, h, w) of 1 or 3 channels look like such in [0, 1]: measures and models take [-1, 1].
     """
     if not images.is_floating_point():
-        raise ValueError(
+        raise AmdiffError(
             f"images are floating-point tensors in [-1, 1], got {images.dtype}; convert uint8 by "
             "amdiff.diffusion.from_uint8"
         )
     if images.ndim < 2 or not images.numel():
-        raise ValueError(f"expected at least one image, as a tensor (n, ...), got the shape {tuple(images.shape)}")
+        raise AmdiffError(f"expected at least one image, as a tensor (n, ...), got the shape {tuple(images.shape)}")
     if images.ndim == 4 and images.shape[1] in (1, 3):
         low, high = float(images.min()), float(images.max())
         if 0 <= low < high <= 1:
@@ -33,4 +34,4 @@ def floating(images: Tensor) -> None:
 def index_of_time(time: int, schedule: Schedule) -> None:
     """Raise ``ValueError`` unless this is the index of a noise level."""
     if not 0 <= time < len(schedule):
-        raise ValueError(f"times are indices of noise levels, 0 to {len(schedule) - 1}, got {time}")
+        raise AmdiffError(f"times are indices of noise levels, 0 to {len(schedule) - 1}, got {time}")

@@ -28,14 +28,15 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 
 from amdiff.diffusion.denoisers import Denoiser
-from amdiff.diffusion.schedules import Schedule, VarianceExploding
+from amdiff.diffusion.processes import Process
+from amdiff.errors import AmdiffError
 
 from .inputs import floating
 
 
 def log_likelihood(
     denoiser: Denoiser,
-    process: Schedule | VarianceExploding,
+    process: Process,
     x: Float[Tensor, "n ..."],
     start: float,
     log_density_at_end: Callable[[Tensor], Tensor],
@@ -52,16 +53,15 @@ def log_likelihood(
     [0, T-1), whole or not, for VP. ``log_density_at_end`` takes points (n, *shape), float64. ``probes`` None: exact
     trace; a number: that many probes of Hutchinson's estimator, drawn once from ``generator``.
     ``callback`` hears the share of the way that is done.
-    Raises ``ValueError`` for a start outside this, or probes without a generator; ``RuntimeError`` where the
-    integration fails.
+    Raises ``ValueError`` for a start outside this, for probes without a generator, and where the integration fails.
     """
     floating(x)
     if not 0 <= start < process.end or process.levels(np.array(float(start)))[1] == 0:
-        raise ValueError(
+        raise AmdiffError(
             f"the flow leads from a positive noise level to time {process.end:g}; it cannot start at {start:g}"
         )
     if probes is not None and (probes < 1 or generator is None):
-        raise ValueError(
+        raise AmdiffError(
             f"Hutchinson's estimator needs at least one probe and a generator, got {probes} and {generator}"
         )
     n, d, dtype = len(x), x[0].numel(), x.dtype
@@ -80,7 +80,7 @@ def log_likelihood(
         y = torch.from_numpy(state[: n * d]).view(x.shape).to(x.device)
         eps, divergence = _with_divergence(denoiser, here_signal * y, time, dtype, signs)
         if not (torch.isfinite(eps).all() and torch.isfinite(divergence).all()):
-            raise RuntimeError(
+            raise AmdiffError(
                 f"the probability-flow ODE could not be integrated: the model is NaN or infinite at {time:g}"
             )
         callback((log_ratio - first) / (last - first))
@@ -90,7 +90,7 @@ def log_likelihood(
     each = len(state) ** -0.5
     solution = solve_ivp(field, (first, last), state, method="RK45", rtol=rtol * each, atol=atol * each, t_eval=[last])
     if not solution.success or not np.isfinite(solution.y).all():
-        raise RuntimeError(
+        raise AmdiffError(
             f"the probability-flow ODE could not be integrated from time {start:g} ({solution.message}); "
             "a model that was trained too little has no smooth field: train longer, or start later"
         )

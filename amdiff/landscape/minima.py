@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from amdiff.errors import AmdiffError
+
 
 class Minimum(NamedTuple):
     """A local minimum of a grid."""
@@ -28,7 +30,7 @@ def grid_minima(energy: Float[np.ndarray, "rows columns"], min_depth: float) -> 
     Raises ``ValueError`` for energies that are not finite.
     """
     if not np.isfinite(energy).all():
-        raise ValueError("minima were asked for of an energy that is NaN or infinite somewhere")
+        raise AmdiffError("minima were asked for of an energy that is NaN or infinite somewhere")
     rows, columns = energy.shape
     flat = energy.ravel()
     root = [-1] * len(flat)

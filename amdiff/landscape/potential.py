@@ -18,7 +18,8 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from amdiff.diffusion.denoisers import Denoiser
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule
+from amdiff.errors import AmdiffError
 
 from .inputs import floating, index_of_time
 
@@ -43,7 +44,7 @@ def relative_energy(
     floating(references)
     index_of_time(time, schedule)
     if points < 2:
-        raise ValueError(f"a path needs at least its two end points, got {points}")
+        raise AmdiffError(f"a path needs at least its two end points, got {points}")
     angles = torch.linspace(0, torch.pi / 2, points, dtype=torch.float64, device=images.device)
     x1, x2 = images.flatten(1).double(), references.flatten(1).double()
     out = torch.empty(len(x1), len(x2), dtype=torch.float64, device=images.device)

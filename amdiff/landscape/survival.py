@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor
 
 from amdiff.diffusion.denoisers import Denoiser
+from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.randomness import ANALYSIS, SampleNoise
-from amdiff.diffusion.schedules import Schedule
+from amdiff.errors import AmdiffError
 
 from .basins import Distance, Search, l2, lengths, scan, search_times
 from .inputs import floating
@@ -65,12 +66,12 @@ def find_basins(
     Raises ``ValueError`` for times outside the schedule, and where what comes back is not finite.
     """
     if not delta > 0:
-        raise ValueError(f"delta is a positive distance, got {delta}")
+        raise AmdiffError(f"delta is a positive distance, got {delta}")
     if copies < 1 or steps < 1:
-        raise ValueError(f"at least one copy and one step are needed, got copies = {copies}, steps = {steps}")
+        raise AmdiffError(f"at least one copy and one step are needed, got copies = {copies}, steps = {steps}")
     floating(images)
     if clip and float(images.abs().max()) > 1.5:
-        raise ValueError(
+        raise AmdiffError(
             f"images lie in [-1, 1], got values up to {float(images.abs().max()):g}; scale them, or set clip=False"
         )
     search = Search(

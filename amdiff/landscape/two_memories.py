@@ -20,6 +20,8 @@ import numpy as np
 from jaxtyping import Float, Float64
 from scipy.optimize import brentq
 
+from amdiff.errors import AmdiffError
+
 MERGING = 2.0
 """beta D^2 at which two minima become one."""
 
@@ -34,7 +36,7 @@ def energy(x: Float[np.ndarray, "..."], beta: float, distance: float) -> Float64
 def minima(beta: float, distance: float) -> Float64[np.ndarray, " m"]:
     """Positions of the minima on the line: one, or two. Raises ``ValueError`` unless both arguments are positive."""
     if not (beta > 0 and distance > 0):
-        raise ValueError(f"beta and the distance must be positive, got {beta} and {distance}")
+        raise AmdiffError(f"beta and the distance must be positive, got {beta} and {distance}")
     u = beta * distance**2
     if u <= MERGING:
         return np.zeros(1)

@@ -18,6 +18,8 @@ import numpy as np
 import scipy
 from jaxtyping import Bool, Float, Float64, Int64
 
+from amdiff.errors import AmdiffError
+
 
 @dataclass(frozen=True)
 class CriticalTimes:
@@ -41,11 +43,11 @@ def critical_times(
     Raises ``ValueError`` for a larger ``delta``, and for a smaller one where such entries are missing.
     """
     if delta > largest * (1 + 1e-9):
-        raise ValueError(f"the search stopped at a threshold of {largest:g}; delta = {delta:g} needs a new one")
+        raise AmdiffError(f"the search stopped at a threshold of {largest:g}; delta = {delta:g} needs a new one")
     missing = np.isnan(distance)
     gaps = (missing[:, :-1] & ~missing[:, 1:]).any()
     if gaps and delta < largest * (1 - 1e-9):
-        raise ValueError(
+        raise AmdiffError(
             f"a search by bisection serves its own threshold {largest:g} only, got delta = {delta:g}; scan"
         )
     recovered = _filled(distance, delta)

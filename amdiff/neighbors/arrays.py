@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from amdiff.data.numbers import Numbers
+from amdiff.catalogue.metrics import FIRST, METRICS
+from amdiff.errors import AmdiffError
+from amdiff.levels import Numbers
 
-from .embeddings import EMBEDDINGS, PIXELS, VALUES, Embedding
+from .embeddings import VALUES, Embedding, embedding_of, weights_of
 from .sets import ArraySource, DistinctSet, ImageSource
 from .vectors import MemoryStore, Vectors
 
@@ -36,34 +38,36 @@ def embed(
     """
     array = np.asarray(images)
     if array.ndim < 2 or not array.size:
-        raise ValueError(f"expected at least one image, as an array (N, ...), got an array of shape {array.shape}")
+        raise AmdiffError(f"expected at least one image, as an array (N, ...), got an array of shape {array.shape}")
     if range is not None:
         array = _levels(array, range)
     pictures = array.dtype == np.uint8 and array.ndim == 4
     if pictures and range is None and metric != "values" and array.max() <= 1:
-        raise ValueError(
+        raise AmdiffError(
             "the images are uint8 and none exceeds 1, where 255 means white; state the values that mean black and "
             "white, as range=(0, 1)"
         )
     if metric is None and array.dtype.kind == "f" and array.ndim == 4 and array.shape[1] in (1, 3):
-        raise ValueError(
+        raise AmdiffError(
             f"an array of {array.dtype} and shape {array.shape} may hold images: state the values that mean black and "
             "white, as range=(-1, 1) or range=(0, 1), or compare the numbers as they are by metric='values'"
         )
     if metric is None:
-        metric = "pixels" if pictures else "values"
+        metric = FIRST if pictures else "values"
     embedding = metric if isinstance(metric, Embedding) else _embedding(metric, backbone, device)
     if embedding is VALUES:
         if array.dtype.kind not in "fiub":
-            raise ValueError(f"expected real numbers, got an array of {array.dtype}")
+            raise AmdiffError(f"expected real numbers, got an array of {array.dtype}")
         with np.errstate(over="ignore"):  # found below
             array = array.astype(np.float32)
         if not np.isfinite(array).all():
-            raise ValueError("the array holds values that are NaN or infinite in float32; leave them out")
+            raise AmdiffError("the array holds values that are NaN or infinite in float32; leave them out")
         if float(np.abs(array).max()) > LARGEST / array[0].size ** 0.5:
-            raise ValueError("the array holds values so large that their squares overflow; divide all sets by a number")
+            raise AmdiffError(
+                "the array holds values so large that their squares overflow; divide all sets by a number"
+            )
     elif not pictures:
-        raise ValueError(
+        raise AmdiffError(
             f"images are uint8 arrays (N, C, H, W), got {array.dtype} of shape {array.shape}; state the values that "
             "mean black and white, as range=(-1, 1), or compare numbers as they are by metric='values'"
         )
@@ -73,7 +77,7 @@ def embed(
 def _levels(array: np.ndarray, black_white: tuple[float, float]) -> np.ndarray:
     """Images (N, C, H, W) of numbers as uint8; warns of what does not fit the range well."""
     if array.ndim != 4:
-        raise ValueError(f"range: is for images (N, C, H, W), got an array of shape {array.shape}; leave it out")
+        raise AmdiffError(f"range: is for images (N, C, H, W), got an array of shape {array.shape}; leave it out")
     numbers = Numbers(black_white)
     levels = numbers.to_uint8(array)
     for remark in numbers.remarks():
@@ -95,21 +99,19 @@ def embed_source(source: ImageSource, embedding: Embedding) -> Vectors:
 @cache
 def _embedding(metric: str, backbone: Path | str | None, device: str) -> Embedding:
     """A metric by name: the same object each time, so that sets are known to be of one metric."""
-    if metric in ("values", "pixels"):
-        if backbone is not None:
-            raise ValueError(f"backbone: got {backbone}, but the metric {metric!r} has no network; leave it out")
-        return VALUES if metric == "values" else PIXELS
-    weights = network_weights(metric, backbone)
-    return EMBEDDINGS[metric](weights, device)
+    if metric == "values" and backbone is None:
+        return VALUES
+    return embedding_of(metric, network_weights(metric, backbone), device)
 
 
 def network_weights(metric: str, backbone: Path | str | None = None) -> dict[str, Any]:
-    """Tensors of a perceptual metric's network and heads; ``backbone`` as for ``embed``. Raises ``ValueError``."""
-    from amdiff.config import BACKBONES
-    from amdiff.data.backbones import metric_weights
-
-    if metric not in EMBEDDINGS or metric == "pixels":
-        raise ValueError(f"no metric {metric!r}; known: values, {', '.join(EMBEDDINGS)}")
-    if backbone is not None and metric not in BACKBONES:
-        raise ValueError(f"backbone: {metric!r} takes none; it is for {', '.join(BACKBONES)}")
-    return metric_weights(metric, None if backbone is None else Path(backbone))
+    """Tensors of a metric's network; ``backbone`` as for ``embed``. Raises ``ValueError``."""
+    known = METRICS.get(metric)
+    if known is None and metric != "values":
+        raise AmdiffError(f"no metric {metric!r}; known: values, {', '.join(METRICS)}")
+    if backbone is not None and (known is None or known.backbone is None):
+        if known is None or not known.network:
+            raise AmdiffError(f"backbone: got {backbone}, but the metric {metric!r} has no network; leave it out")
+        takers = ", ".join(name for name, other in METRICS.items() if other.backbone)
+        raise AmdiffError(f"backbone: {metric!r} takes none; it is for {takers}")
+    return weights_of(metric, None if backbone is None else Path(backbone))

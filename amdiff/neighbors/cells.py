@@ -8,6 +8,8 @@ import faiss
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from amdiff.errors import AmdiffError
+
 from .blocks import nearest_candidates
 from .knn import pair_squares
 from .vectors import Vectors
@@ -25,7 +27,7 @@ def cell_distances(
     bounds the blocks that are held. Raises ``ValueError`` for fewer than one cell or an empty database.
     """
     if cells < 1 or not len(database):
-        raise ValueError(f"cells of a database: got {cells} cells and {len(database)} images; at least one is needed")
+        raise AmdiffError(f"cells of a database: got {cells} cells and {len(database)} images; at least one is needed")
     rows = int(np.clip(memory_mb * 2**20 / (database.dimension * 4 * 6), 1, 65_536))
     centres = _centres(database, min(cells, len(database)), rows, seed)
     return [_nearest_in_cell(side, database, centres, rows) for side in queries]

@@ -7,16 +7,16 @@ by one, not pair by pair, and FAISS can search.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Num, UInt8
+from jaxtyping import Float32, Float64, Num
 
-if TYPE_CHECKING:
-    from .perceptual import Perceptual
+from amdiff.catalogue.metrics import METRICS, Metric
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,16 @@ class Embedding:
     costly: bool = False
     """Whether vectors are worth keeping: a network makes them."""
 
+    @classmethod
+    def of(
+        cls,
+        metric: Metric,
+        vectors: Callable[[Num[np.ndarray, "n ..."]], Float32[np.ndarray, "n d"]],
+        dimension: Callable[[tuple[int, ...]], int],
+    ) -> Embedding:
+        """The embedding of a metric that has a record."""
+        return cls(vectors, dimension, metric.unit, metric.squared, metric.label, metric.network)
+
     def distance(self, squares: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
         """The metric from squared distances of vectors."""
         return np.asarray(self.unit * (squares if self.squared else np.sqrt(squares)))
@@ -44,34 +54,6 @@ class Embedding:
         """The squared distance of vectors from the metric."""
         value = distance / self.unit
         return value if self.squared else value * value
-
-
-LABELS = {
-    "pixels": r"$L_2$ distance of images in $[-1, 1]$",
-    "lpips-alex": "LPIPS (AlexNet)",
-    "lpips-vgg": "LPIPS (VGG-16)",
-    "lpips-squeeze": "LPIPS (SqueezeNet)",
-    "stlpips-alex": "ST-LPIPS (AlexNet)",
-}
-"""Every metric, as the axes of figures name it."""
-
-SQUARED = LABELS.keys() - {"pixels"}
-"""Metrics that are squared distances of vectors."""
-
-
-def _pixel_values(images: UInt8[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n d"]:
-    """The pixel values 0..255 themselves: integers, so that float64 distances are exact."""
-    return images.reshape(len(images), int(np.prod(images.shape[1:]))).astype(np.float32)
-
-
-PIXELS = Embedding(
-    vectors=_pixel_values,
-    dimension=lambda shape: int(np.prod(shape)),
-    unit=2 / 255,
-    squared=False,
-    label=LABELS["pixels"],
-)
-"""Euclidean distance of images in [-1, 1]."""
 
 
 def _values(arrays: Num[np.ndarray, "n ..."]) -> Float32[np.ndarray, "n d"]:
@@ -88,41 +70,26 @@ VALUES = Embedding(
 """Euclidean distance of the numbers as they are, in float32: for features of one's own."""
 
 
-def perceptual(metric: str, weights: Mapping[str, Any], device: Any) -> Embedding:
-    """A perceptual metric through its network (``perceptual.Perceptual``) on a torch device."""
-    import torch
-
-    from .perceptual import load_perceptual
-
-    network = load_perceptual(metric, weights).to(device).to(memory_format=torch.channels_last)  # pools faster
-    return Embedding(
-        vectors=partial(_network_vectors, network),
-        dimension=network.dimension,
-        unit=1.0,
-        squared=True,
-        label=LABELS[metric],
-        costly=True,
-    )
+def embedding_of(metric: str, weights: Mapping[str, Any], device: Any) -> Embedding:
+    """A metric by its name, from the weights of its network (none for a metric without one), on a torch device."""
+    return _code(metric).embedding(METRICS[metric], weights, device)
 
 
-def _network_vectors(network: Perceptual, images: UInt8[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n d"]:
-    """Vectors of images, some at a time: activations are larger than vectors."""
-    import torch
+def distance_of(metric: str, weights: Mapping[str, Any], device: Any) -> Callable[[Any, Any], Any]:
+    """The distance of pairs of images in [-1, 1], torch tensors (n, C, H, W) each, by a metric's name.
 
-    from amdiff.diffusion.sampling import from_uint8
-
-    device = next(network.parameters()).device
-    out = np.empty((len(images), network.dimension(images.shape[1:])), np.float32)
-    piece = network.piece(images.shape[1:])
-    with torch.inference_mode():
-        for start in range(0, len(images), piece):
-            part = torch.from_numpy(np.ascontiguousarray(images[start : start + piece]))
-            out[start : start + piece] = network(from_uint8(part.to(device))).cpu().numpy()
-    return out
+    ``weights`` and ``device`` as for ``embedding_of``.
+    """
+    return _code(metric).pair_distance(METRICS[metric], weights, device)
 
 
-EMBEDDINGS: dict[str, Callable[[Mapping[str, Any], Any], Embedding]] = {
-    "pixels": lambda weights, device: PIXELS,
-    **{metric: partial(perceptual, metric) for metric in LABELS if metric != "pixels"},
-}
-"""Metrics by name: a function of the weights of its network (none for pixels) and of a torch device."""
+def weights_of(metric: str, backbone: Path | None = None) -> dict[str, Any]:
+    """Tensors of a metric's network; none where it has none.
+
+    ``backbone`` is a file with the weights of torchvision's network, in place of a download. Raises ``DataError``.
+    """
+    return _code(metric).read_weights(METRICS[metric], backbone) if METRICS[metric].network else {}
+
+
+def _code(metric: str) -> Any:
+    return importlib.import_module(f"amdiff.neighbors.{METRICS[metric].module}")

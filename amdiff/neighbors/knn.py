@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
+from amdiff.errors import AmdiffError
+
 from .blocks import float32_slack, nearest_candidates
 from .sets import DistinctSet
 from .vectors import Vectors
@@ -65,14 +67,16 @@ def nearest_neighbors(
     """
     for part in (queries, database):
         if not isinstance(part, Vectors):
-            raise ValueError(f"expected sets that neighbors.embed made, got {type(part).__name__}")
+            raise AmdiffError(f"expected sets that neighbors.embed made, got {type(part).__name__}")
     left, right = queries.images, database.images
     if k < 1:
-        raise ValueError(f"k neighbours were asked for with k = {k}; at least one is needed")
+        raise AmdiffError(f"k neighbours were asked for with k = {k}; at least one is needed")
     if queries.embedding != database.embedding:
-        raise ValueError(f"queries by {queries.embedding.label!r} cannot be compared with {database.embedding.label!r}")
+        raise AmdiffError(
+            f"queries by {queries.embedding.label!r} cannot be compared with {database.embedding.label!r}"
+        )
     if left.source.shape[1:] != right.source.shape[1:]:
-        raise ValueError(f"images of {left.source.shape[1:]} cannot be compared with {right.source.shape[1:]}")
+        raise AmdiffError(f"images of {left.source.shape[1:]} cannot be compared with {right.source.shape[1:]}")
     if not len(left) or not len(right):
         return NeighborTable(np.full((len(left), k), -1, np.int64), np.full((len(left), k), np.inf))
     exclude_self = queries is database

@@ -17,13 +17,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
+import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
-SMALLEST = 32
-"""Side below which images are enlarged, in pixels."""
+from amdiff.catalogue.metrics import METRICS, Metric
+from amdiff.diffusion.sampling import from_uint8
+from amdiff.errors import AmdiffError
+
+from .embeddings import Embedding
+from .weights import published_weights
 
 
 class BlurPool(nn.Module):
@@ -100,6 +107,7 @@ class Perceptual(nn.Module):
         """The network of a metric in ``ARCHITECTURES``, its weights not set: see ``load_perceptual``."""
         super().__init__()
         architecture = ARCHITECTURES[metric]
+        self.metric = METRICS[metric]
         self.taps = architecture.taps
         with torch.device("meta"):  # nothing is allocated: the weights come later
             self.features = architecture.build()[: self.taps[-1] + 1]
@@ -116,11 +124,12 @@ class Perceptual(nn.Module):
 
     def forward(self, images: Float[Tensor, "n c h w"]) -> Float32[Tensor, "n d"]:
         """Vectors of images in [-1, 1] with one or three channels. Raises ``ValueError`` for other channels."""
-        if images.shape[1] not in (1, 3):
-            raise ValueError(f"perceptual metrics need images of 1 or 3 channels, got {images.shape[1]}; use 'pixels'")
+        if not self.metric.takes(images.shape[1]):
+            raise AmdiffError(f"perceptual metrics need images of 1 or 3 channels, got {images.shape[1]}; use 'pixels'")
         height, width = images.shape[2:]
-        if min(height, width) < SMALLEST:
-            size = (max(height, SMALLEST), max(width, SMALLEST))
+        least = self.metric.least_side
+        if min(height, width) < least:
+            size = (max(height, least), max(width, least))
             images = nn.functional.interpolate(images, size, mode="nearest-exact")
         h = (images.expand(-1, 3, -1, -1) - self.shift) / self.scale
         parts: list[Tensor] = []
@@ -155,13 +164,48 @@ def load_perceptual(metric: str, weights: Mapping[str, Float32[Tensor, "..."]]) 
     count = len(network.taps)
     heads = [weights[name] for i in range(count) if (name := f"heads.{i}") in weights]
     if len(heads) < count or any((h < 0).any() for h in heads):
-        raise ValueError(f"{metric}: {count} heads are needed, heads.0 and on, none of them negative")
+        raise AmdiffError(f"{metric}: {count} heads are needed, heads.0 and on, none of them negative")
     network.heads = nn.ParameterList([nn.Parameter(h, requires_grad=False) for h in heads])
     try:
         network.load_state_dict({k: t for k, t in weights.items() if k in network.state_dict()}, assign=True)
     except RuntimeError as error:
-        raise ValueError(f"these are not the weights of {metric}: {' '.join(str(error).split())}") from None
+        raise AmdiffError(f"these are not the weights of {metric}: {' '.join(str(error).split())}") from None
     return network.eval().requires_grad_(False)
+
+
+def read_weights(metric: Metric, backbone: Path | None = None) -> dict[str, Tensor]:
+    """The tensors of a metric's network that it needs, checked.
+
+    ``backbone`` as for ``published_weights``. Raises ``DataError`` where there are none, ``ValueError`` where they are
+    not those of the network.
+    """
+    network = load_perceptual(metric.name, published_weights(metric, backbone))
+    return {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+
+
+def embedding(metric: Metric, weights: Mapping[str, Tensor], device: torch.device | str) -> Embedding:
+    """A perceptual metric through its network on a torch device."""
+    network = load_perceptual(metric.name, weights).to(device).to(memory_format=torch.channels_last)  # pools faster
+    return Embedding.of(metric, partial(_vectors, network), network.dimension)
+
+
+def _vectors(network: Perceptual, images: UInt8[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n d"]:
+    """Vectors of images, some at a time: activations are larger than vectors."""
+    device = next(network.parameters()).device
+    out = np.empty((len(images), network.dimension(images.shape[1:])), np.float32)
+    piece = network.piece(images.shape[1:])
+    with torch.inference_mode():
+        for start in range(0, len(images), piece):
+            part = torch.from_numpy(np.ascontiguousarray(images[start : start + piece]))
+            out[start : start + piece] = network(from_uint8(part.to(device))).cpu().numpy()
+    return out
+
+
+def pair_distance(
+    metric: Metric, weights: Mapping[str, Tensor], device: torch.device | str
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """The metric of pairs of images in [-1, 1], (n, C, H, W) each."""
+    return squared_distance(load_perceptual(metric.name, weights).to(device))
 
 
 def squared_distance(network: Perceptual) -> Callable[[Tensor, Tensor], Tensor]:

@@ -45,14 +45,22 @@ class Vectors:
     With a store each image is embedded once, when it is first asked for; without one, each time.
     """
 
-    def __init__(self, images: DistinctSet, embedding: Embedding, store: VectorStore | None = None) -> None:
+    def __init__(
+        self, images: DistinctSet, embedding: Embedding, store: VectorStore | None = None, *, stored: int = 0
+    ) -> None:
+        """``stored`` says how many vectors, from the first on, the store holds already."""
         self.images, self.embedding = images, embedding
         self.dimension = embedding.dimension(images.source.shape[1:])
         self._store = store
-        self._stored = 0
+        self._stored = stored
 
     def __len__(self) -> int:
         return len(self.images.first)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the store holds every vector."""
+        return self._stored == len(self)
 
     def rows(self, start: int, stop: int) -> Float32[np.ndarray, "n d"]:
         """Vectors of the distinct images start, ..., stop - 1."""

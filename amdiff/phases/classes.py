@@ -7,15 +7,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int8, Int64
 
+from amdiff.errors import AmdiffError
+
 from .intervals import Estimate, jackknife, wilson
 
 CLASSES = ("memorized", "spurious", "generalized")
 MEMORIZED, SPURIOUS, GENERALIZED = range(3)
+
+
+def class_numbers(names: Iterable[str]) -> Int8[np.ndarray, " n"]:
+    """Numbers of classes from their names: 0 memorized, 1 spurious, 2 generalized."""
+    return np.array([CLASSES.index(name) for name in names], np.int8)
 
 
 def classify(
@@ -28,12 +36,12 @@ def classify(
     """
     to_train, to_samples = np.asarray(to_train), np.asarray(to_samples)
     if to_train.shape != to_samples.shape or to_train.ndim != 1:
-        raise ValueError(f"each sample has two distances; got arrays of {to_train.shape} and {to_samples.shape}")
+        raise AmdiffError(f"each sample has two distances; got arrays of {to_train.shape} and {to_samples.shape}")
     for name, values in (("to the training set", to_train), ("to other samples", to_samples)):
         if np.isnan(values).any() or (values < 0).any():
-            raise ValueError(f"distances {name} must be non-negative numbers")
+            raise AmdiffError(f"distances {name} must be non-negative numbers")
     if not (delta_m > 0 and delta_s > 0):
-        raise ValueError(f"thresholds must be positive, got delta_m = {delta_m}, delta_s = {delta_s}")
+        raise AmdiffError(f"thresholds must be positive, got delta_m = {delta_m}, delta_s = {delta_s}")
     classes = np.full(len(to_train), GENERALIZED, np.int8)
     classes[to_samples <= delta_s] = SPURIOUS
     classes[to_train <= delta_m] = MEMORIZED
@@ -81,7 +89,7 @@ def fractions(
     """
     n = len(classes)
     if n < 2 or neighbor_index.shape[1] < 2:
-        raise ValueError("fractions need at least two samples and two neighbours each")
+        raise AmdiffError("fractions need at least two samples and two neighbours each")
     counts = np.bincount(classes, minlength=3)
     depends = (classes == SPURIOUS) & (neighbor_distance[:, 1] > delta_s)
     lost = np.bincount(neighbor_index[depends, 0], minlength=n)

@@ -19,6 +19,8 @@ import numpy as np
 import scipy
 from jaxtyping import Float, Float64, Int
 
+from amdiff.errors import AmdiffError
+
 
 class Estimate(NamedTuple):
     """A value with its confidence interval."""
@@ -34,7 +36,7 @@ def wilson(share: float, count: float, confidence: float = 0.95) -> Estimate:
     ``count`` may be fractional, an effective number. Raises ``ValueError`` unless it is positive.
     """
     if count <= 0:
-        raise ValueError(f"a share needs at least one trial, got {count}")
+        raise AmdiffError(f"a share needs at least one trial, got {count}")
     z = float(scipy.special.ndtri(0.5 + confidence / 2))
     scale = 1 + z * z / count
     centre = (share + z * z / (2 * count)) / scale
@@ -64,7 +66,7 @@ def grouped_mean(
     Raises ``ValueError`` for no values.
     """
     if len(values) == 0:
-        raise ValueError("a mean needs at least one value, got none")
+        raise AmdiffError("a mean needs at least one value, got none")
     mean = float(values.mean(dtype=np.float64))
     _, member = np.unique(groups, return_inverse=True)
     sums, sizes = np.bincount(member, weights=values), np.bincount(member)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int8, Int64
 
 from amdiff.config import FixedThresholds, HeldoutThresholds, ValleyThresholds
+from amdiff.errors import AmdiffError
 from amdiff.neighbors.arrays import embed_source
 from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
 from amdiff.neighbors.radius import radius_pairs
@@ -129,13 +130,13 @@ def sort_samples(
     """
     named = {"samples": samples, "train": train, "heldout": heldout}
     if wrong := [name for name, part in named.items() if not isinstance(part, Vectors | None)]:
-        raise ValueError(f"{wrong[0]}: expected a set that neighbors.embed made, got {type(named[wrong[0]]).__name__}")
+        raise AmdiffError(f"{wrong[0]}: expected a set that neighbors.embed made, got {type(named[wrong[0]]).__name__}")
     if samples is train or heldout is samples or heldout is train:
-        raise ValueError("samples, train and heldout are three sets, got one of them twice; embed each for itself")
+        raise AmdiffError("samples, train and heldout are three sets, got one of them twice; embed each for itself")
     if len(samples.images) < 2:
-        raise ValueError(f"samples are compared with one another; got {len(samples.images)}, at least 2 are needed")
+        raise AmdiffError(f"samples are compared with one another; got {len(samples.images)}, at least 2 are needed")
     if k < 2:
-        raise ValueError(f"intervals need two neighbours of each sample at least, got k = {k}")
+        raise AmdiffError(f"intervals need two neighbours of each sample at least, got k = {k}")
     itself = None
     if heldout is None:
         itself = np.random.default_rng(0).permutation(len(train.images))[:MOST_HELDOUT]

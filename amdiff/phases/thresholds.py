@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from amdiff.config import LEAST_HELDOUT, FixedThresholds, HeldoutThresholds, ValleyThresholds
+from amdiff.errors import AmdiffError
 
 from .costs import false_positives
 from .density import STEP, Histogram, SoftLog, dip_p_value, modes, valley
@@ -46,7 +47,7 @@ def _heldout(group: Sequence[Distances], quantile: float, spec: HeldoutThreshold
     enough = [d for d in group if len(d.heldout_to_train) >= LEAST_HELDOUT]
     if not enough:
         most = max(group, key=lambda d: len(d.heldout_to_train))
-        raise ValueError(
+        raise AmdiffError(
             f"K = {most.size}: method 'heldout' needs at least {LEAST_HELDOUT} held-out images, got "
             f"{len(most.heldout_to_train)}; use smaller K, a dataset with a test split, or thresholds of method 'fixed'"
         )
@@ -90,7 +91,7 @@ def _quantile_threshold(
     if extrapolated:
         note += ", beyond their number: by a power law fitted to the smallest distances"
     if not value > 0:
-        raise ValueError(
+        raise AmdiffError(
             "method 'heldout' finds held-out images that are byte-equal to others, so its threshold is 0; set "
             "'deduplicate: true' for the dataset, or thresholds of method 'fixed'"
         )
@@ -136,13 +137,13 @@ def soft_log(group: Sequence[Distances], softness: float) -> SoftLog:
     """
     enough = [d.heldout_nearest for d in group if len(d.heldout_nearest) >= LEAST_HELDOUT]
     if not enough:
-        raise ValueError(
+        raise AmdiffError(
             f"method 'valley' takes its scale from held-out images, and there are fewer than {LEAST_HELDOUT}; "
             "use smaller K, a dataset with a test split, or thresholds of method 'fixed'"
         )
     nearest = np.concatenate(enough)
     if not (nearest > 0).any():
-        raise ValueError(
+        raise AmdiffError(
             "every held-out image has a byte-equal twin, so there is no distance scale; set 'deduplicate: true' for "
             "the dataset, or thresholds of method 'fixed'"
         )

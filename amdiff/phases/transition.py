@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from amdiff.errors import AmdiffError
+
 LEAST = 0.3
 """A fall by less than this share of the samples is no transition."""
 
@@ -18,7 +20,7 @@ def find_transition(sizes: Sequence[int], memorized: Sequence[float], fallen: fl
     """A and B of a sweep over increasing ``sizes``. Raises ``ValueError`` where memorization does not fall."""
     top, bottom = max(memorized), memorized[-1]
     if len(sizes) < 3 or top - bottom < LEAST:
-        raise ValueError(
+        raise AmdiffError(
             f"the share of memorized samples goes from {top:.2f} at the most to {bottom:.2f} at K = {sizes[-1]:,}, "
             "which is no transition; train longer, or give the grid's 'fall' and 'plateau'"
         )

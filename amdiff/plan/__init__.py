@@ -8,30 +8,23 @@ from functools import cached_property
 from pathlib import Path
 
 from amdiff.artifacts import Artifact
-from amdiff.config import AnyExperiment, BorrowedThresholds, CircleSpec, Config, ConfigError
+from amdiff.config import CircleSpec, Config, ConfigError
 
 from .circle import circle_experiment
 from .experiments import ExperimentPlan, ModelPlan, PagePlan, dataset_artifact, model_source, wants_gpu
 from .images import image_experiment
-from .models import shard_ranges
 from .prompts import image_source, pipeline_source, prompts_page
-from .sections import FIGURES, SECTIONS, Section, sections_of
 
 __all__ = [
-    "FIGURES",
-    "SECTIONS",
     "ExperimentPlan",
     "ModelPlan",
     "PagePlan",
     "Plan",
-    "Section",
     "build_plan",
     "dataset_artifact",
     "image_source",
     "model_source",
     "pipeline_source",
-    "sections_of",
-    "shard_ranges",
     "wants_gpu",
 ]
 
@@ -99,12 +92,13 @@ def build_plan(config: Config, grids: Mapping[str, tuple[int, ...]] | None = Non
     the sweep. Raises ``ConfigError`` where a source's digest is not known.
     """
     plans: dict[str, ExperimentPlan] = {}
-    for name, spec in sorted(config.experiments.items(), key=lambda item: _borrows(item[1])):
+    for name, spec in sorted(config.experiments.items(), key=lambda item: item[1].lender is not None):
+        dataset = dataset_artifact(config, spec.dataset)
         if isinstance(spec, CircleSpec):
-            plans[name] = circle_experiment(name, spec, dataset_artifact(config, spec.dataset))
-            continue
-        lender = plans[spec.thresholds.experiment] if isinstance(spec.thresholds, BorrowedThresholds) else None
-        plans[name] = image_experiment(name, spec, config, lender, (grids or {}).get(name))
+            plans[name] = circle_experiment(name, spec, config, dataset)
+        else:
+            lender = None if spec.lender is None else plans[spec.lender]
+            plans[name] = image_experiment(name, spec, config, dataset, lender, (grids or {}).get(name))
     comparisons = tuple(
         PagePlan(name, _comparison(name, [plans[other] for other in spec.experiments]))
         for name, spec in config.comparisons.items()
@@ -125,7 +119,3 @@ def _comparison(name: str, sides: list[ExperimentPlan]) -> Artifact:
         {"comparison": name, "experiments": [side.name for side in sides]},
         {"reports": tuple(side.report for side in sides), "datasets": tuple(datasets.values()), **converted},
     )
-
-
-def _borrows(spec: AnyExperiment) -> bool:
-    return not isinstance(spec, CircleSpec) and isinstance(spec.thresholds, BorrowedThresholds)

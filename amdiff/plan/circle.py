@@ -1,4 +1,4 @@
-"""Artifacts of the toy model. For each training-set size K
+"""Artifacts of an experiment on the circle. For each training-set size K
 
     dataset -> train -> sample -> likelihood
 
@@ -8,14 +8,15 @@ and, over all K, a report.
 from __future__ import annotations
 
 from amdiff.artifacts import Artifact
-from amdiff.config import CircleSpec
+from amdiff.config import CircleSpec, Config
 
-from .experiments import ExperimentPlan, ModelPlan, analysis_artifact, label, model_params, train_artifact
+from .experiments import ExperimentPlan, analysis_artifact
+from .models import model_of
 
 
-def circle_experiment(name: str, spec: CircleSpec, dataset: Artifact) -> ExperimentPlan:
+def circle_experiment(name: str, spec: CircleSpec, config: Config, dataset: Artifact) -> ExperimentPlan:
     """Every artifact of a sweep over training sets on the circle."""
-    models = [_model(spec, dataset, size) for size in spec.sizes]
+    models = [model_of(name, spec, config, dataset, size) for size in spec.sizes]
     settings = {"likelihood": spec.likelihood.resolved()}
     report = Artifact(
         "report",
@@ -30,19 +31,3 @@ def circle_experiment(name: str, spec: CircleSpec, dataset: Artifact) -> Experim
         },
     )
     return ExperimentPlan(name, report, spec, dataset, tuple(models))
-
-
-def _model(spec: CircleSpec, dataset: Artifact, size: int) -> ModelPlan:
-    """Model and samples of one K."""
-    train = train_artifact(spec, dataset, size)
-    sampling = spec.sampling.identity()
-    count = sampling.pop("count")
-    shard = Artifact(
-        "sample",
-        spec.dataset,
-        label(size),
-        {**model_params(spec, size), "sampling": sampling, "start": 0, "stop": count},
-        {"train": (train,)} if train else {"dataset": (dataset,)},
-        derived={"dataset": (dataset,)} if train else {},
-    )
-    return ModelPlan(size, count, train, (shard,))

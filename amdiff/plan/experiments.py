@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from amdiff.artifacts import Artifact
+from amdiff.catalogue import SECTIONS, STAGES
 from amdiff.config import (
-    ANALYSES,
-    BACKBONES,
-    AnyExperiment,
+    DENOISERS,
+    METRICS,
     Config,
     ConfigError,
     ExperimentSpec,
     PretrainedDenoiser,
+    Sweep,
     official_digest,
 )
-
-from .sections import SECTIONS, sections_of
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,8 @@ class PagePlan:
     def files(self) -> list[str]:
         """Files of the report."""
         sections = [SECTIONS[name] for name in self.sections]
-        figures = [f"figures/{f}.{suffix}" for s in sections for f in s.figures for suffix in ("svg", "png", "pdf")]
-        return ["report.html", *figures, *(f"tables/{t}" for s in sections for t in s.tables)]
+        drawn = [f"figures/{f.name}.{suffix}" for s in sections for f in s.figures for suffix in ("svg", "png", "pdf")]
+        return ["report.html", *drawn, *(f"tables/{t.name}" for s in sections for t in s.tables)]
 
     @property
     def published(self) -> list[Path]:
@@ -99,7 +98,7 @@ class PagePlan:
 class ExperimentPlan(PagePlan):
     """One sweep."""
 
-    spec: AnyExperiment
+    spec: Sweep
     dataset: Artifact
     models: tuple[ModelPlan, ...]
     grid: Artifact | None = None
@@ -114,7 +113,7 @@ class ExperimentPlan(PagePlan):
 
     @property
     def sections(self) -> tuple[str, ...]:
-        return sections_of(self.spec)
+        return self.spec.sections
 
     def lends(self, size: int) -> Artifact:
         """Thresholds for an experiment that borrows them: of the same K, or of the sweep where they are one for all.
@@ -122,7 +121,7 @@ class ExperimentPlan(PagePlan):
         Raises ``ConfigError`` where there are none.
         """
         own = {model.size: found for model, found in zip(self.models, self.thresholds, strict=True)}
-        if size not in own and not (isinstance(self.spec, ExperimentSpec) and self.spec.thresholds.shared):
+        if size not in own and not self.spec.ways[0].shared:
             raise ConfigError(
                 f"experiments.{self.name} has thresholds for each K of its own, {', '.join(map(str, own))}, and lends "
                 f"none for K = {size}; give both experiments the same sizes"
@@ -142,31 +141,40 @@ def dataset_artifact(config: Config, name: str) -> Artifact:
 
 
 def metric_artifact(config: Config, dataset: str, metric: str) -> Artifact | None:
-    """The network of a perceptual metric; None for pixels, which need none."""
-    if metric == "pixels":
+    """The network of a metric; None for a metric that has none."""
+    if not METRICS[metric].network:
         return None
     params = {"metric": metric}
-    if metric in BACKBONES:
-        backbone = BACKBONES[metric]
+    if (backbone := METRICS[metric].backbone) is not None:
         params["backbone"] = config.sources.get(f"backbone:{backbone}", official_digest(backbone))
     return Artifact("metric", dataset, metric, params)
 
 
-def model_params(spec: AnyExperiment, size: int) -> dict[str, Any]:
+def model_params(spec: Sweep, size: int) -> dict[str, Any]:
     """Training set, forward process and architecture of one model."""
     return {
         "size": size,
         "subset_seed": spec.subset_seed,
-        "diffusion": spec.diffusion.identity(),
-        "denoiser": spec.denoiser.identity(),
+        "diffusion": spec.diffusion.resolved(),
+        "denoiser": spec.denoiser.resolved(),
     }
 
 
-def train_artifact(spec: AnyExperiment, dataset: Artifact, size: int) -> Artifact | None:
+def sample_params(spec: Sweep, size: int) -> dict[str, Any]:
+    """As ``model_params``, of what decides a sample: a model of the whole dataset is the same whatever K."""
+    whole = spec.denoiser.of_whole_dataset
+    return {key: value for key, value in model_params(spec, size).items() if not (whole and key in _SUBSET)}
+
+
+_SUBSET = ("size", "subset_seed")
+"""Parameters that choose the training set."""
+
+
+def train_artifact(spec: Sweep, dataset: Artifact, size: int) -> Artifact | None:
     """The training of one model; None for a closed form."""
     if not spec.trained:
         return None
-    params = {**model_params(spec, size), "training": spec.training.resolved(size)}
+    params = {**model_params(spec, size), "training": spec.training.resolved_for(size)}
     return Artifact("train", spec.dataset, label(size), params, {"dataset": (dataset,)})
 
 
@@ -185,7 +193,7 @@ def convert_artifact(name: str, spec: ExperimentSpec, config: Config, dataset: A
     denoiser = spec.denoiser
     if not isinstance(denoiser, PretrainedDenoiser):
         return None
-    params = {**denoiser.identity(), "diffusion": spec.diffusion.identity()}
+    params = {**denoiser.resolved(), "diffusion": spec.diffusion.resolved()}
     if denoiser.file is not None:
         params["file"] = denoiser.file.format(K=size)
     if denoiser.hub is None:
@@ -198,7 +206,7 @@ def convert_artifact(name: str, spec: ExperimentSpec, config: Config, dataset: A
 
 def analysis_artifact(
     stage: str,
-    spec: AnyExperiment,
+    spec: Sweep,
     dataset: Artifact,
     model: ModelPlan,
     settings: dict[str, Any],
@@ -219,23 +227,12 @@ def analysis_artifact(
     )
 
 
-NETWORK_STAGES = frozenset({"train", "sample", *ANALYSES})
-"""Stages that run a model."""
-
-LATENT_STAGES = frozenset({"generate", "spectrum"})
-"""Stages that run a text-to-image model."""
-
-SEARCH_STAGES = frozenset({"neighbors", "classify", "peers"})
-"""Stages that search among images; the larger the sets, the more a GPU is worth."""
-
-
 def wants_gpu(artifact: Artifact, device: str) -> bool:
-    """Whether a GPU serves an artifact, where there is one: closed forms and the toy's likelihood are in float64."""
-    if device not in ("auto", "cuda"):
+    """Whether a GPU serves an artifact, where there is one."""
+    serves = STAGES[artifact.stage].gpu
+    if device not in ("auto", "cuda") or serves == "no":
         return False
-    if artifact.stage in NETWORK_STAGES:
-        return artifact.params["denoiser"]["kind"] not in ("exact", "given")
-    return artifact.stage in SEARCH_STAGES | LATENT_STAGES
+    return serves == "yes" or DENOISERS[artifact.params["denoiser"]["kind"]].runs
 
 
 def label(size: int) -> str:

@@ -16,21 +16,17 @@ from dataclasses import dataclass
 
 from amdiff.artifacts import Artifact
 from amdiff.config import (
-    BasinSpec,
-    BorrowedThresholds,
     Config,
-    EstimatedThresholds,
     ExperimentSpec,
     NeighborsSpec,
     PeersSpec,
-    ThresholdsSpec,
+    ThresholdsBase,
 )
 
 from .experiments import (
     ExperimentPlan,
     ModelPlan,
     analysis_artifact,
-    dataset_artifact,
     label,
     metric_artifact,
 )
@@ -53,14 +49,18 @@ class Sweep:
 
 
 def image_experiment(
-    name: str, spec: ExperimentSpec, config: Config, lender: ExperimentPlan | None, found: tuple[int, ...] | None
+    name: str,
+    spec: ExperimentSpec,
+    config: Config,
+    dataset: Artifact,
+    lender: ExperimentPlan | None,
+    found: tuple[int, ...] | None,
 ) -> ExperimentPlan:
     """Every artifact of a sweep over training sets of images.
 
     ``lender`` is the experiment whose thresholds are borrowed, if any; ``found`` are the sizes of a grid whose
     sparse sweep is done.
     """
-    dataset = dataset_artifact(config, spec.dataset)
     metrics: dict[str, Groups] = {
         metric: {"metric": (artifact,)} if (artifact := metric_artifact(config, spec.dataset, metric)) else {}
         for metric in spec.metrics
@@ -71,7 +71,7 @@ def image_experiment(
         parts = _parts(spec, first, dataset, metrics)
         report = Artifact("report", spec.dataset, name, content, {"dataset": (dataset,), **parts})
         return ExperimentPlan(name, report, spec, dataset, first.models, thresholds=first.thresholds)
-    grid = Artifact("grid", spec.dataset, name, {"grid": spec.open_grid.identity()}, {"classify": first.classify})
+    grid = Artifact("grid", spec.dataset, name, {"grid": spec.open_grid.resolved()}, {"classify": first.classify})
     # what the sweep does not cover: the versions of what follows it, and the networks behind metrics
     parts = _parts(spec, first, dataset, metrics)
     content["analyses"] = {stage: parts[stage][0].address for stage in spec.analyses}
@@ -114,7 +114,7 @@ def _sweep(
 def _sorted(
     spec: ExperimentSpec,
     neighbors: NeighborsSpec,
-    own: ThresholdsSpec,
+    own: ThresholdsBase,
     models: tuple[ModelPlan, ...],
     dataset: Artifact,
     metric: Groups,
@@ -128,23 +128,20 @@ def _sorted(
             "neighbors",
             spec.dataset,
             label(m.size),
-            {"size": m.size, "subset_seed": spec.subset_seed, **neighbors.identity(), **extra},
+            {"size": m.size, "subset_seed": spec.subset_seed, **neighbors.resolved(), **extra},
             {"dataset": (dataset,), "samples": m.shards, **metric},
         )
         for m in models
     )
-    pooled = isinstance(own, EstimatedThresholds) and own.pooled
-    settings = {key: value for key, value in own.identity().items() if key != "experiment"}  # what it lends is a parent
-    borrowed = isinstance(own, BorrowedThresholds)
     thresholds = tuple(
         Artifact(
             "thresholds",
             spec.dataset,
-            "sweep" if pooled else label(model.size),
-            settings,
+            "sweep" if own.pools else label(model.size),
+            own.resolved(),
             {
-                "neighbors": tables if pooled else (table,),
-                **({"lent": (lender.lends(model.size),)} if lender and borrowed else {}),
+                "neighbors": tables if own.pools else (table,),
+                **({"lent": (lender.lends(model.size),)} if lender and own.lender else {}),
             },
         )
         for model, table in zip(models, tables, strict=True)
@@ -181,7 +178,7 @@ def _parts(spec: ExperimentSpec, sweep: Sweep, dataset: Artifact, metrics: Mappi
                     dataset,
                     model,
                     {"analysis": analysis.resolved()},
-                    {"classify": (classes,), **(metrics[analysis.metric] if isinstance(analysis, BasinSpec) else {})},
+                    {"classify": (classes,), **metrics.get(analysis.compares_by or "", {})},
                 )
                 for model, classes in zip(sweep.models, sweep.classify, strict=True)
             )
@@ -199,7 +196,7 @@ def _peers(
             "peers",
             spec.dataset,
             label(model.size),
-            {"size": model.size, "metric": spec.neighbors.metric, "peers": peers.identity()},
+            {"size": model.size, "metric": spec.neighbors.metric, "peers": peers.resolved()},
             {
                 "dataset": (dataset,),
                 "samples": model.shards,

@@ -28,7 +28,7 @@ def image_source(name: str, number: int) -> str:
 
 def prompts_page(name: str, spec: PromptsSpec, config: Config) -> PagePlan:
     """Every artifact of some prompts. Raises ``ConfigError`` where the digest of a file is not known."""
-    content = spec.pipeline.identity()
+    content = spec.pipeline.resolved()
     if spec.pipeline.hub is None:
         content["source"] = _source(name, pipeline_source(name), config)
     pipeline = Artifact("pipeline", name, "", content)

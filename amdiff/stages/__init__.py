@@ -1,6 +1,6 @@
-"""One function per rule: read artifacts, compute, write one artifact.
+"""What makes artifacts: for each stage a module of its name, with a function of its name.
 
-A rule of the workflow, a command of the program and a function here share one name.
+The function reads artifacts, computes, and writes one artifact.
 """
 
 from __future__ import annotations
@@ -9,49 +9,26 @@ import importlib
 from pathlib import Path
 
 from amdiff.artifacts import Artifact
-from amdiff.config import Config
 from amdiff.leases import gpu
-from amdiff.plan import wants_gpu
+from amdiff.plan import Plan, wants_gpu
 from amdiff.store import Store
 
-from .context import Context, Stage, say
-
-STAGES = {
-    "dataset": "models",
-    "metric": "metrics",
-    "train": "models",
-    "convert": "convert",
-    "sample": "models",
-    "neighbors": "measures",
-    "thresholds": "thresholds",
-    "classify": "measures",
-    "peers": "peers",
-    "grid": "thresholds",
-    "basin": "landscape",
-    "curvature": "landscape",
-    "energy": "landscape",
-    "likelihood": "toy",
-    "report": "report",
-    "comparison": "comparison",
-    "pipeline": "text_to_image",
-    "generate": "text_to_image",
-    "spectrum": "text_to_image",
-    "prompts": "prompts",
-}
-"""The module of each stage: imported when needed, since some bring torch and others faiss."""
+from .console import say
+from .context import Context, StageFunction
+from .features import release_features
 
 
-def stage_function(name: str) -> Stage:
-    """The function that makes artifacts of a stage."""
-    return getattr(importlib.import_module(f"amdiff.stages.{STAGES[name]}"), name)
+def stage_function(name: str) -> StageFunction:
+    """What makes artifacts of a stage; imported here, since some bring torch and others faiss."""
+    return getattr(importlib.import_module(f"amdiff.stages.{name}"), name)
 
 
-def make(artifact: Artifact, config: Config, root: Path = Path()) -> bool:
-    """Make an artifact unless it is there; whether anything was done.
+def make(artifact: Artifact, plan: Plan, root: Path = Path()) -> bool:
+    """Make an artifact of a plan unless it is there; whether anything was done.
 
     One process at a time makes an artifact; another waits, then finds it made.
     """
-    context = Context(Store(root), config)
+    context = Context(Store(root), plan)
 
     def waiting() -> None:
         say(f"{artifact.folder}: another process is making this; waiting for it")
@@ -63,9 +40,10 @@ def make(artifact: Artifact, config: Config, root: Path = Path()) -> bool:
         def busy(names: list[str]) -> None:
             say(f"{artifact.folder}: all GPUs ({', '.join(names)}) are taken; waiting for one")
 
-        with gpu(wants_gpu(artifact, config.runtime.device), busy) as device:
+        with gpu(wants_gpu(artifact, plan.config.runtime.device), busy) as device:
             if device is not None:
                 context.facts["gpu"] = device
             context.start()
             stage_function(artifact.stage)(context, artifact, folder)
+    release_features(context.store, plan, artifact)
     return True

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from amdiff.config import PanelsSpec
+from amdiff.config import METRICS, PanelsSpec
 from amdiff.figures.browser import Browser, Sheet, Sorting, reduced
-from amdiff.neighbors.embeddings import LABELS, SQUARED
+from amdiff.figures.gallery import Gallery
 from amdiff.phases.classes import CLASSES
-from amdiff.phases.peers import nearest_ratio
-
-from .galleries import Gallery
+from amdiff.phases.copying import nearest_ratio
 
 LARGEST_SIDE, SMALLEST_SIDE = 256, 32
 """Longest side of a picture to browse, in pixels: larger ones are reduced to it, and further where room is short."""
@@ -62,7 +60,7 @@ def browser(sizes: Mapping[int, Sized], spec: PanelsSpec, sample_names: Names, t
         for size, sized in sizes.items()
     ]
     metrics = next(iter(sizes.values())).galleries
-    return Browser(sheets, {metric: _plain_label(metric) for metric in metrics})
+    return Browser(sheets, {metric: METRICS[metric].title for metric in metrics})
 
 
 def _ways(browse: int) -> Iterator[tuple[int, int]]:
@@ -147,7 +145,7 @@ def _sheet(
     for metric, gallery in sized.galleries.items():
         summary = sized.summaries[metric]
         distance = gallery.train[1][samples]
-        ratio = nearest_ratio(np.sqrt(distance) if metric in SQUARED else distance, 1)
+        ratio = nearest_ratio(np.sqrt(distance) if METRICS[metric].squared else distance, 1)
         sortings[metric] = Sorting(
             delta_m=summary["delta_m"],
             delta_s=summary["delta_s"],
@@ -167,8 +165,3 @@ def _sheet(
         name=[*sample_names(drawn), *train_names(train)],
         sortings=sortings,
     )
-
-
-def _plain_label(metric: str) -> str:
-    """A metric's name without the mathematics of axes."""
-    return {"pixels": "pixels (L2)"}.get(metric, LABELS[metric])

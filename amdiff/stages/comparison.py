@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
 from pydantic import TypeAdapter
 
 from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec, GridSpec
 from amdiff.figures import comparison as drawing
+from amdiff.figures.drawing import drawn
 from amdiff.figures.page import render
 from amdiff.files import write_bytes
 from amdiff.phases.transition import find_transition
 
 from .context import Context
 from .convert import converted_parameters
-from .files import dataset_counts, dataset_images
 from .report import write_figures, write_tables
+from .stored_images import dataset_counts, dataset_images
 
 
 def comparison(context: Context, artifact: Artifact, folder: Path) -> None:
     """Write tables, figures and the page of a comparison."""
     rows = [_side(context, report) for report in artifact.parents["reports"]]
 
-    def figures() -> Iterator[tuple[str, Figure]]:
-        yield "comparison", drawing.shares(rows)
-        yield "capacity", drawing.capacity(rows)
-
-    pictures = write_figures(context, folder, figures())
+    pictures = write_figures(context, folder, drawn("comparison", rows))
     tables = drawing.tables(rows)
     write_tables(folder, tables)
     sentences = drawing.sentences(rows)
@@ -83,5 +78,5 @@ def _side(context: Context, report: Artifact) -> drawing.Side:
 
 def _read(context: Context, report: Artifact, name: str) -> list[dict[str, Any]]:
     """Rows of one of a report's tables."""
-    text = context.store.file(report, f"tables/{name}").read_text()
+    text = context.store.path(report, f"tables/{name}").read_text()
     return list(csv.DictReader(io.StringIO(text)))

@@ -1,16 +1,8 @@
-"""What every stage is given: the store, the settings that change no result, progress and provenance."""
+"""What every stage is given: the store, the plan, the settings that change no result, and room for provenance."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import importlib.metadata
 import os
-import platform
-import resource
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,59 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from amdiff.artifacts import Artifact
 from amdiff.config import Config, RuntimeSpec
+from amdiff.plan import Plan
 from amdiff.store import Store
 
-_RSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
-_LIBRARIES = ("numpy", "torch", "faiss-cpu", "h5py", "diffusers", "scikit-learn", "scipy")
-
-
-def say(text: str) -> None:
-    """One line for whoever watches; nobody need: a signal to all processes ends the log's ``tee`` first."""
-    with contextlib.suppress(BrokenPipeError):
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
-
-
-@dataclass
-class Progress:
-    """Lines, not bars: several jobs share one screen and every job's log is a file.
-
-    A line says what is done of how much, how fast and how long the rest will take, at most once
-    in ``every`` seconds, and once more at the end.
-    """
-
-    label: str
-    total: int
-    unit: str
-    every: float
-    done: int = 0
-    """Already there when the work starts; no part of the rate."""
-    _first: int = field(init=False)
-    _start: float = field(init=False)
-    _last: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._first = self.done
-        self._start = time.monotonic()
-        self._last = self._start
-
-    def update(self, done: int, note: str = "") -> None:
-        """``done`` of ``total`` are done."""
-        self.done = done
-        now = time.monotonic()
-        if now - self._last < self.every and done < self.total:
-            return
-        self._last = now
-        elapsed = max(now - self._start, 1e-9)
-        rate = (done - self._first) / elapsed
-        left = tqdm.format_interval((self.total - done) / rate) if rate > 0 else "?"
-        parts = [f"{done:,}/{self.total:,} {self.unit}", note, f"{rate:,.4g} {self.unit}/s", f"{left} left"]
-        if done >= self.total:
-            parts[-1] = f"done in {tqdm.format_interval(elapsed)}"
-        say(f"{self.label}: " + ", ".join(p for p in parts if p))
+from .console import Progress, say
+from .provenance import surroundings
 
 
 @dataclass
@@ -78,7 +24,8 @@ class Context:
     """The surroundings of one stage of one artifact."""
 
     store: Store
-    config: Config
+    plan: Plan
+    """Of the run that the artifact is part of."""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     facts: dict[str, Any] = field(default_factory=dict)
     """What a stage adds to its provenance."""
@@ -88,6 +35,11 @@ class Context:
     def start(self) -> None:
         """Count from now on: waiting for another process or a GPU is over."""
         self.started, self._clock, self._cpu = datetime.now(UTC), time.monotonic(), time.process_time()
+
+    @property
+    def config(self) -> Config:
+        """What was asked for."""
+        return self.plan.config
 
     @property
     def runtime(self) -> RuntimeSpec:
@@ -112,37 +64,8 @@ class Context:
             "started": self.started.isoformat(timespec="seconds"),
             "wall_seconds": round(time.monotonic() - self._clock, 3),
             "cpu_seconds": round(time.process_time() - self._cpu, 3),
-            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _RSS_PER_MIB,
-            "host": platform.node(),
-            "machine": f"{platform.system()} {platform.machine()}",
-            "python": platform.python_version(),
-            "libraries": _libraries(),
-            "git": git_revision(),
+            **surroundings(),
         }
-
-
-def _libraries() -> dict[str, str]:
-    found = {}
-    for name in ("amdiff", *_LIBRARIES):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-@functools.cache
-def git_revision() -> str | None:
-    """Commit of the working copy, with '+' if it has changes; None outside a repository."""
-
-    def ask(*command: str) -> str:
-        return subprocess.run(["git", *command], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-
-    try:
-        revision = ask("rev-parse", "HEAD")
-        return revision + ("+" if ask("status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 def threads() -> int:
@@ -153,34 +76,5 @@ def threads() -> int:
         return 1
 
 
-class Interrupts:
-    """Holds back Ctrl-C and SIGTERM until ``obey`` is called, between two steps of a computation.
-
-    A state saved in the midst of a step would not continue it.
-    """
-
-    def __init__(self) -> None:
-        self.seen: int | None = None
-        """The signal that came, if any."""
-
-    def __enter__(self) -> Interrupts:
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, _: object) -> None:
-        self.seen = number
-
-    def obey(self) -> None:
-        """Raise what a signal that came would have raised."""
-        if self.seen == signal.SIGINT:
-            raise KeyboardInterrupt
-        if self.seen is not None:
-            raise SystemExit(128 + self.seen)
-
-
-Stage = Callable[[Context, Artifact, Path], None]
-"""A stage fills the folder of one artifact."""
+StageFunction = Callable[[Context, Artifact, Path], None]
+"""What makes artifacts of a stage: it fills the folder of one."""

@@ -6,24 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amdiff.artifacts import FILES, Artifact
+from amdiff.artifacts import Artifact
 from amdiff.config import DiffusionSpec, PretrainedDenoiser
 from amdiff.data.checkpoints import read_tensors
-from amdiff.data.images import DataError
 from amdiff.data.pretrained import find_model, misfit, model_digest, model_path
 from amdiff.data.tally import named
-from amdiff.diffusion.schedules import Schedule
-from amdiff.files import ArtifactError, read_json, write_bytes, write_json
-from amdiff.plan import build_plan
+from amdiff.diffusion.processes import Process
+from amdiff.errors import AmdiffError, ArtifactError, DataError
+from amdiff.files import read_json, write_bytes, write_json
 from amdiff.store import Store
 
-from .context import Context, say
-from .files import dataset_images
+from .console import say
+from .context import Context
+from .stored_images import dataset_images
 
 if TYPE_CHECKING:
     from amdiff.diffusion.pretrained import Pretrained
-
-WEIGHTS, NETWORK = FILES["convert"]
 
 
 def convert(context: Context, artifact: Artifact, folder: Path) -> None:
@@ -48,14 +46,15 @@ def convert(context: Context, artifact: Artifact, folder: Path) -> None:
         shape = dataset_images(context.store, artifact.parent("dataset")).shape[1:]
         diffusion = DiffusionSpec.model_validate(artifact.params["diffusion"])
         if problem := misfit(model, shape, diffusion, prediction):
-            raise ValueError(problem)
+            raise AmdiffError(problem)
         network = build_unet(model.unet or {}, tensors)
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None
     parameters = sum(p.numel() for p in network.parameters())
     # more than one key of metadata would come in random order
-    write_bytes(folder / WEIGHTS, save(dict(network.state_dict()), {"address": artifact.address}))
-    write_json(folder / NETWORK, {"unet": model.unet, "prediction": prediction, "parameters": parameters})
+    write_bytes(folder / artifact.file("weights"), save(dict(network.state_dict()), {"address": artifact.address}))
+    about = {"unet": model.unet, "prediction": prediction, "parameters": parameters}
+    write_json(folder / artifact.file("network"), about)
     inside = "" if model.weights[0] == path else f", {named(f.relative_to(path).as_posix() for f in model.weights)}"
     say(
         f"convert {artifact.dataset} {artifact.label}: {path}{inside}, {parameters:,} parameters, predicts {prediction}"
@@ -65,28 +64,28 @@ def convert(context: Context, artifact: Artifact, folder: Path) -> None:
 
 def _source(context: Context, artifact: Artifact) -> tuple[PretrainedDenoiser, Path]:
     """The specification of a model, and where it is: paths are no part of an artifact."""
-    for experiment in build_plan(context.config).experiments:
+    for experiment in context.plan.experiments:
         for model in experiment.models:
             if model.convert is not None and model.convert.address == artifact.address:
                 assert isinstance(experiment.spec.denoiser, PretrainedDenoiser)
                 return experiment.spec.denoiser, model_path(experiment.spec.denoiser, model.size)
-    raise ValueError(f"{artifact.folder} is no model of this configuration")
+    raise AmdiffError(f"{artifact.folder} is no model of this configuration")
 
 
-def converted(context: Context, artifact: Artifact, schedule: Schedule) -> Pretrained:
+def converted(context: Context, artifact: Artifact, process: Process) -> Pretrained:
     """The network of a ``convert`` artifact. Raises ``ArtifactError`` where its files do not fit."""
     from safetensors.torch import load_file
 
     from amdiff.diffusion.pretrained import Pretrained, build_unet
 
-    path = context.store.file(artifact, WEIGHTS)
-    about = read_json(context.store.file(artifact, NETWORK))
+    path = context.store.file(artifact, "weights")
+    about = read_json(context.store.file(artifact, "network"))
     try:
-        return Pretrained(build_unet(about["unet"], load_file(path)), about["prediction"], schedule)
+        return Pretrained(build_unet(about["unet"], load_file(path)), about["prediction"], process)
     except Exception as error:  # safetensors raises its own types
         raise ArtifactError(f"{path} does not hold the weights of its network ({error})") from None
 
 
 def converted_parameters(store: Store, artifact: Artifact) -> int:
     """Number of parameters of a ``convert`` artifact's network."""
-    return int(read_json(store.file(artifact, NETWORK))["parameters"])
+    return int(read_json(store.file(artifact, "network"))["parameters"])

@@ -8,13 +8,14 @@ from typing import Any
 
 from amdiff.artifacts import Artifact
 from amdiff.config import DiffusionSpec
-from amdiff.data.schedulers import SCHEDULES
-from amdiff.files import ArtifactError
+from amdiff.diffusion.diffusers_format import SCHEDULES
+from amdiff.errors import AmdiffError, ArtifactError
 from amdiff.plan import Plan
 from amdiff.project import image_shape
 from amdiff.store import Store
 
-from .context import Context, say
+from .console import say
+from .context import Context
 from .loading import load_denoiser
 
 
@@ -27,14 +28,14 @@ def export(plan: Plan, artifact: Artifact, target: Path, root: Path = Path()) ->
     """
     from diffusers import DDPMPipeline, DDPMScheduler
 
-    context = Context(Store(root), plan.config)
+    context = Context(Store(root), plan)
     kind = artifact.params.get("denoiser", {}).get("kind")
     if artifact.stage != "train":
-        raise ValueError(f"{artifact.folder} is of stage {artifact.stage!r}; give a trained model")
+        raise AmdiffError(f"{artifact.folder} is of stage {artifact.stage!r}; give a trained model")
     if kind != "unet":
-        raise ValueError(f"{artifact.folder} is of kind {kind!r}; diffusers knows 'unet'")
+        raise AmdiffError(f"{artifact.folder} is of kind {kind!r}; diffusers knows 'unet'")
     if target.exists():
-        raise ValueError(f"{target} is there already; give a new folder")
+        raise AmdiffError(f"{target} is there already; give a new folder")
     if not context.store.complete(artifact):
         raise ArtifactError(f"{artifact.folder} is not made yet; run snakemake to make it, or dvc pull to fetch it")
     diffusion = DiffusionSpec.model_validate(artifact.params["diffusion"])

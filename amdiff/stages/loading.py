@@ -7,19 +7,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
-from amdiff.artifacts import FILES, Artifact
-from amdiff.config import DenoiserSpec, DiffusionSpec, FourierMlpDenoiser
+from amdiff.artifacts import Artifact
+from amdiff.config import DENOISERS, ExactDenoiser, Network, PretrainedDenoiser, denoiser_of
 from amdiff.data.subsets import circle_subset, heldout_subset, training_subset
-from amdiff.diffusion.schedules import Schedule, VarianceExploding
-from amdiff.files import ArtifactError
+from amdiff.diffusion.processes import Schedule, process_of
+from amdiff.errors import AmdiffError, ArtifactError
 
 from .context import Context, threads
 from .convert import converted
-from .files import IMAGES, dataset_counts, dataset_images, read_h5
+from .hdf5 import read_h5
+from .stored_images import dataset_counts, dataset_images
 
-WEIGHTS, METRICS = FILES["train"]
+
+def training_data(context: Context, artifact: Artifact) -> np.ndarray:
+    """The K training images, uint8, or the K training points, float32, as the artifact's process has them."""
+    points = not isinstance(process_of(artifact.params["diffusion"]), Schedule)
+    return training_points(context, artifact) if points else training_images(context, artifact)
 
 
 def training_images(context: Context, artifact: Artifact) -> np.ndarray:
@@ -35,16 +39,9 @@ def training_rows(context: Context, artifact: Artifact) -> np.ndarray:
 
 
 def training_points(context: Context, artifact: Artifact) -> np.ndarray:
-    """The K training points of the toy model, float32 (K, 2)."""
-    (points,) = read_h5(context.store.file(artifact.parent("dataset"), IMAGES), "points")
+    """The K training points on the circle, float32 (K, 2)."""
+    (points,) = read_h5(context.store.file(artifact.parent("dataset")), "points")
     return points[circle_subset(len(points), artifact.params["size"], artifact.params["subset_seed"])]
-
-
-def process_of(params: Mapping[str, Any]) -> Schedule | VarianceExploding:
-    """The forward process of an artifact."""
-    if params["diffusion"].get("kind") == "ve":
-        return VarianceExploding(params["diffusion"]["sigma"])
-    return Schedule.of(DiffusionSpec.model_validate(params["diffusion"]))
 
 
 def choose_device(wanted: str, training: str | None = None, *, double: bool = False) -> Any:
@@ -64,7 +61,7 @@ def choose_device(wanted: str, training: str | None = None, *, double: bool = Fa
     if double and wanted == "mps":
         wanted = "cpu"
     if not there[wanted]:
-        raise RuntimeError(f"runtime.device is {wanted!r}, which this machine lacks; use 'auto' or 'cpu'")
+        raise AmdiffError(f"runtime.device is {wanted!r}, which this machine lacks; use 'auto' or 'cpu'")
     if wanted == "cuda":
         _compute_reproducibly(training is not None)
     return torch.device(wanted)
@@ -83,50 +80,58 @@ def _compute_reproducibly(training: bool) -> None:
 
 def denoiser_device(context: Context, artifact: Artifact, *, double: bool = False) -> Any:
     """Where an artifact's denoiser runs, if need be in ``double`` precision: closed forms on the CPU."""
-    closed_form = artifact.params["denoiser"]["kind"] == "exact"
-    return choose_device("cpu" if closed_form else context.runtime.device, double=double)
+    runs = DENOISERS[artifact.params["denoiser"]["kind"]].runs
+    return choose_device(context.runtime.device if runs else "cpu", double=double)
 
 
 def untrained_network(params: Mapping[str, Any], shape: tuple[int, ...], generator: Any) -> Any:
     """The network of an artifact, for images (C, H, W) or points (2,), before training."""
     from amdiff.diffusion.denoisers import build_network
 
-    process = process_of(params)
-    levels = len(process) if isinstance(process, Schedule) else 1
-    return build_network(denoiser_spec(params["denoiser"]), shape, levels, generator)
-
-
-def denoiser_spec(params: dict[str, Any]) -> Any:
-    """The denoiser's specification from the plain data of an artifact."""
-    spec: Any = FourierMlpDenoiser if params["kind"] == "fourier-mlp" else DenoiserSpec
-    return TypeAdapter(spec).validate_python(params)
+    spec = denoiser_of(params)
+    assert isinstance(spec, Network)
+    return build_network(spec, shape, process_of(params["diffusion"]).count, generator)
 
 
 def load_denoiser(context: Context, artifact: Artifact, shape: tuple[int, ...], device: Any) -> Any:
     """The denoiser that a sample artifact (or an analysis) uses: trained weights, or a closed form."""
+    from amdiff.diffusion.fast import fast
+
+    spec = denoiser_of(artifact.params)
+    if isinstance(spec, Network):
+        found = _trained(context, artifact, shape)
+    elif isinstance(spec, PretrainedDenoiser):
+        found = converted(context, artifact.parent("convert"), process_of(artifact.params["diffusion"]))
+    else:
+        assert isinstance(spec, ExactDenoiser)
+        return _closed_form(context, artifact, spec.memories, device)
+    return fast(found.to(device).eval().requires_grad_(False), compile=context.runtime.compile)
+
+
+def _trained(context: Context, artifact: Artifact, shape: tuple[int, ...]) -> Any:
     import torch
     from safetensors.torch import load_file
 
-    from amdiff.diffusion.exact import FiniteSet, Gaussian
-    from amdiff.diffusion.sampling import from_uint8
-
-    params = artifact.params
-    process = process_of(params)
-    if params["denoiser"]["kind"] == "pretrained" and isinstance(process, Schedule):
-        return converted(context, artifact.parent("convert"), process).to(device)
-    spec = denoiser_spec(params["denoiser"])
-    if spec.kind == "exact" and isinstance(process, VarianceExploding):
-        return FiniteSet(torch.from_numpy(training_points(context, artifact)).to(device), process)
-    if spec.kind == "exact":
-        images = from_uint8(torch.from_numpy(_memories(context, artifact, spec.memories))).to(device)
-        return Gaussian.fitted(images, process) if spec.memories == "gaussian" else FiniteSet(images, process)
-    path = context.store.file(artifact.parent("train"), WEIGHTS)
-    network = untrained_network(params, shape, torch.Generator())
+    path = context.store.file(artifact.parent("train"), "weights")
+    network = untrained_network(artifact.params, shape, torch.Generator())
     try:
         network.load_state_dict(load_file(path))
     except Exception as error:  # safetensors raises its own types
         raise ArtifactError(f"{path} does not hold the weights of this network ({error})") from None
-    return network.to(device).eval().requires_grad_(False)
+    return network
+
+
+def _closed_form(context: Context, artifact: Artifact, memories: str, device: Any) -> Any:
+    import torch
+
+    from amdiff.diffusion.exact import FiniteSet, Gaussian
+    from amdiff.diffusion.sampling import from_uint8
+
+    process = process_of(artifact.params["diffusion"])
+    if not isinstance(process, Schedule):
+        return FiniteSet(torch.from_numpy(training_points(context, artifact)).to(device), process)
+    images = from_uint8(torch.from_numpy(_memories(context, artifact, memories))).to(device)
+    return Gaussian.fitted(images, process) if memories == "gaussian" else FiniteSet(images, process)
 
 
 def _memories(context: Context, artifact: Artifact, kind: str) -> np.ndarray:
@@ -140,5 +145,5 @@ def _memories(context: Context, artifact: Artifact, kind: str) -> np.ndarray:
     size = artifact.params["size"]
     rows = heldout_subset(count, test, size, artifact.params["subset_seed"], size)
     if len(rows) < size:
-        raise ValueError(f"K = {size}: 'memories: heldout' needs {size} held-out images, there are {len(rows)}")
+        raise AmdiffError(f"K = {size}: 'memories: heldout' needs {size} held-out images, there are {len(rows)}")
     return images.rows(rows)

@@ -8,43 +8,37 @@ from typing import Any
 import faiss
 import numpy as np
 
-from amdiff.artifacts import FILES, Artifact
+from amdiff.artifacts import Artifact
 from amdiff.config import PeersSpec
 from amdiff.files import write_json
 from amdiff.neighbors.cells import cell_distances
-from amdiff.neighbors.embeddings import Embedding
 from amdiff.neighbors.knn import nearest_neighbors
-from amdiff.neighbors.sets import DistinctSet, ImageSource, Selection
+from amdiff.neighbors.sets import DistinctSet, Selection
 from amdiff.neighbors.vectors import Vectors
 from amdiff.phases.classes import MEMORIZED
+from amdiff.phases.copying import authentic, data_copying, nearest_ratio
 from amdiff.phases.intervals import wilson
-from amdiff.phases.peers import authentic, data_copying, nearest_ratio
 
-from .context import Context, say, threads
-from .files import NEIGHBORS, dataset_images, read_h5, sample_images
-from .measured import TABLE, class_numbers, read_distances, read_table
-from .metrics import as_vectors, load_metric, search_device
-from .parquet import read_parquet, write_parquet
-
-SUMMARY, SAMPLES = FILES["peers"]
+from .console import say
+from .context import Context, threads
+from .embedding import Embedded, search_device
+from .hdf5 import read_h5
+from .parquet import write_parquet
+from .stored_images import dataset_images, sample_images
+from .stored_tables import read_classes, read_distances, read_table
 
 
 def peers(context: Context, artifact: Artifact, folder: Path) -> None:
     """Nearest-neighbour ratios, AuthPct and C_T of a synthetic set, and how they agree with the classes."""
     faiss.omp_set_num_threads(threads())
     spec = PeersSpec.model_validate(artifact.params["peers"])
-    table = context.store.file(artifact.parent("neighbors"), NEIGHBORS)
+    table = context.store.file(artifact.parent("neighbors"))
     near = read_table(table, "samples_to_train")
     train_rows, heldout_rows = read_h5(table, "train_rows", "heldout_rows")
-    embedding = load_metric(context, artifact, artifact.params["metric"])
-    images = dataset_images(context.store, artifact.parent("dataset"))
-
-    def vectors(role: str, source: ImageSource) -> Vectors:
-        return as_vectors(context, artifact, embedding, role, DistinctSet.of(source))
-
-    train = vectors("train", Selection(images, train_rows))
+    embedded = Embedded(context, artifact, artifact.params["metric"])
+    train = embedded("train", Selection(dataset_images(context.store, artifact.parent("dataset")), train_rows))
     # the papers' ratios are of norms
-    distance = np.sqrt(near.distance) if embedding.squared else near.distance
+    distance = np.sqrt(near.distance) if embedded.embedding.squared else near.distance
     within = _within_train(context, train, near.index[:, 0])
     columns = {
         "ratio_second": nearest_ratio(distance, 1),
@@ -56,7 +50,7 @@ def peers(context: Context, artifact: Artifact, folder: Path) -> None:
         "ratio_next": columns["ratio_next"] < spec.ratio,
         "authpct": ~columns["authentic"],
     }
-    classes = class_numbers(read_parquet(context.store.file(artifact.parent("classify"), TABLE)))
+    classes = read_classes(context, artifact.parent("classify"))
     known = {name: ~np.isnan(columns[name]) for name in ("ratio_second", "ratio_next")}
     known["authpct"] = np.isfinite(within[near.index[:, 0]])  # a single training image has no other
     summary: dict[str, Any] = {
@@ -67,10 +61,11 @@ def peers(context: Context, artifact: Artifact, folder: Path) -> None:
             name: _agreement(flags, classes == MEMORIZED, known[name], spec.confidence)
             for name, flags in copies.items()
         },
-        "c_t": _c_t(context, artifact, spec, embedding, train, vectors, heldout_rows),
+        "c_t": _c_t(context, artifact, spec, embedded, train, heldout_rows),
     }
-    write_json(folder / SUMMARY, summary)
-    write_parquet(folder / SAMPLES, columns)
+    embedded.keep()
+    write_json(folder / artifact.file("summary"), summary)
+    write_parquet(folder / artifact.file("samples"), columns)
     shares = ", ".join(f"{name} {found['share']:.3f}" for name, found in summary["copies"].items() if found)
     say(f"peers {artifact.dataset} {artifact.label}: copies by {shares}")
 
@@ -110,9 +105,8 @@ def _c_t(
     context: Context,
     artifact: Artifact,
     spec: PeersSpec,
-    embedding: Embedding,
+    embedded: Embedded,
     train: Vectors,
-    vectors: Any,
     heldout_rows: np.ndarray,
 ) -> dict[str, Any] | None:
     """C_T; None without held-out images, for which training images cannot stand: they would be at distance 0."""
@@ -120,8 +114,8 @@ def _c_t(
         return None
     images = dataset_images(context.store, artifact.parent("dataset"))
     sides = [
-        vectors("samples", sample_images(context.store, artifact.parents["samples"])),
-        vectors("heldout", Selection(images, heldout_rows)),
+        embedded("samples", sample_images(context.store, artifact.parents["samples"])),
+        embedded("heldout", Selection(images, heldout_rows)),
     ]
     cells = max(1, min(spec.cells, len(train.images) // 10))
     (own, far), (cell, real) = cell_distances(

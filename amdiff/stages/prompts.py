@@ -10,23 +10,21 @@ from typing import Any
 import h5py
 import numpy as np
 import yaml
-from matplotlib.figure import Figure
 
-from amdiff.artifacts import FILES, Artifact
+from amdiff.artifacts import Artifact
 from amdiff.config import LatentSpectrumSpec, PromptsSpec
 from amdiff.data.digests import digest_files
-from amdiff.data.images import DataError
 from amdiff.data.pictures import decode
+from amdiff.errors import DataError
 from amdiff.figures import prompts as drawing
+from amdiff.figures.drawing import drawn
 from amdiff.figures.page import render
 from amdiff.files import read_json, write_bytes
 from amdiff.landscape.spectra import dimension_by_gap, dimension_by_threshold
 
 from .context import Context
-from .files import read_h5
+from .hdf5 import read_h5
 from .report import write_figures, write_tables
-
-(PIPELINE,), (GENERATION,), (SPECTRUM,) = (FILES[stage] for stage in ("pipeline", "generate", "spectrum"))
 
 
 @dataclass(frozen=True)
@@ -71,13 +69,11 @@ def prompts(context: Context, artifact: Artifact, folder: Path) -> None:
         for at, values in one.normalised.items()
     ]
 
-    def figures() -> Iterator[tuple[str, Figure]]:
-        yield "prompt_spectra", drawing.spectra(shown, first, spec.spectrum.skip)
-
-    groups = write_figures(context, folder, figures())
+    content = drawing.Content(shown, first, spec.spectrum.skip)
+    groups = write_figures(context, folder, drawn("prompts", content))
     tables = [drawing.table(rows)]
     write_tables(folder, tables)
-    files = read_json(context.store.file(artifact.parent("pipeline"), PIPELINE))["sha256"]
+    files = read_json(context.store.file(artifact.parent("pipeline")))["sha256"]
     notes = context.store.record(artifact.parent("pipeline"))["provenance"].get("notes", ())
     sentences = drawing.sentences(rows, first)
     page = render(
@@ -100,12 +96,12 @@ def prompts(context: Context, artifact: Artifact, folder: Path) -> None:
 
 def _read(context: Context, artifact: Artifact) -> Iterator[_Drawn]:
     for source, spectrum in zip(artifact.parents["generate"], artifact.parents["spectra"], strict=True):
-        path = context.store.file(source, GENERATION)
+        path = context.store.file(source)
         with h5py.File(path, "r") as file:
             image, truncated = file["image"][:], bool(file.attrs["truncated"])
-        times, sigma = read_h5(context.store.file(spectrum, SPECTRUM), "times", "sigma")
+        times, sigma = read_h5(context.store.file(spectrum), "times", "sigma")
         names = [f"normalised/t{t:05d}" for t in times.tolist()]
-        values = read_h5(context.store.file(spectrum, SPECTRUM), *names)
+        values = read_h5(context.store.file(spectrum), *names)
         yield _Drawn(
             source.params["prompt"],
             source.params["seed"],

@@ -11,11 +11,12 @@ import shutil
 from pathlib import Path
 
 from amdiff.artifacts import SPEC
-from amdiff.files import ArtifactError, atomic_file, locked, none_from_the_future, read_json, sync_folder, write_bytes
+from amdiff.errors import ArtifactError
+from amdiff.files import atomic_file, locked, none_from_the_future, read_json, sync_folder, write_bytes
 from amdiff.plan import PagePlan
 from amdiff.store import Store, check_files
 
-from .context import say
+from .console import say
 
 
 def publish(page: PagePlan, root: Path = Path()) -> None:
@@ -44,7 +45,7 @@ def _copy(page: PagePlan, store: Store, root: Path) -> None:
         sync_folder(target)
     for name in page.files:
         with atomic_file(target / name) as temporary:
-            shutil.copyfile(store.file(page.report, name), temporary)
+            shutil.copyfile(store.path(page.report, name), temporary)
     for name in before - set(page.files):
         (target / name).unlink(missing_ok=True)
     write_bytes(root / page.stamp, f"{page.report.folder}\n".encode())

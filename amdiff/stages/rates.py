@@ -7,9 +7,9 @@ from typing import Any
 
 from amdiff.artifacts import Artifact
 from amdiff.config import RuntimeSpec, TrainingSpec
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule, process_of
 
-from .loading import choose_device, process_of, untrained_network
+from .loading import choose_device, untrained_network
 
 LEAST_SECONDS = 5.0
 """Steps are timed for at least so long, after two that are not."""
@@ -38,10 +38,9 @@ def _seconds(
     """Seconds that a training step of ``batch`` images takes, the mean over at least ``least`` seconds."""
     import torch
 
-    from amdiff.diffusion.corruption import corruption
     from amdiff.diffusion.training import Trainer
 
-    params, process = artifact.params, process_of(artifact.params)
+    params, process = artifact.params, process_of(artifact.params["diffusion"])
     spec = TrainingSpec.model_validate({**params["training"], "cap_batch": False, "batch_size": batch})
     images = isinstance(process, Schedule)
     data: Any = torch.randint(256, (batch, *shape), dtype=torch.uint8) if images else torch.randn(batch, *shape)
@@ -49,7 +48,7 @@ def _seconds(
         untrained_network(params, shape, torch.Generator()).to(device),
         data.to(device),
         spec,
-        corruption(process, device, params["diffusion"].get("training_start", 0.0)),
+        process,
         iterations=10**9,
         log_every=10**9,
         compile=runtime.compile,

@@ -12,30 +12,32 @@ from matplotlib.figure import Figure
 from pydantic import TypeAdapter
 
 from amdiff.artifacts import Artifact
-from amdiff.config import AnyExperiment, ExperimentSpec
-from amdiff.figures import first_screen, pages
+from amdiff.catalogue import FIGURES
+from amdiff.config import AnyExperiment, Sweep
+from amdiff.errors import ArtifactError
+from amdiff.figures import first_screen
+from amdiff.figures.drawing import drawn
 from amdiff.figures.page import Picture, Table, render
 from amdiff.figures.style import HIDDEN, save, style
-from amdiff.files import ArtifactError, atomic_file, write_bytes
-from amdiff.plan import FIGURES, sections_of
+from amdiff.files import atomic_file, write_bytes
 
-from .context import Context, say
-from .files import IMAGES, dataset_counts, dataset_images
+from .console import say
+from .context import Context
 from .sections import part
-
-RASTER = ("panel_", "borderline", "attractors", "recovery", "basin_choice", "prompt_spectra")
-"""Figures made of images: PNG on the page, where SVG would be larger."""
+from .stored_images import dataset_counts, dataset_images
 
 
 def report(context: Context, artifact: Artifact, folder: Path) -> None:
     """Write tables, figures and the page of one experiment."""
     spec = TypeAdapter(AnyExperiment).validate_python(artifact.params["spec"])
-    if isinstance(spec, ExperimentSpec):
-        if "classify" not in artifact.reads:
-            raise ArtifactError(f"{artifact.folder}: its sizes are still to be found; run snakemake, which finds them")
+    if "grid" in artifact.reads and "samples" not in artifact.reads:
+        raise ArtifactError(f"{artifact.folder}: its sizes are still to be found; run snakemake, which finds them")
+    if "classify" in artifact.reads:
         spec = spec.with_sizes(tuple(a.params["size"] for a in artifact.reads["classify"]))
-    parts = [part(name, context, artifact, spec) for name in sections_of(spec)]
-    groups = write_figures(context, folder, (item for section in parts for item in section.figures()))
+    sections = {name: part(name, context, artifact, spec) for name in spec.sections}
+    parts = list(sections.values())
+    figures = (item for name, section in sections.items() for item in drawn(name, section.content))
+    groups = write_figures(context, folder, figures)
     tables = [table for section in parts for table in section.tables]
     write_tables(folder, tables)
     for name, content in (item for section in parts for item in section.files.items()):
@@ -62,19 +64,19 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
         say(f"note: {artifact.params['experiment']}: {line}")
 
 
-def _effective(spec: AnyExperiment, values: dict[str, Any]) -> dict[str, Any]:
+def _effective(spec: Sweep, values: dict[str, Any]) -> dict[str, Any]:
     """The settings that decided anything: without those of a training, or a sampling, that there was none of."""
     unused = set() if spec.trained else {"training"}
-    if spec.denoiser.kind == "given":
+    if not spec.denoiser.modelled:
         unused |= {"sampling", "diffusion", "subset_seed"}
     return {key: value for key, value in values.items() if key not in unused}
 
 
-def _facts(context: Context, artifact: Artifact, spec: AnyExperiment) -> list[tuple[str, str]]:
+def _facts(context: Context, artifact: Artifact, spec: Sweep) -> list[tuple[str, str]]:
     """Dataset, sizes and model, for the first screen."""
     dataset = artifact.parent("dataset")
-    sizes = spec.first_sizes if isinstance(spec, ExperimentSpec) else spec.sizes
-    if isinstance(spec, ExperimentSpec):
+    sizes = spec.first_sizes
+    if spec.holds == "images":
         train, test = dataset_counts(context.store, dataset)
         shape = dataset_images(context.store, dataset).shape[1:]
         colour = "gray" if shape[0] == 1 else "colour" if shape[0] == 3 else f"{shape[0]} channels"
@@ -109,14 +111,8 @@ def shown_figures(context: Context, artifact: Artifact) -> dict[str, list[Pictur
 def _by_heading(folder: Path, names: Iterable[str]) -> dict[str, list[Picture]]:
     groups: dict[str, list[Picture]] = {}
     for name in names:
-        groups.setdefault(FIGURES[name], []).append(_picture(folder, name))
+        groups.setdefault(FIGURES[name].group, []).append(Picture.of(FIGURES[name], folder / "figures"))
     return groups
-
-
-def _picture(folder: Path, name: str) -> Picture:
-    """A saved figure as the page shows it."""
-    kind, suffix = ("png", "png") if name.startswith(RASTER) else ("svg+xml", "svg")
-    return Picture(name, pages.TITLES[name], (folder / "figures" / f"{name}.{suffix}").read_bytes(), kind)
 
 
 def write_tables(folder: Path, tables: Iterable[Table]) -> None:
@@ -138,8 +134,8 @@ def provenance(context: Context, artifact: Artifact) -> list[tuple[str, str]]:
     rows = [
         ("report", artifact.folder.as_posix()),
         ("dataset", artifact.parent("dataset").folder.as_posix()),
-        ("dataset source", str(_attribute(store.file(artifact.parent("dataset"), IMAGES), "source"))),
-        ("dataset file", f"SHA-256 {source['files']['images.h5']}"),
+        ("dataset source", str(_attribute(store.file(artifact.parent("dataset")), "source"))),
+        ("dataset file", f"SHA-256 {source['files'][artifact.parent('dataset').file()]}"),
         ("git revision", now["git"] or "unknown"),
         ("machine", f"{now['machine']}, Python {now['python']}"),
         ("libraries", ", ".join(f"{name} {version}" for name, version in now["libraries"].items())),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from amdiff.artifacts import Artifact
-from amdiff.figures import pages
+from amdiff.figures.phases_tables import warnings
 
 from .context import Context
 
@@ -16,7 +16,7 @@ def reservations(context: Context, artifact: Artifact, thresholds: Sequence[dict
     given = artifact.reads["samples"][0].parents.get("given", ())
     sources = {a.dataset: a for a in (artifact.parent("dataset"), *given)}
     facts = {name: context.store.record(a)["provenance"] for name, a in sources.items()}
-    lines = pages.warnings(thresholds, facts)
+    lines = warnings(thresholds, facts)
     for model in artifact.reads.get("convert", ()):
         notes = context.store.record(model)["provenance"].get("notes", ())
         lines += [f"Model {model.label}: {note}." for note in notes]

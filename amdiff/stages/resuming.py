@@ -15,7 +15,7 @@ import numpy as np
 
 from amdiff.files import atomic_file
 
-from .context import say
+from .console import say
 
 _COUNT = "__arrays__"
 """Number of arrays in a file, so that none can be missing."""

@@ -11,12 +11,12 @@ from amdiff.artifacts import Artifact
 from amdiff.config import AnalysisSpec
 from amdiff.diffusion.randomness import ANALYSIS
 from amdiff.landscape.targets import choose_samples
+from amdiff.phases.classes import class_numbers
 
 from .context import Context
-from .files import dataset_images, sample_images
 from .loading import training_rows
-from .measured import TABLE, class_numbers, read_summaries
-from .parquet import read_parquet
+from .stored_images import dataset_images, sample_images
+from .stored_tables import read_samples, read_summaries
 
 TRAIN_STREAM = ANALYSIS + 2**40
 """Added to the row of a training point, to tell its stream of noise from those of samples."""
@@ -39,7 +39,7 @@ def choose_targets(context: Context, artifact: Artifact, spec: AnalysisSpec) -> 
     """Training points, and the samples of each class that is large enough."""
     store, classified = context.store, artifact.parent("classify")
     columns = ["class", "attractor", "train_distance_1", "sample_distance_1"]
-    table = read_parquet(store.file(classified, TABLE), columns=columns)
+    table = read_samples(context, classified, *columns)
     # NaN where there is none; pyarrow's own to_numpy imports pandas, for longer than it takes to list all samples
     attractor, to_train, to_samples = (np.array(table[c].to_pylist(), np.float64) for c in columns[1:])
     rows = training_rows(context, artifact)[: spec.train_count]
@@ -47,7 +47,8 @@ def choose_targets(context: Context, artifact: Artifact, spec: AnalysisSpec) -> 
         "train": Targets(rows, rows, rows + TRAIN_STREAM, dataset_images(store, artifact.parent("dataset")).rows(rows))
     }
     samples = sample_images(store, artifact.parents["samples"])
-    for name, chosen in choose_samples(class_numbers(table), to_train, to_samples, spec.count, spec.min_share).items():
+    classes = class_numbers(table["class"].to_pylist())
+    for name, chosen in choose_samples(classes, to_train, to_samples, spec.count, spec.min_share).items():
         own = attractor[chosen]
         cluster = np.where(np.isnan(own), -1 - chosen, np.nan_to_num(own)).astype(np.int64)
         found[name] = Targets(chosen, cluster, chosen + ANALYSIS, samples.rows(chosen))

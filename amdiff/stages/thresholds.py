@@ -1,4 +1,4 @@
-"""Stages that decide by what was measured: thresholds, and the sizes of a grid."""
+"""Thresholds of one K, or of a sweep."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from amdiff.artifacts import Artifact
-from amdiff.config import BorrowedThresholds, GridSpec, ThresholdsSpec
+from amdiff.config import BorrowedThresholds, ThresholdsSpec
 from amdiff.files import read_json, write_json
 from amdiff.phases.costs import as_json
 from amdiff.phases.distances import Pair
 from amdiff.phases.thresholds import find_thresholds
-from amdiff.phases.transition import find_transition
-from amdiff.project import GRID
 
-from .context import Context, say
-from .measured import THRESHOLDS, read_distances, read_summaries, threshold_pair
+from .console import say
+from .context import Context
+from .stored_tables import read_distances, threshold_pair
 
 
 def thresholds(context: Context, artifact: Artifact, folder: Path) -> None:
@@ -30,7 +29,7 @@ def thresholds(context: Context, artifact: Artifact, folder: Path) -> None:
     else:
         pairs = find_thresholds(sweep, spec)
     found = [as_json(distances, pair, spec) for distances, pair in zip(sweep, pairs, strict=True)]
-    write_json(folder / THRESHOLDS, {"method": spec.method, "sizes": found})
+    write_json(folder / artifact.file(), {"method": spec.method, "sizes": found})
     for name in ("delta_m", "delta_s"):
         for entry in found[:1] if len({str(f[name]) for f in found}) == 1 else found:
             t = entry[name]
@@ -41,29 +40,8 @@ def thresholds(context: Context, artifact: Artifact, folder: Path) -> None:
 
 def _lent(context: Context, lender: Artifact, size: int) -> Pair:
     """Thresholds that another experiment found: at the same K, else those that all its K share."""
-    entries = read_json(context.store.file(lender, THRESHOLDS))["sizes"]
+    entries = read_json(context.store.file(lender))["sizes"]
     chosen = next((entry for entry in entries if entry["size"] == size), entries[0])
     found = threshold_pair(chosen)
     m, s = (replace(t, note="of another experiment") for t in (found.delta_m, found.delta_s))
     return Pair(m, s, found.d0)
-
-
-def grid(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Training-set sizes around the fall of memorization, from a sparse sweep (appendix B.1)."""
-    spec = GridSpec.model_validate(artifact.params["grid"])
-    summaries = sorted(read_summaries(context, artifact.parents["classify"]), key=lambda s: s["size"])
-    sizes, shares = [s["size"] for s in summaries], [s["fractions"]["memorized"]["value"] for s in summaries]
-    found = find_transition(sizes, shares, spec.fallen)
-    fall, plateau = spec.fall or found[0], spec.plateau or found[1]
-    if fall >= plateau:
-        raise ValueError(
-            f"memorization falls from K = {found[0]:,} to {found[1]:,} in the sparse sweep, which does not fit the one "
-            f"that is given: fall {fall:,} is not below plateau {plateau:,}; give both, or neither"
-        )
-    chosen = spec.around(fall, plateau)
-    write_json(
-        folder / GRID,
-        {"fall": fall, "plateau": plateau, "sizes": chosen, "sparse": {"sizes": sizes, "memorized": shares}},
-    )
-    say(f"grid {artifact.dataset} {artifact.label}: memorization falls from K = {fall:,} to {plateau:,}; "
-        f"{len(chosen)} sizes")  # fmt: skip

@@ -20,7 +20,7 @@ from PIL import Image
 from amdiff.config import Cifar10Dataset, LsunChurchDataset, MnistDataset
 from amdiff.data import cifar, idx, lsun
 from amdiff.data.datasets import load, peek
-from amdiff.data.images import DataError
+from amdiff.errors import DataError
 
 # -- MNIST ------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from PIL import Image
 from amdiff.config import FolderDataset
 from amdiff.data.datasets import Reading, load, peek
 from amdiff.data.digests import source_digest
-from amdiff.data.images import DataError
+from amdiff.errors import DataError
 
 
 def encoded(image: np.ndarray) -> bytes:

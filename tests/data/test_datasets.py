@@ -17,7 +17,8 @@ from amdiff.data import idx
 from amdiff.data.builtin import circle
 from amdiff.data.datasets import Reading, load, peek
 from amdiff.data.digests import source_digest
-from amdiff.data.images import DataError, digests
+from amdiff.errors import DataError
+from amdiff.neighbors.sets import digests
 
 
 def test_digits() -> None:

@@ -13,8 +13,8 @@ from PIL import Image
 
 from amdiff.config import ConfigError, FolderDataset, parse_config
 from amdiff.data.datasets import Reading, load, peek, source_notes
-from amdiff.data.images import DataError
 from amdiff.data.listing import list_pictures
+from amdiff.errors import DataError
 from amdiff.project import prepare
 
 

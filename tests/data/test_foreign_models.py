@@ -17,11 +17,11 @@ from safetensors.torch import save_file
 
 from amdiff.config import ConfigError, DiffusionSpec, PretrainedDenoiser, parse_config
 from amdiff.data.checkpoints import read_tensors
-from amdiff.data.images import DataError
 from amdiff.data.pretrained import find_model, misfit
-from amdiff.data.schedulers import forward_process
+from amdiff.diffusion.diffusers_format import forward_process
 from amdiff.diffusion.pretrained import from_diffusers
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule
+from amdiff.errors import DataError
 from amdiff.project import freeze, prepare, thaw
 from tests.diffusion.ddpm import Ddpm
 from tests.stages.test_convert import config, make_models, pipeline

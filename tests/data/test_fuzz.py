@@ -17,7 +17,7 @@ from PIL import Image
 from amdiff.config import ArraysDataset, FolderDataset, ImageDataset
 from amdiff.data import idx
 from amdiff.data.datasets import load, peek
-from amdiff.data.images import DataError
+from amdiff.errors import DataError
 
 ARRAY = np.arange(4 * 36, dtype=np.uint8).reshape(4, 1, 6, 6)
 PICTURE = Image.fromarray((np.add.outer(np.arange(16), np.arange(16)) * 8).astype(np.uint8))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from amdiff.config import DigitsDataset
-from amdiff.data.images import DataError, transform
-from amdiff.data.numbers import to_nchw, to_uint8
+from amdiff.data.images import transform
+from amdiff.levels import to_nchw, to_uint8
+from amdiff.errors import DataError
 
 
 def test_the_ends_of_a_range_are_black_and_white() -> None:

@@ -15,9 +15,9 @@ from PIL import Image, TiffImagePlugin
 from amdiff.config import FolderDataset
 from amdiff.data.datasets import Reading, load, peek
 from amdiff.data.frames import _bits
-from amdiff.data.images import DataError
 from amdiff.data.pictures import decode, look, picture_suffixes
 from amdiff.data.tally import Tally
+from amdiff.errors import DataError
 
 
 @pytest.fixture

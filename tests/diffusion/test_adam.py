@@ -65,7 +65,7 @@ def test_training_does_not_import_torchs_compiler() -> None:
 import sys, torch
 from amdiff.config import DiffusionSpec, TrainingSpec
 from amdiff.diffusion.corruption import corruption
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.training import Trainer
 
 class Network(torch.nn.Linear):

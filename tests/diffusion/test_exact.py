@@ -7,7 +7,7 @@ import torch
 
 from amdiff.config import DiffusionSpec
 from amdiff.diffusion.exact import FiniteSet, Gaussian
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
 

@@ -11,7 +11,7 @@ from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.sampling import draw, from_uint8, sampler_steps, to_uint8
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
 

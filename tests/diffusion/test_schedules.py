@@ -8,7 +8,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
 from amdiff.config import DiffusionSpec
-from amdiff.diffusion.schedules import Schedule, Step, ddim_steps, ddpm_steps
+from amdiff.diffusion.processes import Schedule, Step, ddim_steps, ddpm_steps
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
 

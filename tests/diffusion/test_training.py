@@ -14,7 +14,7 @@ from amdiff.diffusion.corruption import corruption
 from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.exact import FiniteSet
 from amdiff.diffusion.sampling import from_uint8
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.training import Trainer, TrainingDiverged, ema_decay, learning_rate
 
 SCHEDULE = Schedule.linear(DiffusionSpec())

@@ -14,7 +14,7 @@ from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.euler_maruyama import draw_ve
 from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.randomness import SampleNoise
-from amdiff.diffusion.schedules import VarianceExploding
+from amdiff.diffusion.processes import VarianceExploding
 from amdiff.diffusion.training import Trainer
 
 POINTS = torch.tensor([[1.0, 0.0], [-1.0, 0.2], [0.0, -1.0]])

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from amdiff.artifacts import SPEC, Artifact
-from amdiff.files import ArtifactError, read_json, write_bytes
+from amdiff.errors import ArtifactError
+from amdiff.files import read_json, write_bytes
 from amdiff.plan import Plan
 from amdiff.stages import make
 from amdiff.stages.publication import publish

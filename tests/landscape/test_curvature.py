@@ -13,7 +13,7 @@ from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.memory import DenseAssociativeMemory, vp_level
 from amdiff.diffusion.randomness import SampleNoise
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.training import Trainer
 from amdiff.landscape import relative_energy
 from amdiff.landscape.curvature import score_spectra, singular_values

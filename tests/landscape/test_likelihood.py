@@ -13,7 +13,7 @@ from amdiff.config import DiffusionSpec, MlpDenoiser
 from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.memory import DenseAssociativeMemory, ve_level, vp_level
-from amdiff.diffusion.schedules import Schedule, VarianceExploding
+from amdiff.diffusion.processes import Schedule, VarianceExploding
 from amdiff.landscape.likelihood import _with_divergence, log_likelihood, standard_normal_log_density
 
 VP, VE = Schedule.linear(DiffusionSpec()), VarianceExploding()

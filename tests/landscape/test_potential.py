@@ -11,7 +11,7 @@ import torch
 from amdiff.config import DiffusionSpec
 from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.memory import DenseAssociativeMemory, vp_level
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule
 from amdiff.landscape.potential import relative_energy
 
 SCHEDULE = Schedule.linear(DiffusionSpec())

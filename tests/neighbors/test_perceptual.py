@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from amdiff.config import BACKBONES
-from amdiff.data.backbones import metric_weights
-from amdiff.data.images import DataError
+from amdiff.neighbors.weights import metric_weights
+from amdiff.errors import DataError
 from amdiff.neighbors.embeddings import EMBEDDINGS, LABELS
 from amdiff.neighbors.knn import nearest_neighbors
 from amdiff.neighbors.perceptual import load_perceptual, squared_distance

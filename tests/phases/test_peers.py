@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from amdiff.phases.peers import authentic, data_copying, nearest_ratio, z_score
+from amdiff.phases.copying import authentic, data_copying, nearest_ratio, z_score
 
 
 def test_ratios_by_hand() -> None:

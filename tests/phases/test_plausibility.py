@@ -9,7 +9,7 @@ import pytest
 
 from amdiff.neighbors import embed
 from amdiff.phases import Estimate, plausibility, sort_samples
-from amdiff.phases.peers import disagreements
+from amdiff.phases.copying import disagreements
 
 
 def test_far_samples_are_counted(rng: np.random.Generator) -> None:

@@ -17,10 +17,10 @@ from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 
 from amdiff.config import ConfigError, DiffusionSpec, PretrainedDenoiser, parse_config
 from amdiff.data.checkpoints import read_tensors
-from amdiff.data.images import DataError
 from amdiff.data.pretrained import find_model, model_path
 from amdiff.diffusion.pretrained import Pretrained, build_unet, from_checkpoint
-from amdiff.diffusion.schedules import Schedule
+from amdiff.diffusion.processes import Schedule
+from amdiff.errors import DataError
 from amdiff.plan import Plan
 from amdiff.project import prepare
 from amdiff.stages import make

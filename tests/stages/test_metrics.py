@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from amdiff.config import ConfigError, parse_config
-from amdiff.data.backbones import metric_weights
+from amdiff.neighbors.weights import metric_weights
 from amdiff.neighbors.perceptual import load_perceptual, squared_distance
 from amdiff.plan import Plan
 from amdiff.project import prepare

@@ -18,10 +18,10 @@ from safetensors.torch import load_file, save_file
 
 from amdiff.artifacts import Artifact
 from amdiff.config import ConfigError, parse_config
-from amdiff.data.images import DataError
 from amdiff.data.pipelines import pipeline_files, read_components
 from amdiff.diffusion.guidance import TextToImage
 from amdiff.diffusion.randomness import SampleNoise
+from amdiff.errors import DataError
 from amdiff.files import read_json
 from amdiff.plan import Plan
 from amdiff.project import prepare

@@ -1,25 +1,25 @@
 # Reports of experiments and comparisons, and what people look at: copies of them under stable names.
 
 
-for page in PLAN.pages:
+for page in RUN.plan.pages:
 
     rule:
         name:
             f"report_{page.name}"
         input:
-            ancient(report_parents(page.name)),
+            ancient(RUN.report_parents(page.name, checkpoints)),
         output:
-            made(files(page.report.folder, page.files)),
+            RUN.made(RUN.files(page.report.folder, page.files), update),
         log:
             f"logs/report/{page.name}.log",
         threads: 1
         resources:
-            mem_mb=growing(4000),
-            runtime=growing(120),
+            mem_mb=RUN.memory(STAGES[page.report.stage]),
+            runtime=RUN.minutes(STAGES[page.report.stage]),
         params:
             stage=page.report.stage,
             folder=page.report.folder,
-            root=root(page.report.spec),
+            root=root_of(page.report.spec),
         shell:
             "{AMDIFF} {params.stage} {params.folder} --root {params.root} --configfile {FROZEN} 2>&1 | tee {log} {SAID}"
 
@@ -27,20 +27,23 @@ for page in PLAN.pages:
         name:
             page.name
         input:
-            ancient(files(page.report.folder, page.files)),
+            ancient(RUN.files(page.report.folder, page.files)),
         output:
-            made(
-                (
-                    report(
-                        path,
-                        category=page.name,
-                        subcategory=FIGURES[path.stem],
-                        caption=str(CAPTIONS / f"{path.stem}.rst"),
+            RUN.made(
+                [
+                    (
+                        report(
+                            path,
+                            category=page.name,
+                            subcategory=FIGURES[path.stem].group,
+                            caption=RUN.caption(path.stem),
+                        )
+                        if path.suffix == ".svg"
+                        else path
                     )
-                    if path.suffix == ".svg"
-                    else path
-                )
-                for path in page.published
+                    for path in page.published
+                ],
+                update,
             ),
         log:
             f"logs/publish/{page.name}.log",
@@ -51,6 +54,6 @@ for page in PLAN.pages:
             runtime=10,
         params:
             page=page.name,
-            root=root(page.stamp),
+            root=root_of(page.stamp),
         shell:
             "{AMDIFF} publish {params.page} --root {params.root} --configfile {FROZEN} 2>&1 | tee {log} {SAID}"

@@ -1,60 +1,62 @@
-# Every stage up to the reports is a rule, all of one form.
+# Every stage up to the reports is a rule, all of one form. Data flow from left to right:
+#
+#   dataset ─┬─ train ───┬─ sample ─── neighbors ─── thresholds ─── classify ─┬─ report ─── comparison
+#            └─ convert ─┘    │            │                          │       │
+#   metric (by which images   │            │                          ├─ grid │  sizes, from a sparse sweep
+#           are compared)     │            └─── peers ────────────────┼───────┤
+#                             │                                       ├─ basin, curvature, energy
+#                             └─ likelihood, on the circle ───────────┴───────┘
+#
+#   pipeline ─── generate ─── spectrum ─── prompts, of a text-to-image model
+#
+# An artifact's folder is <dataset>/<stage>/<name> below artifacts/, a dataset's below data/canonical/. What is known of
+# a stage stands in its record (amdiff/catalogue), what it reads in the plan (amdiff/plan).
+from amdiff.catalogue import FIGURES, STAGES
+from amdiff.snakemake_bridge import root_of
 
-SEARCH = 2000 + 2 * PLAN.config.runtime.neighbor_memory_mb
 
-# MiB of memory and minutes of a first attempt
-DEMANDS = {
-    "dataset": (4000, 60),
-    "metric": (4000, 60),
-    "convert": (4000, 60),
-    "train": (4000, 1440),
-    "sample": (4000, 1440),
-    "neighbors": (SEARCH, 720),
-    "thresholds": (2000, 60),
-    "classify": (SEARCH, 240),
-    "pipeline": (2000, 120),
-    "generate": (16000, 120),
-    "spectrum": (24000, 1440),
-    "peers": (SEARCH, 240),
-    **{stage: (4000, 1440) for stage in (*ANALYSES, "likelihood")},
-}
+wildcard_constraints:
+    dataset=r"[^/]+",
+    name=r"[^/]+",
 
-for stage, (memory, minutes) in DEMANDS.items():
+
+for stage in STAGES.values():
+    if stage.page or stage.decides:
+        continue
 
     rule:
         name:
-            stage
+            stage.name
         input:
-            ancient(parents(stage)),
+            ancient(RUN.parents(stage.name)),
         output:
-            made(files(folder(stage), FILES[stage])),
+            RUN.made(RUN.files(RUN.folder(stage.name), stage.files.values()), update),
         log:
-            f"logs/{{dataset}}/{stage}/{{name}}.log",
-        # downloads happen where snakemake runs: nodes of a cluster often have no network
-        localrule: stage in ("dataset", "metric", "convert", "pipeline")
+            f"logs/{{dataset}}/{stage.name}/{{name}}.log",
+        localrule: stage.local
         threads: 1
         resources:
-            gpu=gpus(stage),
-            mem_mb=growing(memory),
-            runtime=growing(minutes),
+            gpu=RUN.gpus(stage.name),
+            mem_mb=RUN.memory(stage),
+            runtime=RUN.minutes(stage),
         params:
-            stage=stage,
-            folder=folder(stage),
-            root=root(f"{folder(stage)}/spec.json"),
+            stage=stage.name,
+            folder=RUN.folder(stage.name),
+            root=root_of(f"{RUN.folder(stage.name)}/spec.json"),
         shell:
             "{AMDIFF} {params.stage} {params.folder} --root {params.root} --configfile {FROZEN} 2>&1 | tee {log} {SAID}"
 
 
 checkpoint grid:
     input:
-        ancient(parents("grid")),
+        ancient(RUN.parents("grid")),
     output:
-        made(files(folder("grid"), FILES["grid"])),
+        RUN.made(RUN.files(RUN.folder("grid"), STAGES["grid"].files.values()), update),
     log:
         "logs/{dataset}/grid/{name}.log",
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=RUN.memory(STAGES["grid"]),
+        runtime=RUN.minutes(STAGES["grid"]),
     shell:
         "{AMDIFF} grid artifacts/{wildcards.dataset}/grid/{wildcards.name} --configfile {FROZEN} 2>&1 | tee {log} {SAID}"

@@ -1,13 +1,11 @@
-"""Parts of a report, one module each: figures, tables and sentences from what other stages stored."""
+"""Parts of a report, one module each: what a section shows, from what other stages stored."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-from matplotlib.figure import Figure
 
 from amdiff.artifacts import Artifact
 from amdiff.figures.browser import Browser
@@ -18,10 +16,10 @@ from ..context import Context
 
 @dataclass(frozen=True)
 class Part:
-    """One section's content."""
+    """One section of a page."""
 
-    figures: Callable[[], Iterator[tuple[str, Figure]]]
-    """Draws one figure after the other: (name, figure), all those of the section."""
+    content: Any = None
+    """What its figures show: ``amdiff.figures.<section>`` draws it."""
     tables: Sequence[Table] = ()
     headline: Sequence[str] = ()
     warnings: Sequence[str] = ()
@@ -35,19 +33,6 @@ class Part:
     """Samples to browse on the page."""
 
 
-PARTS = {
-    "phases": "phases",
-    "metrics": "metrics",
-    "peers": "peers",
-    "basin": "landscape",
-    "curvature": "landscape",
-    "energy": "landscape",
-    "circle": "toy",
-    "training": "training",
-}
-"""The module of each section; its function has the section's name."""
-
-
 def part(name: str, context: Context, artifact: Artifact, spec: Any) -> Part:
-    """A section of the report ``artifact``, whose experiment is ``spec``."""
-    return getattr(importlib.import_module(f"{__name__}.{PARTS[name]}"), name)(context, artifact, spec)
+    """A section of the report ``artifact``, whose experiment is ``spec``: the function of its name in its module."""
+    return getattr(importlib.import_module(f"{__name__}.{name}"), name)(context, artifact, spec)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from amdiff.artifacts import FILES, Artifact
+from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec
 from amdiff.figures.page import make_table
 from amdiff.files import read_json
+from amdiff.phases.copying import Disagreement, disagreements
 from amdiff.phases.intervals import Estimate
-from amdiff.phases.peers import Disagreement, disagreements
 
 from ..context import Context
-from ..measured import read_summaries
+from ..stored_tables import read_summaries
 from . import Part
 
-SUMMARY, _ = FILES["peers"]
 NAMES = {
     "ratio_second": "nearest / second nearest (Yoon et al. 2023)",
     "ratio_next": "nearest / mean of the next (Yoon et al. 2023)",
@@ -26,7 +25,7 @@ NAMES = {
 
 def peers(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     """Copies by other measures, how they agree with the memorized class, and C_T."""
-    found = [read_json(context.store.file(a, SUMMARY)) for a in artifact.reads["peers"]]
+    found = [read_json(context.store.file(a, "summary")) for a in artifact.reads["peers"]]
     rows: list[list[Any]] = []
     for entry in found:
         for name in NAMES:
@@ -47,8 +46,7 @@ def peers(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     first = found[0]
     summaries = {s["size"]: s for s in read_summaries(context, artifact.reads["classify"])}
     return Part(
-        lambda: iter(()),
-        [
+        tables=[
             make_table(
                 "peers", "Copies by other measures, and by ours",
                 ["K", "measure", "share", "low", "high", "both", "theirs_only", "ours_only", "neither"], rows,

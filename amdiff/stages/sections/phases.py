@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from matplotlib.figure import Figure
 
 from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec, ValleyThresholds
-from amdiff.figures import first_screen, pages, panels, phases as drawing
+from amdiff.figures import first_screen, phases_tables as words
 from amdiff.figures.browser import Browser
-from amdiff.figures.style import COLORS
-from amdiff.neighbors.embeddings import LABELS
+from amdiff.figures.gallery import Gallery
+from amdiff.figures.phases import Content
 from amdiff.phases.classes import CLASSES
 
 from ..browsing import Sized, browser
 from ..context import Context
-from ..files import dataset_images, image_names, sample_images
-from ..galleries import Gallery
-from ..measured import TABLE, read_distances, read_summaries, read_thresholds
-from ..parquet import read_parquet
 from ..reservations import reservations
+from ..stored_images import dataset_images, image_names, sample_images
+from ..stored_tables import read_distances, read_samples, read_summaries, read_thresholds
 from . import Part
 
 
@@ -36,50 +33,45 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     classified = {a.params["size"]: a for a in artifact.reads["classify"]}
     summaries = read_summaries(context, classified.values())
     thresholds = [read_thresholds(context, a.parent("thresholds"), size) for size, a in classified.items()]
-    sweep = [read_distances(context, a.parent("neighbors")) for a in classified.values()]
-    samples = {size: read_parquet(store.file(a, TABLE)) for size, a in classified.items()}
+    samples = {size: read_samples(context, a) for size, a in classified.items()}
     train_images = dataset_images(store, artifact.parent("dataset"))
     galleries = {
         size: Gallery(samples[size], sample_images(store, a.parents["samples"]), train_images)
         for size, a in classified.items()
     }
-
-    def figures() -> Iterator[tuple[str, Figure]]:
-        columns, neighbors = spec.panels.columns, spec.panels.neighbors
-        peak = pages.most_spurious(summaries)["size"]
-        yield "fractions", drawing.fractions(summaries)
-        bandwidth = spec.thresholds.bandwidth if isinstance(spec.thresholds, ValleyThresholds) else 0.12
-        d0 = thresholds[0]["d0"] or 0.5 * min(thresholds[0][d]["value"] for d in ("delta_m", "delta_s"))
-        yield "distances", drawing.distances(sweep, thresholds, LABELS[spec.neighbors.metric], d0, bandwidth)
-        yield "sensitivity", drawing.sensitivity(summaries, thresholds)
-        for name in CLASSES:
-            best = max(summaries, key=lambda s: s["fractions"][name]["value"])["size"]
-            # one model for all three classes where it has enough of each, so that they compare
-            size = peak if galleries[peak].variety(name) >= columns else best
-            strips = galleries[size].strips(galleries[size].clearest(name, columns), neighbors)
-            yield f"panel_{name}", panels.panel(strips, COLORS[name], f"{name}, K = {size:,}")
-        entry = next(t for t in thresholds if t["size"] == peak)
-        chosen = galleries[peak].borderline(entry["delta_m"]["value"], entry["delta_s"]["value"])
-        yield (
-            "borderline",
-            panels.panel(galleries[peak].strips(chosen, neighbors), "black", _borderline_title(peak, entry)),
-        )
-        visited = max(summaries, key=_most_visited)
-        rows = galleries[visited["size"]].attractors(visited["attractors"]["table"], most=8, visits=12)
-        yield "attractors", panels.attractor_panel(rows, f"spurious attractors, K = {visited['size']:,}")
-
-    table = io.BytesIO()
-    pq.write_table(pa.concat_tables([t.unify_dictionaries() for t in samples.values()]), table, compression="zstd")
+    content = Content(
+        summaries=summaries,
+        thresholds=thresholds,
+        sweep=[read_distances(context, a.parent("neighbors")) for a in classified.values()],
+        galleries=galleries,
+        label=spec.neighbors.by.label,
+        bandwidth=_bandwidth(next(iter(classified.values())).parent("thresholds")),
+        columns=spec.panels.columns,
+        neighbors=spec.panels.neighbors,
+    )
     return Part(
-        figures,
-        pages.tables(summaries, thresholds, _ranked_samples(galleries, spec.panels.keep)),
-        pages.headline(summaries, thresholds),
+        content,
+        words.tables(summaries, thresholds, _ranked_samples(galleries, spec.panels.keep)),
+        words.headline(summaries, thresholds),
         reservations(context, artifact, thresholds),
-        {"samples.parquet": table.getvalue()},
+        {"all_samples.parquet": _joined(samples.values())},
         first_screen.lead(summaries),
         _facts(spec, summaries, thresholds),
         _browser(context, artifact, spec, galleries, {s["size"]: s for s in summaries}),
     )
+
+
+def _bandwidth(thresholds: Artifact) -> float:
+    """Of the density that the thresholds were found in, also where they are lent; the usual one where in none."""
+    (origin,) = thresholds.parents.get("lent", (thresholds,))
+    return float(origin.params.get("bandwidth", ValleyThresholds.model_fields["bandwidth"].default))
+
+
+def _joined(tables: Iterable[pa.Table]) -> bytes:
+    """Tables of the samples of each K as one Parquet file."""
+    file = io.BytesIO()
+    pq.write_table(pa.concat_tables([table.unify_dictionaries() for table in tables]), file, compression="zstd")
+    return file.getvalue()
 
 
 def _facts(
@@ -116,7 +108,7 @@ def _browser(
     others = artifact.reads.get("also", ())
     for other, summary in zip(others, read_summaries(context, others), strict=True):
         size, metric = other.params["size"], other.params["metric"]
-        table = read_parquet(context.store.file(other, TABLE))
+        table = read_samples(context, other)
         sized[size].galleries[metric] = Gallery(table, galleries[size].samples, galleries[size].dataset)
         sized[size].summaries[metric] = summary
 
@@ -126,16 +118,6 @@ def _browser(
 
     given = artifact.reads["samples"][0].parents.get("given", (None,))[0]
     return browser(sized, spec.panels, partial(names, given), partial(names, artifact.parent("dataset")))
-
-
-def _most_visited(summary: dict[str, Any]) -> int:
-    """Visits to the largest spurious attractor."""
-    return max((a["size"] for a in summary["attractors"]["table"] if a["kind"] == "spurious"), default=0)
-
-
-def _borderline_title(size: int, entry: dict[str, Any]) -> str:
-    m, s = entry["delta_m"]["value"], entry["delta_s"]["value"]
-    return f"nearest to the thresholds ({m:.2g} to S, {s:.2g} to S′), K = {size:,}"
 
 
 def _ranked_samples(galleries: dict[int, Gallery], keep: int) -> list[tuple[int, str, int, int]]:

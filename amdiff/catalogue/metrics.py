@@ -1,0 +1,94 @@
+"""The metrics: what each one is, in one record.
+
+A metric compares two images by their vectors: its distance is ``unit * |phi(x) - phi(y)|``, or the square of the norm
+where it is ``squared``. The module ``amdiff.neighbors.<module>`` makes the vectors.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+Backbone = Literal["alex", "vgg", "squeeze"]
+
+BACKBONE_FILES: dict[Backbone, str] = {
+    "alex": "alexnet-owt-7be5be79.pth",
+    "vgg": "vgg16-397923af.pth",
+    "squeeze": "squeezenet1_1-b8a52dc0.pth",
+}
+"""torchvision's files; each name ends in the first digits of the file's SHA-256."""
+
+
+def official_digest(backbone: Backbone) -> str:
+    """First digits of the SHA-256 of torchvision's file."""
+    return BACKBONE_FILES[backbone].removesuffix(".pth").rsplit("-", 1)[1]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric between images."""
+
+    name: str
+    label: str
+    """Name and unit on the axes of figures, with their mathematics."""
+    title: str
+    """Name in sentences and menus."""
+    module: str
+    """Module of ``amdiff.neighbors`` with ``embedding``, ``pair_distance`` and, for a network, ``read_weights``."""
+    squared: bool = False
+    """Whether the distance is the squared distance of the vectors."""
+    unit: float = 1.0
+    """Factor from the vectors' distance, or its square, to the metric."""
+    units: str = ""
+    """Metrics of one name here have distances that compare with each other."""
+    channels: tuple[int, ...] | None = None
+    """Numbers of channels that an image may have; None for any."""
+    least_side: int = 1
+    """Side in pixels below which images are enlarged."""
+    network: bool = False
+    """Whether a network makes the vectors: its weights are an artifact, its vectors are kept."""
+    backbone: Backbone | None = None
+    """The network of torchvision that it takes, if any."""
+    features: float | None = None
+    """Numbers of a vector for each pixel, about; None where they are the pixels' values themselves."""
+
+    def takes(self, channels: int) -> bool:
+        """Whether images of so many channels can be compared."""
+        return self.channels is None or channels in self.channels
+
+    def length(self, shape: tuple[int, ...]) -> float:
+        """Length of the vector of an image of a shape (C, H, W), about."""
+        return float(math.prod(shape) if self.features is None else self.features * math.prod(shape[1:]))
+
+
+def _lpips(name: str, network: str, backbone: Backbone | None, title: str = "LPIPS") -> Metric:
+    label = f"{title} ({network})"
+    return Metric(
+        name, label, label, "perceptual", squared=True, units="LPIPS", channels=(1, 3), least_side=32, network=True,
+        backbone=backbone, features=8,
+    )  # fmt: skip
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "pixels", r"$L_2$ distance of images in $[-1, 1]$", "pixels (L2)", "pixels", unit=2 / 255, units="pixels"
+        ),
+        _lpips("lpips-alex", "AlexNet", "alex"),
+        _lpips("lpips-vgg", "VGG-16", "vgg"),
+        _lpips("lpips-squeeze", "SqueezeNet", "squeeze"),
+        _lpips("stlpips-alex", "AlexNet", None, "ST-LPIPS"),
+    )
+}
+"""Every metric, by name."""
+
+FIRST = next(iter(METRICS))
+"""The metric that is used where none is named: it needs no network."""
+
+if TYPE_CHECKING:
+    MetricName = str
+else:
+    MetricName = Literal[tuple(METRICS)]
+    """Name of a metric."""

@@ -1,0 +1,110 @@
+"""Curvature against K (fig. 5A, 20-23): figures and the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from amdiff.landscape.findings import DimensionFinding
+from amdiff.landscape.targets import GROUPS
+from amdiff.phases.classes import CLASSES
+
+from .curves import curves, ends, foot, triple
+from .page import Table, make_table
+from .style import COLORS, PAGE, chosen_sizes, size_axis, subplots
+
+ByTime = Mapping[int, Mapping[str, Mapping[int, DimensionFinding]]]
+"""Findings by noise level, class and K."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """Spectra of a sweep at one noise level, and dimensions at several."""
+
+    spectra: Mapping[int, Mapping[str, Float[np.ndarray, "n d"]]]
+    """Normalised spectra by K and class."""
+    found: ByTime
+    time: int
+    """Index of the noise level of the spectra."""
+    sigma: float
+    """Standard deviation of the noise there."""
+    skip: int
+    """Largest values that are left out."""
+    sizes: list[int]
+    note: str
+    """What is left out."""
+
+
+def spectra(content: Content) -> Figure:
+    """Spectra of each class for several K: mean and standard deviation, the largest values left out."""
+    found, sigma, skip = content.spectra, content.sigma, content.skip
+    sizes = chosen_sizes(sorted(found), 4)
+    figure, (grid,) = subplots(1, len(sizes), width=PAGE, height=2.4, sharey=True)
+    for axes, size in zip(grid, sizes, strict=True):
+        for name in CLASSES:
+            if name not in found[size]:
+                continue
+            values = found[size][name][:, skip:] * sigma**2
+            order = np.arange(skip + 1, skip + 1 + values.shape[1])
+            mean, std = values.mean(axis=0), values.std(axis=0)
+            axes.fill_between(order, mean - std, mean + std, color=COLORS[name], alpha=0.2, linewidth=0)
+            axes.plot(order, mean, color=COLORS[name], label=name)
+        axes.set_title(f"$K$ = {size:,}")
+        axes.set_xlabel("order")
+        axes.set_ylim(bottom=0)
+    grid[0].set_ylabel(rf"singular value x $\sigma_t^2$, t = {content.time}")
+    handles = {label: h for axes in grid for h, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3)
+    foot(figure, content.note)
+    return figure
+
+
+def spectra_train(content: Content) -> Figure:
+    """Mean spectra at training points, coloured by K from purple (small) to red (large)."""
+    found, sigma, skip = content.spectra, content.sigma, content.skip
+    figure, ((axes,),) = subplots(height=3.0)
+    colors = plt.get_cmap("rainbow")(np.linspace(0, 1, len(found)))
+    for color, (size, groups) in zip(colors, sorted(found.items()), strict=True):
+        values = groups["train"][:, skip:].mean(axis=0) * sigma**2
+        axes.plot(np.arange(skip + 1, skip + 1 + len(values)), values, color=color, label=f"{size:,}")
+    axes.set(xlabel="order", ylabel=rf"singular value x $\sigma_t^2$, t = {content.time}")
+    axes.set_ylim(bottom=0)
+    if len(found) <= 16:
+        figure.legend(title="$K$", loc="outside upper center", ncols=4, columnspacing=1)
+    return figure
+
+
+def dimension(content: Content) -> Figure:
+    """Both estimates of dimension against K."""
+    found = content.found[content.time]
+    figure, ((left, right),) = subplots(1, 2, width=PAGE, height=2.6, sharey=True)
+    curves(left, {name: {k: f.by_gap for k, f in rows.items()} for name, rows in found.items()})
+    curves(right, {name: {k: f.by_threshold for k, f in rows.items()} for name, rows in found.items()})
+    for axes, title in ((left, "by the largest gap"), (right, "by threshold")):
+        size_axis(axes, content.sizes, gap=0.15)
+        axes.set_title(f"{title}, t = {content.time}")
+    left.set_ylabel("dimension")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    foot(figure, content.note)
+    return figure
+
+
+def curvature_table(found: ByTime) -> Table:
+    """Dimensions at every time."""
+    rows = [
+        [k, g, t, f.n, *ends(f.by_gap), *ends(f.by_threshold)]
+        for t, groups in found.items()
+        for g in GROUPS
+        for k, f in sorted(groups.get(g, {}).items())
+    ]
+    columns = ["K", "class", "t", "n", *triple("dimension_gap"), *triple("dimension_threshold")]
+    return make_table(
+        "curvature", "Dimension of the learned manifold", columns, rows,
+        note="Singular values behind the largest gap, and below the threshold, means over targets; the spectra are in "
+        "the artifacts curvature.h5.",
+    )  # fmt: skip

@@ -1,0 +1,70 @@
+"""Quantities of each class against K, as the analyses of the landscape draw and list them."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from amdiff.landscape.targets import GROUPS
+from amdiff.phases.classes import CLASSES
+from amdiff.phases.intervals import Estimate
+
+from .style import COLORS, size_axis, subplots
+
+GROUP_COLORS = {"train": "black", **COLORS}
+LABELS = {"train": "training points"}
+
+Curves = Mapping[str, Mapping[int, Estimate]]
+"""Estimates by class and K; a class that was left out at a K has none there."""
+
+
+def curves(axes: Axes, estimates: Curves) -> None:
+    """A line with its confidence band for each class."""
+    for name in GROUPS:
+        points = sorted(estimates.get(name, {}).items())
+        if not points:
+            continue
+        sizes = [size for size, _ in points]
+        value, low, high = np.array([e for _, e in points], np.float64).T
+        axes.fill_between(sizes, low, high, color=GROUP_COLORS[name], alpha=0.2, linewidth=0)
+        style = "s--" if name == "train" else "o-"
+        axes.plot(sizes, value, style, color=GROUP_COLORS[name], label=LABELS.get(name, name), zorder=3)
+
+
+def left_out(present: Mapping[str, Sequence[int]], sizes: Sequence[int], min_share: float) -> str:
+    """Which classes are missing at which K, for a figure's foot."""
+    missing = {name: [s for s in sizes if s not in present.get(name, ())] for name in CLASSES}
+    parts = [f"{name} at K = {', '.join(f'{s:,}' for s in gone)}" for name, gone in missing.items() if gone]
+    return f"left out, with less than {100 * min_share:g} % of the samples: {'; '.join(parts)}" if parts else ""
+
+
+def foot(figure: Figure, text: str) -> None:
+    """Small words below a figure."""
+    if text:
+        wrapped = textwrap.fill(text, int(21 * figure.get_figwidth()))
+        figure.supxlabel(wrapped, fontsize=6, color="0.35")
+
+
+def against_size(estimates: Curves, sizes: list[int], label: str, note: str) -> Figure:
+    """One quantity of each class against K."""
+    figure, ((axes,),) = subplots(height=2.7)
+    curves(axes, estimates)
+    size_axis(axes, sizes)
+    axes.set_ylabel(label)
+    figure.legend(loc="outside upper center", ncols=2)
+    foot(figure, note)
+    return figure
+
+
+def ends(estimate: Estimate) -> list[float | None]:
+    """Value and interval; no interval where there is one group only."""
+    return [None if math.isnan(v) else v for v in estimate]
+
+
+def triple(name: str) -> list[str]:
+    return [name, f"{name}_low", f"{name}_high"]

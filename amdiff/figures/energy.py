@@ -1,0 +1,107 @@
+"""Relative energy against K (fig. 6, 26-30): figures, the table, sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from amdiff.landscape.findings import GapFinding
+from amdiff.landscape.targets import GROUPS
+from amdiff.phases.classes import CLASSES
+
+from .curves import ends, foot
+from .page import Table, make_table
+from .style import COLORS, PAGE, size_axis, subplots
+
+ByReference = Mapping[int, Mapping[str, Mapping[int, GapFinding]]]
+"""Findings by reference image, class and K."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """Gaps of a sweep."""
+
+    found: ByReference
+    sizes: list[int]
+    note: str
+    """What is left out."""
+
+    @property
+    def main(self) -> int:
+        """The first reference."""
+        return next(iter(self.found))
+
+
+def energy_gap(content: Content) -> Figure:
+    """Gaps for the first reference."""
+    return _gaps({content.main: content.found[content.main]}, content)
+
+
+def energy_references(content: Content) -> Figure:
+    """Gaps for the other references, or for the only one."""
+    others = {r: groups for r, groups in content.found.items() if r != content.main}
+    return _gaps(others or content.found, content)
+
+
+def _gaps(references: ByReference, content: Content) -> Figure:
+    """Gap to training points against K, with the standard deviation over each class; a panel for each reference."""
+    columns = min(len(references), 2)
+    rows = -(-len(references) // columns)
+    width = PAGE if columns > 1 else 3.3
+    figure, grid = subplots(rows, columns, width=width, height=2.2 * rows + 0.5, sharex=True)
+    for axes, (reference, found) in zip(grid.flat, references.items(), strict=False):
+        for name in CLASSES:
+            points = sorted(found.get(name, {}).items())
+            if not points:
+                continue
+            size = [k for k, _ in points]
+            gap, std = np.array([(f.gap.value, f.std) for _, f in points]).T
+            axes.fill_between(size, gap - std, gap + std, color=COLORS[name], alpha=0.12, linewidth=0)
+            error = [f.gap.high - f.gap.value for _, f in points]
+            axes.errorbar(size, gap, error, fmt="o-", color=COLORS[name], label=name, capsize=2)
+        axes.axhline(0, color="black", linewidth=0.8, linestyle="--")
+        axes.set_title(f"reference: image {reference}")
+        size_axis(axes, content.sizes, gap=0.15)
+        axes.set_ylabel("energy gap")
+    for axes in grid.flat[: max(0, len(references) - columns)]:  # the lowest of each column has the axis
+        axes.set_xlabel("")
+    for axes in grid.flat[max(0, len(references) - columns) : len(references)]:
+        axes.tick_params(labelbottom=True)
+    for axes in grid.flat[len(references) :]:
+        axes.set_axis_off()
+    handles = {label: h for axes in grid.flat for h, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3)
+    foot(figure, content.note)
+    return figure
+
+
+def energy_table(found: ByReference) -> Table:
+    """Gaps for every reference."""
+    rows = [
+        [k, g, f.n, f.gap.value, f.std, reference, *ends(f.gap)[1:]]
+        for reference, groups in found.items()
+        for g in GROUPS
+        for k, f in sorted(groups.get(g, {}).items())
+    ]
+    columns = ["K", "class", "n", "gap", "gap_std", "reference", "gap_low", "gap_high"]
+    return make_table(
+        "energy", "Relative energy", columns, rows,
+        note="U minus the mean U of training points; reference: row of the canonical dataset.",
+    )  # fmt: skip
+
+
+def energy_sentences(found: Mapping[str, Mapping[int, GapFinding]], peak: int) -> list[str]:
+    """Which class lies lowest at the K of the spurious peak, for the first reference."""
+    gaps = {g: found[g][peak].gap for g in CLASSES if peak in found.get(g, {})}
+    if len(gaps) < 2:
+        return []
+    lowest = min(gaps, key=lambda g: gaps[g].value)
+    apart = all(gaps[lowest].high < gaps[g].low for g in gaps if g != lowest)
+    text = ", ".join(f"{g} {e.value:.3g} [{e.low:.3g}, {e.high:.3g}]" for g, e in gaps.items())
+    verdict = "with separate intervals" if apart else "but intervals meet"
+    return [
+        f"Relative energy at K = {peak:,}, against training points: {text}; {lowest} samples lie lowest, {verdict}."
+    ]

@@ -1,0 +1,209 @@
+"""What a report says of the phases, in words and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from amdiff.phases.classes import CLASSES
+from amdiff.phases.intervals import Estimate
+from amdiff.phases.plausibility import implausible_sentence
+
+from .page import Table, make_table
+
+Summary = dict[str, Any]
+ENDS = ("value", "low", "high")
+
+
+def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] = ()) -> list[str]:
+    """The findings of a sweep, one sentence each, with intervals."""
+    first, last = summaries[0], summaries[-1]
+    level = f"{100 * first['confidence']:g} %"
+    lines = [
+        f"K = {s['size']:,}: " + ", ".join(f"{name} {share(s, name)}" for name in CLASSES) + "."
+        for s in ([first, last] if len(summaries) > 1 else [first])
+    ]
+    lines[0] = lines[0][:-1] + f" (brackets: {level} intervals, with the errors of the thresholds in them)."
+    lines = [*implausible(summaries), *lines]
+    largest = most_spurious(summaries)
+    if len(summaries) > 1 and largest["fractions"]["spurious"]["value"]:
+        lines += _peak(summaries, largest)
+    visits = max(
+        ((a["size"], s) for s in summaries for a in s["attractors"]["table"] if a["kind"] == "spurious"),
+        key=lambda pair: pair[0],
+        default=None,
+    )
+    if visits:
+        count = visits[1]["attractors"]["spurious"]
+        lines.append(
+            f"The most visited spurious attractor is at K = {visits[1]['size']:,}, of {count:,} there: "
+            f"{visits[0]:,} of {visits[1]['n_samples']:,} samples."
+        )
+    rates = [t["false_positives"] for t in thresholds if t["false_positives"]["memorized"]]
+    if rates:
+        worst = {name: max((r[name] for r in rates), key=lambda e: e["high"]) for name in ("memorized", "spurious")}
+        lines.append(
+            "False positives: of real held-out images, as many as there are samples, these shares would be called "
+            + " and ".join(f"{name} {e['value']:.2%} (at most {e['high']:.2%})" for name, e in worst.items())
+            + ", at the K where it is worst."
+        )
+    return lines
+
+
+def most_spurious(summaries: Sequence[Summary]) -> Summary:
+    """The summary with the largest spurious share."""
+    return max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])
+
+
+def _peak(summaries: Sequence[Summary], largest: Summary) -> list[str]:
+    """Where the spurious share is largest, and of what kind it is there."""
+    where = f"The spurious share is largest at K = {largest['size']:,} with {share(largest, 'spurious')}"
+    ends = (summaries[0], summaries[-1])
+    if largest in ends:
+        return [f"{where}, an end of the sweep: there is no peak between the others."]
+    above = all(largest["fractions"]["spurious"]["low"] > s["fractions"]["spurious"]["high"] for s in ends)
+    verdict = "above both ends of the sweep" if above else "but its interval meets one at an end of the sweep"
+    split = largest["spurious_split"]
+    return [
+        f"{where}, {verdict}.",
+        f"There, {split['proper']:.1%} of the samples lie in spurious attractors that hold no memorized sample, "
+        f"and {split['halo']:.1%} around memories.",
+    ]
+
+
+def implausible(summaries: Sequence[Summary]) -> list[str]:
+    """A sentence for the K whose samples look like no real image, if there are any; before all others."""
+    found = [s for s in summaries if s["plausibility"] and s["plausibility"]["implausible"]]
+    if not found:
+        return []
+    worst = max(found, key=lambda s: s["plausibility"]["far"]["value"])
+    sizes = f" at K = {', '.join(format(s['size'], ',') for s in found)}" if len(summaries) > 1 else ""
+    return [implausible_sentence(Estimate(**worst["plausibility"]["far"]), sizes)]
+
+
+def _far(summary: Summary) -> tuple[float | None, int | None]:
+    found = summary["plausibility"]
+    return (found["far"]["value"], int(found["implausible"])) if found else (None, None)
+
+
+def share(summary: Summary, name: str) -> str:
+    f = summary["fractions"][name]
+    return f"{f['value']:.1%} [{f['low']:.1%}, {f['high']:.1%}]"
+
+
+def warnings(thresholds: Sequence[dict[str, Any]], datasets: Mapping[str, dict[str, Any]]) -> list[str]:
+    """What a reader must know before trusting the numbers.
+
+    ``datasets`` are what the datasets' artifacts say of how they were read, by name.
+    """
+    lines = []
+    for delta, name in (("delta_m", "δ_m"), ("delta_s", "δ_s")):
+        notes: dict[str, list[int]] = {}
+        for t in thresholds:
+            if t[delta]["note"] and t[delta]["method"] != "fixed":
+                notes.setdefault(f"{name}: {t[delta]['note']}", []).append(t["size"])
+        for note, sizes in notes.items():
+            lines.append(note + ("." if len(sizes) == len(thresholds) else f" (K = {', '.join(map(str, sizes))})."))
+    if any(t["false_positives"]["memorized"] is None for t in thresholds):
+        sizes = [t["size"] for t in thresholds if t["false_positives"]["memorized"] is None]
+        lines.append(f"No held-out images at K = {', '.join(map(str, sizes))}: false-positive rates are unknown there.")
+    if any(t.get("stand_in") for t in thresholds):
+        lines.append(
+            "No held-out images were given. Training images, each without itself, stand for real images that are new: "
+            "thresholds and false-positive rates are those of images as close to the training set as its own are, and "
+            "near duplicates among the training images make the thresholds smaller."
+        )
+    for name, facts in datasets.items():
+        lines += [f"Dataset {name}: {note}." for note in facts.get("notes", ())]
+        if duplicates := facts.get("images", {}).get("duplicates"):
+            lines.append(f"Dataset {name} holds {duplicates:,} images that are byte-equal to another one.")
+    return lines + _spreads(datasets)
+
+
+SPREAD = 1.6
+"""Ratio of the standard deviations of two sets' pixels from which their ranges are doubted."""
+
+
+def _spreads(datasets: Mapping[str, dict[str, Any]]) -> list[str]:
+    """A sentence where two sets of images have values so different that a range may be stated wrongly."""
+    parts = {
+        f"{name}{', held out' if part == 'test' else ''}": values
+        for name, facts in datasets.items()
+        for part, values in facts.get("values", {}).items()
+    }
+    if len(parts) < 2:
+        return []
+    (narrow, least), *_, (wide, most) = sorted(parts.items(), key=lambda item: item[1]["std"])
+    if most["std"] <= SPREAD * least["std"]:
+        return []
+    return [
+        f"The pixels of {wide} spread {most['std'] / max(least['std'], 1e-9):.1f} times as widely as those of {narrow} "
+        f"(standard deviations {most['std']:.2f} and {least['std']:.2f} of black to white, means {most['mean']:.2f} "
+        f"and {least['mean']:.2f}): look whether the values that mean black and white are stated rightly for both."
+    ]
+
+
+def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], ranked: Sequence[Any]) -> list[Table]:
+    """Fractions, thresholds, attractors, and the ranked samples of each class."""
+    triples = [f"{name}{suffix}" for name in CLASSES for suffix in ("", "_low", "_high")]
+    given = [f"{name}_given_{end}" for name in CLASSES for end in ENDS[1:]]
+    fractions = [
+        [
+            s["size"],
+            *(s["fractions"][name][key] for name in CLASSES for key in ENDS),
+            s["delta_m"],
+            s["delta_s"],
+            s["size"],
+            s["n_samples"],
+            s["spurious_split"]["proper"],
+            s["spurious_split"]["halo"],
+            *(s["given_thresholds"][name][key] for name in CLASSES for key in ENDS[1:]),
+            *_far(s),
+        ]
+        for s in summaries
+    ]
+    found = [
+        [
+            t["size"],
+            *(v for d in ("delta_m", "delta_s") for v in (t[d]["value"], t[d]["low"], t[d]["high"], t[d]["method"])),
+            t["false_positives"]["n"],
+            *(
+                (t["false_positives"][n] or {}).get(k)
+                for n in ("memorized", "spurious")
+                for k in ("value", "low", "high")
+            ),
+        ]
+        for t in thresholds
+    ]
+    keys = ("attractor", "kind", "size", "memorized", "spurious", "representative", "train_neighbor", "train_distance")
+    attractors = [[s["size"], *(a[key] for key in keys)] for s in summaries for a in s["attractors"]["table"]]
+    counts = [
+        [s["size"], s["attractors"]["memories"], s["attractors"]["spurious"], s["attractors"]["memorized_images"]]
+        for s in summaries
+    ]
+    rates = [f"false_{n}{suffix}" for n in ("memorized", "spurious") for suffix in ("", "_low", "_high")]
+    columns = ["K", *(f"{d}{x}" for d in ("delta_m", "delta_s") for x in ("", "_low", "_high", "_method"))]
+    return [
+        make_table(
+            "fractions", "Fractions",
+            ["K", *triples, "delta_m", "delta_s", "n_train", "n_synthetic", "spurious_proper", "spurious_halo", *given,
+             "far", "implausible"],
+            fractions,
+            note="Wilson intervals for memorized, leave-one-out jackknife for the others, with the thresholds' "
+            "bootstrap intervals in them; *_given_low and *_given_high are the limits if the thresholds were known. "
+            "spurious_proper: in attractors without memorized samples; spurious_halo: around memories. far: samples "
+            "farther from the training images than 99 % of held-out images; implausible: 1 if surely over half are.",
+        ),
+        make_table(
+            "thresholds", "Thresholds and false positives", [*columns, "n_heldout", *rates], found,
+            note="Bootstrap intervals; shares of held-out real images that would be called memorized or spurious, the "
+            "latter scaled to as many images as there are samples.",
+        ),
+        make_table(
+            "attractor_counts", "Attractors", ["K", "memories", "spurious_attractors", "memorized_images"], counts,
+            note="Components with at least two samples: those that hold a memorized sample, and those that hold none; "
+            "and training images that some sample copies.",
+        ),
+        make_table("attractors", "The most visited attractors", ["K", *keys], attractors, shown=12),
+        make_table("panels", "Ranked samples", ["K", "class", "rank", "index"], ranked, on_page=False),
+    ]  # fmt: skip

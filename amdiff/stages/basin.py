@@ -1,0 +1,76 @@
+"""Basins of attraction: distances of noisy copies to what they came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from amdiff.artifacts import Artifact
+from amdiff.config import BasinSpec
+
+from .analysis import as_images, load_model, write_analysis
+from .blocks import Arrays, in_blocks
+from .context import Context
+from .embedding import load_weights
+from .targets import choose_targets, delta_m
+
+WATCHED = 8
+"""Targets of each class of which it is kept what comes back from each time (``scanned``, ``back``), for the eye."""
+
+
+def basin(context: Context, artifact: Artifact, folder: Path) -> None:
+    """Distances of noisy copies to what they came from, at each time of the search (algorithm 1)."""
+    import torch
+
+    from amdiff.diffusion.randomness import SampleNoise
+    from amdiff.landscape.basins import Search, bisect, lengths, pair_distance, scan, search_times
+
+    params = dict(artifact.params["analysis"])
+    stop = params.pop("stop")
+    delta = stop if isinstance(stop, float) else stop["delta_m"] * delta_m(context, artifact)
+    spec = BasinSpec.model_validate(params)
+    targets = choose_targets(context, artifact, spec)
+    shape = targets["train"].images.shape[1:]
+    denoiser, schedule, device = load_model(context, artifact, shape)
+    search = Search(
+        denoiser,
+        schedule,
+        search_times(schedule, spec.first, spec.stride),
+        steps=spec.steps,
+        delta=delta,
+        probability=spec.probability,
+        distance=pair_distance(spec.metric, load_weights(context, artifact), device),
+        clip=spec.clip,
+        batch=context.runtime.analysis_batch,
+    )
+
+    def pairs(group: str, start: int, stop: int) -> tuple[Any, Any]:
+        """Targets, and the noise of their copies."""
+        chosen = targets[group]
+        noise = SampleNoise(spec.seed, chosen.stream[start:stop].tolist())((spec.copies, *shape))
+        return as_images(chosen.images[start:stop], device), torch.from_numpy(noise).to(device)
+
+    bisection = spec.search == "bisection"
+    few = max(WATCHED, spec.check) if bisection else WATCHED
+
+    def compute(group: str, start: int, stop: int) -> Arrays:
+        images, noise = pairs(group, start, stop)
+        out = dict(zip(("squares", "products", "noise_squares"), lengths(images, noise), strict=True))
+        first = max(0, min(few, stop) - start)  # of this block, how many are among the first few
+        if bisection:
+            out["distance"] = bisect(search, images, noise)
+            out["scanned"], back = scan(search, images[:first], noise[:first], watch=first)
+        else:
+            out["distance"], back = scan(search, images, noise, watch=first)
+            out["scanned"] = out["distance"][:first]
+        out["back"] = ((np.nan_to_num(back) + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
+        out["images"] = targets[group].images[start : start + first]
+        return out
+
+    block = max(1, context.runtime.analysis_batch // spec.copies)
+    found = in_blocks(context, artifact, {g: len(t.index) for g, t in targets.items()}, block, compute)
+    attributes = {"delta": delta, "dimension": int(np.prod(shape)), "search": spec.search}
+    extra = {"times": search.times, "alpha_bar": schedule.alpha_bar[search.times]}
+    write_analysis(folder, artifact, targets, found, extra, attributes)

@@ -1,0 +1,129 @@
+"""The class of every sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import pyarrow as pa
+
+from amdiff.artifacts import Artifact
+from amdiff.files import write_json
+from amdiff.neighbors.knn import NeighborTable
+from amdiff.phases.attractors import halo
+from amdiff.phases.classes import CLASSES, MEMORIZED, SPURIOUS, Fractions
+from amdiff.phases.distances import Pair
+from amdiff.phases.plausibility import Plausibility, implausible_sentence, plausibility
+from amdiff.phases.sorting import Phases, sort_at
+from amdiff.phases.uncertainty import fold_fractions
+
+from .console import say
+from .context import Context, threads
+from .embedding import Embedded, search_device
+from .hdf5 import read_h5
+from .parquet import write_parquet
+from .stored_images import sample_images
+from .stored_tables import read_table, read_thresholds, threshold_pair
+
+
+def classify(context: Context, artifact: Artifact, folder: Path) -> None:
+    """Class and attractor of every sample, fractions with intervals, attractors."""
+    faiss.omp_set_num_threads(threads())
+    size = artifact.params["size"]
+    path = context.store.file(artifact.parent("neighbors"))
+    to_train, to_samples = read_table(path, "samples_to_train"), read_table(path, "samples_to_samples")
+    pair = threshold_pair(read_thresholds(context, artifact.parent("thresholds"), size))
+    confidence = artifact.parent("thresholds").params["confidence"]
+    embedded = Embedded(context, artifact, artifact.params["metric"])
+    phases = sort_at(
+        embedded("samples", sample_images(context.store, artifact.parents["samples"])),
+        to_train,
+        to_samples,
+        pair.delta_m.value,
+        pair.delta_s.value,
+        confidence=confidence,
+        memory_mb=context.runtime.neighbor_memory_mb,
+        device=search_device(context),
+    )
+    embedded.keep()
+    shares = fold_fractions(phases.fractions, to_train.nearest, to_samples.nearest, pair)
+    plausible = plausibility(to_train.nearest, read_table(path, "heldout_to_train").nearest, confidence)
+    (train_rows,) = read_h5(path, "train_rows")
+    keys = np.concatenate([read_h5(context.store.file(a), "seed")[0] for a in artifact.parents["samples"]])
+    columns = _columns(phases, to_train, to_samples, train_rows)
+    write_parquet(
+        folder / artifact.file("samples"),
+        {"K": np.full(len(keys), size, np.int32), "index": np.arange(len(keys)), "seed": keys[:, 0], **columns},
+    )
+    summary = {
+        "size": size,
+        "confidence": confidence,
+        **_shares(phases, shares, pair, plausible),
+        "attractors": _attractors(phases, to_train, train_rows),
+    }
+    write_json(folder / artifact.file("summary"), summary)
+    text = ", ".join(f"{name} {shares[name].value:.3f}" for name in CLASSES)
+    proper = int(phases.attractors.proper.sum())
+    say(f"classify {artifact.dataset} {artifact.label}: {text}; {proper} spurious attractors")
+    if plausible is not None and plausible.implausible:
+        say(f"note: {artifact.dataset} {artifact.label}: {implausible_sentence(plausible.far)}")
+
+
+def _columns(
+    phases: Phases, to_train: NeighborTable, to_samples: NeighborTable, train_rows: np.ndarray
+) -> dict[str, Any]:
+    """Class, attractor and neighbours of each sample, by column; no value where there is no neighbour."""
+    labels = phases.component
+    columns: dict[str, Any] = {
+        "class": pa.DictionaryArray.from_arrays(pa.array(phases.classes), list(CLASSES)),
+        "attractor": pa.array(labels, mask=labels >= len(phases.attractors.size)),
+    }
+    for kind, table, rows in (("train", to_train, train_rows), ("sample", to_samples, None)):
+        for j in range(table.index.shape[1]):
+            index, absent = table.index[:, j], table.index[:, j] < 0
+            columns[f"{kind}_neighbor_{j + 1}"] = pa.array(index if rows is None else rows[index], mask=absent)
+            columns[f"{kind}_distance_{j + 1}"] = pa.array(table.distance[:, j], mask=absent)
+    return columns
+
+
+def _shares(phases: Phases, shares: Fractions, pair: Pair, plausible: Plausibility | None) -> dict[str, Any]:
+    """The shares of the classes and what they rest on, as plain data."""
+    classes = phases.classes
+    around = halo(phases.component, classes)
+    return {
+        "n_samples": len(classes),
+        "delta_m": pair.delta_m.value,
+        "delta_s": pair.delta_s.value,
+        "fractions": {name: shares[name]._asdict() for name in CLASSES},
+        "given_thresholds": {name: phases.fractions[name]._asdict() for name in CLASSES},
+        "plausibility": None if plausible is None else plausible.as_json(),
+        "spurious_split": {
+            "halo": float(around.mean()),
+            "proper": float(((classes == SPURIOUS) & ~around).mean()),
+        },
+    }
+
+
+def _attractors(phases: Phases, to_train: NeighborTable, train_rows: np.ndarray) -> dict[str, Any]:
+    """How many attractors there are, and each of them, as plain data."""
+    found = phases.attractors
+    return {
+        "memories": int((~found.proper).sum()),
+        "spurious": int(found.proper.sum()),
+        "memorized_images": len(np.unique(to_train.index[phases.classes == MEMORIZED, 0])),
+        "table": [
+            {
+                "attractor": a,
+                "kind": "spurious" if found.proper[a] else "memory",
+                "size": int(found.size[a]),
+                "memorized": int(found.memorized[a]),
+                "spurious": int(found.spurious[a]),
+                "representative": int(found.representative[a]),
+                "train_distance": float(found.train_distance[a]),
+                "train_neighbor": int(train_rows[to_train.index[found.closest[a], 0]]),
+            }
+            for a in range(len(found.size))
+        ],
+    }

@@ -1,0 +1,43 @@
+"""The same samples by other metrics."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from amdiff.artifacts import Artifact
+from amdiff.config import ExperimentSpec
+from amdiff.figures.page import make_table
+from amdiff.phases.classes import CLASSES
+
+from ..context import Context
+from ..stored_tables import read_classes, read_summaries
+from . import Part
+
+
+def also(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
+    """Shares by each metric, and on how many samples it agrees with the first."""
+    found = [*artifact.reads["classify"], *artifact.reads["also"]]
+    first: dict[int, np.ndarray] = {}
+    rows: list[list[Any]] = []
+    for made, summary in zip(found, read_summaries(context, found), strict=True):
+        classes = read_classes(context, made)
+        ours = first.setdefault(summary["size"], classes)
+        both = [int(((classes == c) & (ours == c)).sum()) for c in range(len(CLASSES))]
+        shares = (summary["fractions"][name][key] for name in CLASSES for key in ("value", "low", "high"))
+        rows.append([summary["size"], made.params["metric"], *shares, summary["delta_m"], summary["delta_s"],
+                     float((classes == ours).mean()), *both])  # fmt: skip
+    names = itertools.chain.from_iterable((name, f"{name}_low", f"{name}_high") for name in CLASSES)
+    return Part(
+        tables=[
+            make_table(
+                "metrics", "Other metrics",
+                ["K", "metric", *names, "delta_m", "delta_s", "agreement", *(f"both_{name}" for name in CLASSES)],
+                sorted(rows, key=lambda row: row[0]),
+                note="Thresholds are each metric's own. agreement: share of the samples that have the class which the "
+                "first metric gives them; both_*: numbers of samples that are of that class by both.",
+            )
+        ],
+    )  # fmt: skip

@@ -1,0 +1,34 @@
+"""What sections about the landscape read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import h5py
+
+from amdiff.artifacts import Artifact
+from amdiff.config import AnalysisSpec, ExperimentSpec
+from amdiff.figures.curves import left_out
+from amdiff.figures.phases_tables import most_spurious
+from amdiff.landscape.targets import GROUPS
+
+from ..context import Context
+from ..stored_tables import read_summaries
+
+
+def note_of(found: Mapping[str, Mapping[int, object]], spec: ExperimentSpec, analysis: AnalysisSpec) -> str:
+    """Which classes are missing at which K."""
+    return left_out({name: list(rows) for name, rows in found.items()}, spec.first_sizes, analysis.min_share)
+
+
+def peak_of(context: Context, artifact: Artifact) -> int:
+    """K with the largest spurious share."""
+    return int(most_spurious(read_summaries(context, artifact.reads["classify"]))["size"])
+
+
+def stored_groups(context: Context, artifact: Artifact, stage: str) -> Iterator[tuple[int, h5py.File, str, h5py.Group]]:
+    """K, the file, and the name and the arrays of each kind of targets that an analysis has stored."""
+    for source in artifact.reads[stage]:
+        with h5py.File(context.store.file(source), "r") as file:
+            for group in (g for g in GROUPS if g in file):
+                yield source.params["size"], file, group, file[group]

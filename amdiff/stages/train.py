@@ -1,0 +1,78 @@
+"""The training of a model."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from pathlib import Path
+
+from amdiff.artifacts import Artifact
+from amdiff.config import TrainingSpec
+from amdiff.diffusion.processes import process_of
+from amdiff.files import write_bytes
+
+from .console import say
+from .context import Context
+from .interrupts import Interrupts
+from .loading import choose_device, training_data, untrained_network
+from .resuming import discard, whole_archive
+
+
+def train(context: Context, artifact: Artifact, folder: Path) -> None:
+    """Train one model; its resumable state lies in scratch until it is done."""
+    import torch
+    from safetensors.torch import save
+
+    from amdiff.diffusion.training import Trainer
+
+    params = artifact.params
+    device = choose_device(context.runtime.device, params["training"]["precision"])
+    data = torch.from_numpy(training_data(context, artifact))
+    iterations = params["training"]["iterations"]
+    spec = TrainingSpec.model_validate({**params["training"], "cap_batch": False})
+    generator = torch.Generator().manual_seed(spec.seed)
+    trainer = Trainer(
+        untrained_network(params, tuple(data.shape[1:]), generator).to(device),
+        data.to(device),
+        spec,
+        process_of(params["diffusion"]),
+        iterations=iterations,
+        log_every=max(1, iterations // 200),
+        compile=context.runtime.compile,
+    )
+    state_file = context.store.scratch(artifact) / "state.pt"
+    if whole_archive(state_file):  # torch.load would take other numbers in silence
+        try:
+            state = torch.load(state_file, map_location=device, weights_only=True)
+        except (MemoryError, OSError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # pickle and torch each have their own
+            discard(state_file, error)
+        else:
+            trainer.restore(state)
+            say(f"train {artifact.dataset} {artifact.label}: resumes at step {trainer.step:,}")
+    progress = context.progress(artifact, iterations, "steps", trainer.step)
+    first, saved = trainer.step, time.monotonic()
+    began = saved
+
+    def save_state() -> None:
+        state = io.BytesIO()
+        torch.save(trainer.state(), state)
+        write_bytes(state_file, state.getbuffer())
+
+    with Interrupts() as interrupts:
+        while not trainer.finished:
+            trainer.run(20)
+            progress.update(trainer.step, f"loss {trainer.log[-1]['loss']:.4f}" if trainer.log else "")
+            if interrupts.seen or time.monotonic() - saved > context.runtime.checkpoint_seconds:
+                save_state()
+                saved = time.monotonic()
+            interrupts.obey()
+    trainer.check()
+    weights = {name: value.detach().cpu().contiguous() for name, value in trainer.ema.state_dict().items()}
+    # more than one key of metadata would come in random order
+    write_bytes(folder / artifact.file("weights"), save(weights, {"address": artifact.address}))
+    write_bytes(folder / artifact.file("log"), "".join(json.dumps(line) + "\n" for line in trainer.log).encode())
+    context.facts["device"] = str(device)
+    context.facts["steps_per_second"] = round((iterations - first) / max(time.monotonic() - began, 1e-9), 3)
