@@ -15,13 +15,14 @@ import torch
 
 from amdiff.artifacts import Artifact
 from amdiff.config import SamplingSpec
-from amdiff.diffusion.randomness import SampleNoise
-from amdiff.diffusion.sampling import draw, sampler_steps, to_uint8
 from amdiff.diffusion.processes import Schedule
+from amdiff.diffusion.randomness import SampleNoise
+from amdiff.diffusion.samplers import sampler_steps
+from amdiff.diffusion.sampling import draw, to_uint8
 from amdiff.project import open_plan
 from amdiff.stages.context import Context
-from amdiff.stages.files import dataset_images
 from amdiff.stages.loading import load_denoiser
+from amdiff.stages.stored_images import dataset_images
 from amdiff.store import Store
 
 
@@ -46,7 +47,7 @@ parser.add_argument("--count", type=int, default=128)
 args = parser.parse_args()
 torch.set_num_threads(1)
 plan = open_plan(args.configfile)
-context = Context(Store(), plan.config)
+context = Context(Store(), plan)
 print(f"{'K':>6} {'largest difference in [-1, 1]':>30} {'uint8 pixels that differ':>25} {'by at most':>11} levels")
 for model in plan.experiment(args.experiment).models:
     a, b = (images(context, model.shards[0], args.count, batch) for batch in (512, 1))

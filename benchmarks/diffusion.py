@@ -23,11 +23,11 @@ from diffusers.training_utils import EMAModel
 from torch.utils.flop_counter import FlopCounterMode
 
 from amdiff.config import DiffusionSpec, MlpDenoiser, SamplingSpec, TrainingSpec, UnetDenoiser
-from amdiff.diffusion.corruption import corruption
 from amdiff.diffusion.denoisers import build_network
-from amdiff.diffusion.randomness import SampleNoise
-from amdiff.diffusion.sampling import draw, sampler_steps
 from amdiff.diffusion.processes import Schedule
+from amdiff.diffusion.randomness import SampleNoise
+from amdiff.diffusion.samplers import sampler_steps
+from amdiff.diffusion.sampling import draw
 from amdiff.diffusion.training import Trainer
 from amdiff.diffusion.unet import Unet
 from amdiff.stages.loading import choose_device
@@ -119,7 +119,7 @@ def training(
     )
     trainer = Trainer(
         ours_network, data, TrainingSpec(batch_size=batch, ema_decay=0.999, clip_norm=1.0, precision=precision),
-        corruption(schedule, DEVICE, 0.0), iterations=10**6, log_every=10**6,
+        schedule, iterations=10**6, log_every=10**6,
     )  # fmt: skip
     model.train()
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-4)

@@ -24,10 +24,9 @@ import torch
 from sklearn.datasets import load_digits
 
 from amdiff.config import DiffusionSpec, MlpDenoiser, TrainingSpec
-from amdiff.diffusion.corruption import corruption
 from amdiff.diffusion.denoisers import build_network
-from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.processes import Schedule
+from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.training import Trainer
 from amdiff.landscape.basins import Search, bisect, scan, search_times
 from amdiff.landscape.curvature import score_spectra
@@ -59,7 +58,7 @@ def trained(images: torch.Tensor) -> Any:
     spec = MlpDenoiser(kind="mlp", width=128, blocks=2, time_features=64)
     network = build_network(spec, tuple(images.shape[1:]), 1000, torch.Generator().manual_seed(0))
     training = TrainingSpec(batch_size=128, cap_batch=False, learning_rate=3e-3, schedule="cosine", ema_decay=0.999)
-    process = corruption(SCHEDULE, torch.device("cpu"), 0.0)
+    process = SCHEDULE
     trainer = Trainer(network, images, training, process, iterations=4000, log_every=4000)
     trainer.run(4000)
     return trainer.ema.eval().requires_grad_(False)

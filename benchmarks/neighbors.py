@@ -26,13 +26,13 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from amdiff.neighbors.weights import metric_weights
-from amdiff.neighbors.embeddings import EMBEDDINGS, PIXELS, Embedding
+from amdiff.neighbors.embeddings import Embedding, embedding_of, weights_of
 from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
+from amdiff.neighbors.pixels import PIXELS
 from amdiff.neighbors.sets import ArraySource, DistinctSet
 from amdiff.neighbors.vectors import Vectors
-from amdiff.stages.files import VectorFile
 from amdiff.stages.loading import choose_device
+from amdiff.stages.vector_file import VectorFile
 from tests.backbones import save_backbone
 
 K = 5
@@ -79,8 +79,8 @@ def line(name: str, seconds: float, pairs: int, base: float | None = None) -> fl
 
 
 def compare_lpips(queries: np.ndarray, database: np.ndarray, folder: Path) -> None:
-    weights = metric_weights("lpips-alex", save_backbone(folder / "alex.pth", "lpips-alex"))
-    embedding = EMBEDDINGS["lpips-alex"](weights, DEVICE)
+    weights = weights_of("lpips-alex", save_backbone(folder / "alex.pth", "lpips-alex"))
+    embedding = embedding_of("lpips-alex", weights, DEVICE)
     module = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
     state = module.state_dict()
     for name in state:

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 
 from amdiff.config import DiffusionSpec, MlpDenoiser, SamplingSpec, TrainingSpec
-from amdiff.diffusion.corruption import corruption
 from amdiff.diffusion.denoisers import build_network
-from amdiff.diffusion.randomness import SampleNoise
-from amdiff.diffusion.sampling import draw, sampler_steps
 from amdiff.diffusion.processes import Schedule
+from amdiff.diffusion.randomness import SampleNoise
+from amdiff.diffusion.samplers import sampler_steps
+from amdiff.diffusion.sampling import draw
 from amdiff.diffusion.training import Trainer
 from amdiff.landscape import find_basins, relative_energy, score_spectra
 from amdiff.neighbors import embed, nearest_neighbors
@@ -73,7 +73,7 @@ def sampling(count: int, side: int) -> Callable[[], object]:
 def training(size: int, side: int, steps: int = 60) -> Callable[[], object]:
     net = network(side).requires_grad_(True)
     data = torch.from_numpy(images(size, side, 0))
-    process = corruption(SCHEDULE, torch.device("cpu"), 0.0)
+    process = SCHEDULE
     trainer = Trainer(net, data, TrainingSpec(batch_size=128), process, iterations=10**6, log_every=10**6)
     return lambda: trainer.run(steps)
 

@@ -1,4 +1,6 @@
-"""Addresses that artifacts have: ``python -m tests.addresses --record`` writes those of today to ``frozen/addresses.json``.
+"""Addresses that artifacts have.
+
+``python -m tests.addresses --record`` writes those of today to ``frozen/addresses.json``.
 
 A change of an address throws away what was computed. It is a decision, hence a line in this file's diff.
 """

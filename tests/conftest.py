@@ -88,7 +88,7 @@ def run_project(config: dict[str, Any], root: Path) -> Plan:
     """Make every artifact of a configuration below ``root``, stage by stage, and publish the results."""
     plan = prepare(parse_config(config), root)
     for artifact in plan.by_folder.values():
-        make(artifact, plan.config, root)
+        make(artifact, plan, root)
     for page in plan.pages:
         publish(page, root)
     return plan

@@ -45,7 +45,7 @@ def test_a_made_artifact_is_complete_and_whole(tmp_path: Path, artifact: Artifac
     folder = make(store, artifact)
     assert store.complete(artifact)
     assert check_folder(folder / SPEC) == []
-    assert store.file(artifact, "w.txt").read_text() == "weights"
+    assert store.path(artifact, "w.txt").read_text() == "weights"
     with store.making(artifact, dict) as again:
         assert again is None
 
@@ -100,7 +100,7 @@ def test_damage_is_found_and_named(tmp_path: Path, artifact: Artifact, damage: s
         path.unlink()
     assert "w.txt" in check_folder(path.parent / SPEC)[0]
     with pytest.raises(ArtifactError, match=r"w\.txt.*run snakemake again"):
-        Store(tmp_path).file(artifact, "w.txt")
+        Store(tmp_path).path(artifact, "w.txt")
 
 
 def test_a_changed_spec_is_found(tmp_path: Path, artifact: Artifact) -> None:

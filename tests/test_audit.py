@@ -100,7 +100,7 @@ def test_planted_shares_are_found_in_folders(planted: tuple[Planted, Path], tmp_
     assert len(suspected) == round(800 * found["suspected"]["fraction"])
     assert {row["suspected_by"] for row in suspected} <= {"pixels", "stlpips-alex", "pixels+stlpips-alex"}
     assert candidates[0]["pixels_train_file"].startswith("deep/")
-    table = pq.read_table(tmp_path / "out/samples.parquet").to_pydict()
+    table = pq.read_table(tmp_path / "out/audited.parquet").to_pydict()
     assert (np.array(table["class"]) == truth.classes).mean() > 0.98
     with (tmp_path / "out/copies.csv").open() as stream:
         copies = list(csv.DictReader(stream))
@@ -173,7 +173,7 @@ def test_folders_and_arrays_mix(planted: tuple[Planted, Path], tmp_path: Path) -
     assert "its array has the shape (50,); expected (N, H, W)" in done.stderr
     done = amdiff(tmp_path, *arguments, "--key", "images")
     assert done.returncode == 0, done.stderr
-    table = pq.read_table(tmp_path / "audit/samples.parquet")
+    table = pq.read_table(tmp_path / "audit/audited.parquet")
     note = "pictures in colour are compared in gray, since --synthetic samples.npz is gray: --train train"
     assert note in summary(tmp_path / "audit")["notes"]
     assert table["train_file_1"][0].as_py() == f"{deep}/{deep}{table['train_neighbor_1'][0].as_py():03}.png"
@@ -248,7 +248,7 @@ def test_a_gray_picture_among_coloured_ones(planted: tuple[Planted, Path], tmp_p
     save(tmp_path / "synthetic", [np.asarray(image) for image in gray])
     done = amdiff(tmp_path, "--train", "train", "--synthetic", "synthetic")
     assert done.returncode == 0, done.stderr
-    table = pq.read_table(tmp_path / "audit/samples.parquet")
+    table = pq.read_table(tmp_path / "audit/audited.parquet")
     assert min(table["train_distance_1"].to_pylist()) > 1
 
 

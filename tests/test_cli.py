@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
-from amdiff.artifacts import VERSIONS
+from amdiff.catalogue import STAGES
+from amdiff.catalogue.landscape import FLOW_EVALUATIONS
 from amdiff.config import parse_config
-from amdiff.plan.costs import FLOW_EVALUATIONS
-from amdiff.project import freeze, prepare
+from amdiff.frozen import freeze
+from amdiff.project import prepare
 from tests.conftest import REPO, SMALL, TOY, run_project
 from tests.program import amdiff
 from tests.workflow_tools import Project
@@ -144,7 +145,7 @@ def test_why(root: Path, tmp_path: Path) -> None:
 
 def test_why_of_a_published_result_is_that_of_its_report(root: Path, tmp_path: Path) -> None:
     text = why(root, root / "results/tiny/figures/fractions.svg", SMALL, tmp_path)
-    assert f"stage report, version {VERSIONS['report']}" in text
+    assert f"stage report, version {STAGES['report'].version}" in text
     assert "would not be made again: it is whole" in text
 
 
@@ -262,3 +263,38 @@ def test_plan_measures_this_machine(root: Path) -> None:
     found = json.loads(amdiff(root, "plan", "--json", "--measure").stdout)["experiments"][0]["hours"]
     assert found["source"] == "measured here, cpu"
     assert found["steps_per_second"] > 5
+
+
+@pytest.mark.parametrize(("command", "status"), [("plan", 1), ("audit", 2)])
+def test_a_fault_of_amdiff_is_told_as_one(
+    command: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not as if it were the user's mistake: what it is, where its traceback lies, and to report it."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("too many values to unpack")
+
+    monkeypatch.setattr("amdiff.commands.planning.show_plan", broken)
+    monkeypatch.setattr("amdiff.commands.audit.audit", broken)
+    (tmp_path / "images").mkdir()
+    arguments = [] if command == "plan" else ["--train", "images", "--synthetic", "images"]
+    done = amdiff(tmp_path, command, *arguments)
+    assert done.returncode == status
+    assert "this is a fault of amdiff itself, ValueError: too many values to unpack; nothing finished" in done.stderr
+    (kept,) = (tmp_path / "logs").glob("fault-*.txt")
+    assert f"Its traceback is in logs/{kept.name}; please report it" in done.stderr
+    assert kept.read_text().splitlines()[0] == " ".join(["amdiff", command, *arguments])
+    assert 'raise ValueError("too many values to unpack")' in kept.read_text()
+
+
+def test_a_gpu_without_memory_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("amdiff.commands.planning.show_plan", full)
+    done = amdiff(tmp_path, "plan")
+    assert done.returncode == 1
+    assert "the GPU has too little memory (CUDA out of memory); lower runtime.sampling_batch" in done.stderr
+    assert not (tmp_path / "logs").exists()

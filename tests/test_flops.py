@@ -6,14 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from amdiff.plan.flops import forward_flops
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from amdiff.config import FourierMlpDenoiser, MlpDenoiser, UnetDenoiser
-from amdiff.diffusion.fourier import FourierMlp
-from amdiff.diffusion.mlp import Mlp
-from amdiff.diffusion.unet import Unet
+from amdiff.config import FourierMlpDenoiser, MlpDenoiser, PretrainedDenoiser, UnetDenoiser
+from amdiff.diffusion.denoisers import build_network
 
 
 @pytest.mark.parametrize(
@@ -27,18 +24,15 @@ from amdiff.diffusion.unet import Unet
 )
 def test_flops_of_a_forward_pass(spec: Any, shape: tuple[int, ...]) -> None:
     generator = torch.Generator()
-    net: Any
-    if isinstance(spec, MlpDenoiser):
-        net = Mlp(spec, shape, 1000, generator)
-    elif isinstance(spec, FourierMlpDenoiser):
-        net = FourierMlp(spec, shape, generator)
-    else:
-        net = Unet(spec, shape, generator)
+    net = build_network(spec, shape, 1000, generator)
     x, t = torch.zeros(2, *shape), torch.zeros(2, dtype=torch.float32 if len(shape) == 1 else torch.long)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         net(x, t)
-    assert forward_flops(spec.model_dump(), shape) == pytest.approx(counter.get_total_flops() / 2, rel=1e-9)
+    assert spec.flops(shape) == pytest.approx(counter.get_total_flops() / 2, rel=1e-9)
 
 
-def test_of_others_networks_settings_tell_nothing() -> None:
-    assert forward_flops({"kind": "pretrained"}, (3, 32, 32)) is None
+def test_others_networks_count_as_ddpms_own() -> None:
+    """Their settings do not tell; sides are rounded up to what it takes."""
+    theirs = PretrainedDenoiser(kind="pretrained", path="x")
+    assert theirs.flops((3, 32, 32)) == UnetDenoiser(kind="unet").flops((3, 32, 32))
+    assert theirs.flops((1, 28, 28)) == UnetDenoiser(kind="unet").flops((1, 32, 32))

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from amdiff.artifacts import FILES, SPEC
+from amdiff.artifacts import SPEC
+from amdiff.catalogue import STAGES
 from amdiff.config import DiffusionSpec, MlpDenoiser, SamplingSpec, TrainingSpec, UnetDenoiser
-from amdiff.neighbors.weights import metric_weights
-from amdiff.diffusion.corruption import corruption
 from amdiff.diffusion.denoisers import build_network
-from amdiff.diffusion.randomness import SampleNoise
-from amdiff.diffusion.sampling import draw, sampler_steps
 from amdiff.diffusion.processes import Schedule
+from amdiff.diffusion.randomness import SampleNoise
+from amdiff.diffusion.samplers import sampler_steps
+from amdiff.diffusion.sampling import draw
 from amdiff.diffusion.training import Trainer
 from amdiff.leases import devices
-from amdiff.neighbors.embeddings import EMBEDDINGS
+from amdiff.neighbors.embeddings import embedding_of, weights_of
 from amdiff.plan import Plan
 from amdiff.stages.loading import choose_device
 from tests.backbones import save_backbone
@@ -44,7 +44,7 @@ def trainer(name: str, precision: str, device: str = "cuda") -> Trainer:
     where = choose_device(device, precision)
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (256, *SHAPE), dtype=np.uint8)).to(where)
     network = build_network(NETWORKS[name], SHAPE, 1000, torch.Generator().manual_seed(0)).to(where)
-    return Trainer(network, images, spec, corruption(SCHEDULE, where), iterations=40, log_every=10)
+    return Trainer(network, images, spec, SCHEDULE, iterations=40, log_every=10)
 
 
 def weights(t: Trainer) -> list[torch.Tensor]:
@@ -96,9 +96,9 @@ def test_samples_agree_with_the_cpu(name: str) -> None:
 
 @pytest.mark.parametrize("metric", ["lpips-alex", "lpips-vgg"])
 def test_perceptual_vectors_agree_with_the_cpu(metric: str, rng: np.random.Generator, tmp_path: Path) -> None:
-    tensors = metric_weights(metric, save_backbone(tmp_path / "backbone.pth", metric))
+    tensors = weights_of(metric, save_backbone(tmp_path / "backbone.pth", metric))
     images = rng.integers(0, 256, (20, 3, 32, 32), dtype=np.uint8)
-    found = [EMBEDDINGS[metric](tensors, choose_device(name)).vectors(images) for name in ("cpu", "cuda")]
+    found = [embedding_of(metric, tensors, choose_device(name)).vectors(images) for name in ("cpu", "cuda")]
     assert np.abs(found[0] - found[1]).max() < 1e-4 * np.abs(found[0]).max()
 
 
@@ -141,20 +141,20 @@ def test_a_run_on_a_gpu_has_the_addresses_of_one_on_the_cpu(both: dict[str, tupl
 def test_two_runs_on_a_gpu_give_the_same_bytes(both: dict[str, tuple[Plan, Path]]) -> None:
     (plan, first), (_, second) = both["cuda"], both["again"]
     for artifact in plan.by_folder.values():
-        for name in FILES.get(artifact.stage, ()):
+        for name in STAGES[artifact.stage].files.values():
             one, other = (root / artifact.folder / name for root in (first, second))
             assert one.read_bytes() == other.read_bytes(), one
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_text_to_image_agrees_with_the_cpu(precision: str, tmp_path: Path) -> None:
-    from amdiff.data.pipelines import read_components
+    from amdiff.data.pipelines import read_components, weights_variants
     from amdiff.diffusion.guidance import TextToImage
 
     folder = tiny_pipeline(tmp_path / "pipeline")
     components = read_components(folder)
     drawn = [
-        TextToImage(folder, components, kind, choose_device(device))
+        TextToImage(folder, components, weights_variants(folder), kind, choose_device(device))
         .draw("abc", SampleNoise(0, range(2)), side=8, scale=3.0, steps=5)
         .cpu()
         for kind, device in (("float32", "cpu"), (precision, "cuda"))

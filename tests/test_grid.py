@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from amdiff.catalogue import STAGES
 from amdiff.config import ConfigError, parse_config
 from amdiff.files import read_json, sha256_file, write_json
 from amdiff.plan import build_plan
@@ -148,8 +150,6 @@ def test_wrong_lenders_are_refused(lender: str, change: dict[str, Any], message:
 
 
 def test_the_report_of_an_open_grid_knows_how_its_analyses_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    from amdiff import artifacts
-
     config = copy.deepcopy(OPEN)
     config["experiments"]["found"] |= {"basin": {"metric": "lpips-vgg", "delta": 0.1}}
     asked = parse_config(config)
@@ -160,7 +160,7 @@ def test_the_report_of_an_open_grid_knows_how_its_analyses_are_made(monkeypatch:
 
     assert report({}) != report({"backbone:vgg": "0123456789abcdef"})
     before = report({})
-    monkeypatch.setitem(artifacts.VERSIONS, "basin", 99)
+    monkeypatch.setitem(STAGES, "basin", replace(STAGES["basin"], version=99))
     assert report({}) != before
 
 
@@ -177,7 +177,6 @@ def test_nothing_is_removed_while_sizes_are_to_be_found(tmp_path: Path, capsys: 
 def test_a_given_end_that_does_not_fit_the_other_is_refused(tmp_path: Path) -> None:
     from amdiff.plan import Plan
     from amdiff.stages import make
-    from amdiff.stages.measured import SUMMARY
 
     config = copy.deepcopy(OPEN)
     config["experiments"]["found"]["sizes"] |= {"largest": 32, "fall": 20}
@@ -186,11 +185,11 @@ def test_a_given_end_that_does_not_fit_the_other_is_refused(tmp_path: Path) -> N
     assert grid is not None
     for artifact, share in zip(grid.parents["classify"], (1.0, 1.0, 0.0, 0.0, 0.0), strict=True):
         summary = {"size": artifact.params["size"], "fractions": {"memorized": {"value": share}}}
-        write_json(tmp_path / artifact.folder / SUMMARY, summary)
-        digest = sha256_file(tmp_path / artifact.folder / SUMMARY)
-        write_json(tmp_path / artifact.spec, {"files": {SUMMARY: digest}, "provenance": {}})
+        write_json(tmp_path / artifact.folder / artifact.file("summary"), summary)
+        digest = sha256_file(tmp_path / artifact.folder / artifact.file("summary"))
+        write_json(tmp_path / artifact.spec, {"files": {artifact.file("summary"): digest}, "provenance": {}})
     with pytest.raises(ValueError, match="from K = 4 to 8 in the sparse sweep, which does not fit"):
-        make(grid, plan.config, tmp_path)
+        make(grid, plan, tmp_path)
 
 
 def test_a_damaged_grid_is_named_before_any_job(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from amdiff import leases
+from amdiff.errors import AmdiffError
 from tests.conftest import REPO, SMALL
 from tests.workflow_tools import Project
 
@@ -134,7 +135,7 @@ def test_jobs_in_an_allocation_of_one_device_take_turns(own: list[str], monkeypa
 def test_devices_that_a_scheduler_did_not_assign_are_an_error() -> None:
     """A choice from a login shell, in a job whose devices are numbered anew, must not end on the CPU."""
     environment = {"SLURM_JOB_ID": "7", "AMDIFF_GPUS": "2,3", "CUDA_VISIBLE_DEVICES": "0"}
-    with pytest.raises(RuntimeError, match=r"AMDIFF_GPUS is '2,3', but this job was assigned 0"):
+    with pytest.raises(AmdiffError, match=r"AMDIFF_GPUS is '2,3', but this job was assigned 0"):
         leases.devices(environment)
 
 

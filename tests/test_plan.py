@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from amdiff.config import ANALYSES, ConfigError, SamplingSpec, parse_config
-from amdiff.plan import Plan, build_plan, shard_ranges
+from amdiff.plan import Plan, build_plan
 from tests.addresses import CONFIGURATIONS, RECORD, addresses
 
 
@@ -113,12 +113,14 @@ def test_a_batch_larger_than_the_training_set_is_that_of_the_training_set(small:
 @given(size=st.integers(1, 300), per_image=st.integers(1, 9), largest=st.integers(2, 500), minimum=st.integers(2, 700))
 def test_shards_partition_the_samples_and_nest(size: int, per_image: int, largest: int, minimum: int) -> None:
     few = SamplingSpec(per_image=per_image, shard_largest=largest, minimum=minimum)
-    ranges = shard_ranges(few.count(size), size, few)
-    assert [i for a, b in ranges for i in range(a, b)] == list(range(few.count(size)))
+    ranges = few.shards(size)
+    assert [i for a, b in ranges for i in range(a, b)] == list(range(few.samples_for(size)))
     assert max(b - a for a, b in ranges) <= largest
     block = max(few.shard_per_image * size, minimum)
-    if few.count(size) % block == 0:
-        assert set(ranges) <= set(shard_ranges(2 * few.count(size), size, few))
+    if few.samples_for(size) % block == 0:
+        assert set(ranges) <= set(
+            few.model_copy(update={"per_image": 2 * max(per_image, -(-minimum // size))}).shards(size)
+        )
 
 
 def test_models_of_one_address_have_a_folder_for_each_size(small: dict[str, Any]) -> None:
@@ -133,8 +135,8 @@ def test_models_of_one_address_have_a_folder_for_each_size(small: dict[str, Any]
 
 def test_a_total_of_samples_is_not_cut_by_the_size() -> None:
     spec = SamplingSpec(total=10_000)
-    assert shard_ranges(spec.count(1), 1, spec) == shard_ranges(spec.count(500), 500, spec)
-    assert len(shard_ranges(10_000, 1, spec)) == -(-10_000 // spec.shard_largest)
+    assert spec.shards(1) == spec.shards(500)
+    assert len(spec.shards(1)) == -(-10_000 // spec.shard_largest)
 
 
 def test_a_source_of_ones_own_needs_its_digest() -> None:

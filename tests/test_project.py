@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from amdiff.config import ConfigError, parse_config, read_config
-from amdiff.project import freeze, prepare, thaw
+from amdiff.frozen import freeze, thaw
+from amdiff.project import prepare
 from amdiff.stages import make
 from tests.conftest import run_project
 
@@ -58,7 +59,7 @@ def test_a_moved_source_keeps_its_address(config: dict[str, Any], tmp_path: Path
 
 def test_a_source_that_is_gone_is_known_by_its_canonical_form(config: dict[str, Any], tmp_path: Path) -> None:
     plan = prepare(parse_config(config), tmp_path)
-    make(plan.experiments[0].dataset, plan.config, tmp_path)
+    make(plan.experiments[0].dataset, plan, tmp_path)
     shutil.rmtree(tmp_path / "mine")
     assert address(config, tmp_path) == plan.experiments[0].dataset.address
     (note,) = prepare(parse_config(config), tmp_path).notes
@@ -72,14 +73,14 @@ def test_files_that_change_under_a_run_are_noticed(config: dict[str, Any], tmp_p
     plan = prepare(parse_config(config), tmp_path)
     (tmp_path / "mine/00.png").unlink()
     with pytest.raises(ValueError, match="has changed since this run started"):
-        make(plan.experiments[0].dataset, plan.config, tmp_path)
+        make(plan.experiments[0].dataset, plan, tmp_path)
 
 
 def test_k_counts_distinct_images(config: dict[str, Any], tmp_path: Path) -> None:
     """13 files, 12 distinct: before the dataset is made the files bound K, then the distinct images do."""
     config["experiments"]["e"]["sizes"] = [13]
     plan = prepare(parse_config(config), tmp_path)
-    make(plan.experiments[0].dataset, plan.config, tmp_path)
+    make(plan.experiments[0].dataset, plan, tmp_path)
     with pytest.raises(ConfigError, match="K = 13, but dataset 'mine' has 12 training images"):
         prepare(parse_config(config), tmp_path)
     config["experiments"]["e"]["sizes"] = [14]
@@ -166,7 +167,7 @@ def test_a_source_that_changed_and_went_is_asked_for(config: dict[str, Any], tmp
     for content in (0, 1):
         Image.fromarray(np.full((6, 6, 3), content, np.uint8)).save(tmp_path / "mine/00.png")
         plan = prepare(parse_config(config), tmp_path)
-        make(plan.experiments[0].dataset, plan.config, tmp_path)
+        make(plan.experiments[0].dataset, plan, tmp_path)
     shutil.rmtree(tmp_path / "mine")
     with pytest.raises(ConfigError, match=r"several were read from there before: choose one by 'sources: \{mine: "):
         prepare(parse_config(config), tmp_path)
@@ -177,7 +178,7 @@ def test_the_circle_is_made_when_asked_for(small: dict[str, Any], tmp_path: Path
     plan = prepare(parse_config(small), tmp_path)
     (folder,) = [f for f in plan.datasets if "/ring/" in f]
     assert folder not in plan.by_folder
-    make(plan.artifact(folder), plan.config, tmp_path)
+    make(plan.artifact(folder), plan, tmp_path)
     with h5py.File(tmp_path / folder / "images.h5") as file:
         assert (file["points"].shape, file["points"].dtype) == ((500, 2), np.float32)
         assert np.allclose(np.linalg.norm(file["points"][:], axis=1), 1)

@@ -85,7 +85,7 @@ SECTIONS = (
             Table("attractor_counts.csv"),
             Table("attractors.csv"),
             Table("panels.csv"),
-            Table("all_samples.parquet"),
+            Table("samples.parquet"),
         ),
     ),
     Section(

@@ -13,20 +13,14 @@ from .base import Spec
 from .circle import CircleSamplingSpec, CircleSpec, LikelihoodSpec, VeSpec
 from .configuration import ComparisonSpec, Config, RuntimeSpec
 from .datasets import (
-    ArraysDataset,
     Cifar10Dataset,
     CircleDataset,
     DatasetSpec,
     DigitsDataset,
-    Extent,
     FashionMnistDataset,
-    FolderDataset,
-    ImageDataset,
     LsunChurchDataset,
     MnistDataset,
-    OwnDataset,
     PhotosDataset,
-    split_key,
 )
 from .denoisers import (
     DENOISERS,
@@ -39,8 +33,10 @@ from .denoisers import (
 )
 from .diffusion import DiffusionSpec, ProcessSpec, SamplerSpec, SamplingSpec, TrainingSpec
 from .experiment import AnyExperiment, ExperimentSpec
+from .image_datasets import Extent, ImageDataset
 from .neighbors import NeighborsSpec, OtherMetricSpec, PanelsSpec, PeersSpec
 from .networks import DenoiserBase, FourierMlpDenoiser, MlpDenoiser, Network, UnetDenoiser
+from .own_datasets import ArraysDataset, FolderDataset, OwnDataset, split_key
 from .prompts import LatentSpectrumSpec, PipelineSpec, PromptSpec, PromptsSpec
 from .reading import json_schema, parse_config, read_config
 from .sizes import GridSpec

@@ -12,9 +12,10 @@ from amdiff.catalogue import STAGES
 from amdiff.catalogue.metrics import Backbone
 
 from .base import Spec
-from .datasets import DatasetSpec, ImageDataset
+from .datasets import DatasetSpec
 from .denoisers import GivenSamples, PretrainedDenoiser
 from .experiment import AnyExperiment, ExperimentSpec
+from .image_datasets import ImageDataset
 from .prompts import PromptsSpec
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from .analyses import SpectrumSpec, Time
-from .base import Local, Seed, Spec
+from .base import Local, Seed, Shown, Spec
 
 
 class PipelineSpec(Spec):
@@ -47,7 +47,7 @@ class LatentSpectrumSpec(SpectrumSpec):
     method: Literal["central", "one-sided"] = "one-sided"
     """Scores on one side (algorithm 3), or central differences (algorithm 2) at twice the cost."""
     rows_per_dimension: Annotated[int, Field(ge=1, le=1000)] = 1
-    skip: Annotated[int, Field(ge=0)] = 50
+    skip: Annotated[int, Field(ge=0), Shown] = 50
 
 
 class PromptsSpec(Spec):

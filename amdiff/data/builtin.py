@@ -7,11 +7,13 @@ import numpy as np
 from amdiff.config import CircleDataset, DigitsDataset, PhotosDataset
 from amdiff.levels import to_uint8
 
+from .extras import needs
 from .images import ImageSet
 
 
 def digits(spec: DigitsDataset) -> ImageSet:
     """scikit-learn's digits; their values 0..16 are mapped to 0..255."""
+    needs("sklearn", "the dataset 'digits'", "scikit-learn")
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
@@ -21,6 +23,7 @@ def digits(spec: DigitsDataset) -> ImageSet:
 
 def photos(spec: PhotosDataset) -> ImageSet:
     """Non-overlapping tiles of scikit-learn's two photographs, row by row; a rest at an edge is left out."""
+    needs("sklearn", "the dataset 'photos'", "scikit-learn")
     from sklearn.datasets import load_sample_images
 
     tiles = []

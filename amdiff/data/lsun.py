@@ -13,6 +13,7 @@ import numpy as np
 from amdiff.config import LsunChurchDataset
 from amdiff.errors import DataError
 
+from .extras import needs
 from .images import RAW, ImageSet
 from .pictures import decoded
 
@@ -84,6 +85,7 @@ def _unpacked(archive: Path) -> Path:
 
 
 def _entries(path: Path) -> Iterator[tuple[str, bytes]]:
+    needs("lmdb", "what reads LSUN", "lmdb")
     import lmdb
 
     try:

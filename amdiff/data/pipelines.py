@@ -61,6 +61,11 @@ def weights_variant(path: Path, part: str) -> str | None:
     return "fp16" if not (path / part / name).is_file() and (path / part / half).is_file() else None
 
 
+def weights_variants(path: Path) -> dict[str, str | None]:
+    """Variant of each component's weights, by its folder."""
+    return {part: weights_variant(path, part) for part in _WEIGHTS}
+
+
 def _weights(name: str, variant: str | None) -> str:
     return name if variant is None else name.replace(".safetensors", f".{variant}.safetensors")
 

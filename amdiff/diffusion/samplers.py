@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ Draw = Callable[[Tensor], Tensor]
 """Fresh standard normal noise of the shape and on the device of its argument."""
 
 
+@runtime_checkable
 class Step(Protocol):
     """One step of a sampler."""
 

@@ -145,9 +145,18 @@ def _spreads(datasets: Mapping[str, dict[str, Any]]) -> list[str]:
 
 def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], ranked: Sequence[Any]) -> list[Table]:
     """Fractions, thresholds, attractors, and the ranked samples of each class."""
+    return [
+        _fractions(summaries),
+        _thresholds(thresholds),
+        *_attractors(summaries),
+        make_table("panels", "Ranked samples", ["K", "class", "rank", "index"], ranked, on_page=False),
+    ]
+
+
+def _fractions(summaries: Sequence[Summary]) -> Table:
     triples = [f"{name}{suffix}" for name in CLASSES for suffix in ("", "_low", "_high")]
     given = [f"{name}_given_{end}" for name in CLASSES for end in ENDS[1:]]
-    fractions = [
+    rows = [
         [
             s["size"],
             *(s["fractions"][name][key] for name in CLASSES for key in ENDS),
@@ -162,48 +171,49 @@ def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], r
         ]
         for s in summaries
     ]
-    found = [
+    return make_table(
+        "fractions", "Fractions",
+        ["K", *triples, "delta_m", "delta_s", "n_train", "n_synthetic", "spurious_proper", "spurious_halo", *given,
+         "far", "implausible"],
+        rows,
+        note="Wilson intervals for memorized, leave-one-out jackknife for the others, with the thresholds' "
+        "bootstrap intervals in them; *_given_low and *_given_high are the limits if the thresholds were known. "
+        "spurious_proper: in attractors without memorized samples; spurious_halo: around memories. far: samples "
+        "farther from the training images than 99 % of held-out images; implausible: 1 if surely over half are.",
+    )  # fmt: skip
+
+
+def _thresholds(thresholds: Sequence[dict[str, Any]]) -> Table:
+    rows = [
         [
             t["size"],
             *(v for d in ("delta_m", "delta_s") for v in (t[d]["value"], t[d]["low"], t[d]["high"], t[d]["method"])),
             t["false_positives"]["n"],
-            *(
-                (t["false_positives"][n] or {}).get(k)
-                for n in ("memorized", "spurious")
-                for k in ("value", "low", "high")
-            ),
+            *((t["false_positives"][n] or {}).get(k) for n in ("memorized", "spurious") for k in ENDS),
         ]
         for t in thresholds
     ]
+    rates = [f"false_{n}{suffix}" for n in ("memorized", "spurious") for suffix in ("", "_low", "_high")]
+    columns = ["K", *(f"{d}{x}" for d in ("delta_m", "delta_s") for x in ("", "_low", "_high", "_method"))]
+    return make_table(
+        "thresholds", "Thresholds and false positives", [*columns, "n_heldout", *rates], rows,
+        note="Bootstrap intervals; shares of held-out real images that would be called memorized or spurious, the "
+        "latter scaled to as many images as there are samples.",
+    )  # fmt: skip
+
+
+def _attractors(summaries: Sequence[Summary]) -> list[Table]:
     keys = ("attractor", "kind", "size", "memorized", "spurious", "representative", "train_neighbor", "train_distance")
-    attractors = [[s["size"], *(a[key] for key in keys)] for s in summaries for a in s["attractors"]["table"]]
+    every = [[s["size"], *(a[key] for key in keys)] for s in summaries for a in s["attractors"]["table"]]
     counts = [
         [s["size"], s["attractors"]["memories"], s["attractors"]["spurious"], s["attractors"]["memorized_images"]]
         for s in summaries
     ]
-    rates = [f"false_{n}{suffix}" for n in ("memorized", "spurious") for suffix in ("", "_low", "_high")]
-    columns = ["K", *(f"{d}{x}" for d in ("delta_m", "delta_s") for x in ("", "_low", "_high", "_method"))]
     return [
-        make_table(
-            "fractions", "Fractions",
-            ["K", *triples, "delta_m", "delta_s", "n_train", "n_synthetic", "spurious_proper", "spurious_halo", *given,
-             "far", "implausible"],
-            fractions,
-            note="Wilson intervals for memorized, leave-one-out jackknife for the others, with the thresholds' "
-            "bootstrap intervals in them; *_given_low and *_given_high are the limits if the thresholds were known. "
-            "spurious_proper: in attractors without memorized samples; spurious_halo: around memories. far: samples "
-            "farther from the training images than 99 % of held-out images; implausible: 1 if surely over half are.",
-        ),
-        make_table(
-            "thresholds", "Thresholds and false positives", [*columns, "n_heldout", *rates], found,
-            note="Bootstrap intervals; shares of held-out real images that would be called memorized or spurious, the "
-            "latter scaled to as many images as there are samples.",
-        ),
         make_table(
             "attractor_counts", "Attractors", ["K", "memories", "spurious_attractors", "memorized_images"], counts,
             note="Components with at least two samples: those that hold a memorized sample, and those that hold none; "
             "and training images that some sample copies.",
         ),
-        make_table("attractors", "The most visited attractors", ["K", *keys], attractors, shown=12),
-        make_table("panels", "Ranked samples", ["K", "class", "rank", "index"], ranked, on_page=False),
+        make_table("attractors", "The most visited attractors", ["K", *keys], every, shown=12),
     ]  # fmt: skip

@@ -9,7 +9,8 @@ have distance exactly 0. "Itself" is excluded by number, never by position in th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,6 +130,19 @@ def _expand(
     return flat[order], distances[order]
 
 
+@dataclass(frozen=True)
+class _Queries:
+    """Vectors whose neighbours are looked for."""
+
+    vectors: Float32[np.ndarray, "q d"]
+    centred: Float32[np.ndarray, "q d"]
+    """The same, less the centre of the database."""
+
+    def of(self, rows: np.ndarray) -> _Queries:
+        """Some of them."""
+        return _Queries(self.vectors[rows], self.centred[rows])
+
+
 class _Blocks:
     """The distinct images of a database as vectors, block after block."""
 
@@ -150,7 +164,7 @@ class _Blocks:
         centred = vectors - self.centre
         for start in range(0, len(self.database), self.rows):
             block = self.database.rows(start, min(start + self.rows, len(self.database)))
-            rows, exact = self._search_block(vectors, centred, block, wanted, squares[:, -1])
+            rows, exact = self._search_block(_Queries(vectors, centred), block, wanted, squares[:, -1])
             merged = np.concatenate([best, rows + start], axis=1)
             merged_squares = np.concatenate([squares, exact], axis=1)
             order = np.lexsort((merged, merged_squares), axis=1)[:, :wanted]
@@ -159,7 +173,7 @@ class _Blocks:
         return best, squares
 
     def _search_block(
-        self, vectors: np.ndarray, centred: np.ndarray, block: np.ndarray, wanted: int, bound: np.ndarray
+        self, queries: _Queries, block: np.ndarray, wanted: int, bound: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Candidate rows of one block and their exact squared distances, (q, c), that hold the nearest.
 
@@ -168,14 +182,14 @@ class _Blocks:
         is not nearer than that, as among many near copies of one image, all that may be as near is measured.
         """
         shifted = block - self.centre
-        approximate, rows = nearest_candidates(centred, shifted, self.candidates, device=self.device)
-        largest = np.einsum("bd,bd->b", shifted, shifted).max() + np.einsum("qd,qd->q", centred, centred)
-        slack = float32_slack(block.shape[1]) * largest
+        approximate, rows = nearest_candidates(queries.centred, shifted, self.candidates, device=self.device)
+        norms = np.einsum("qd,qd->q", queries.centred, queries.centred)
+        slack = float32_slack(block.shape[1]) * (np.einsum("bd,bd->b", shifted, shifted).max() + norms)
         exact = np.full(rows.shape, np.inf)
         # the last one wanted lies within its approximate distance and the slack; so does all that is nearer
         reach = np.minimum(bound, approximate[:, min(wanted, len(block)) - 1] + slack) + slack
         query, candidate = np.nonzero(approximate <= reach[:, None])
-        exact[query, candidate] = pair_squares(vectors, block, query, rows[query, candidate], self.pairs)
+        exact[query, candidate] = pair_squares(queries.vectors, block, query, rows[query, candidate], self.pairs)
         if rows.shape[1] == len(block):
             return rows, exact
         last = np.minimum(np.partition(exact, wanted - 1, axis=1)[:, wanted - 1], bound)
@@ -183,32 +197,31 @@ class _Blocks:
         step = max(1, int(self.cells / len(block)))
         for start in range(0, len(unsure), step):
             q = unsure[start : start + step]
-            self._search_range(vectors, centred, block, shifted, q, (last + slack)[q], rows, exact)
+            found = self._within(queries.of(q), block, (last + slack)[q], rows.shape[1])
+            exact[q] = np.inf
+            for number, near, squares in found:
+                rows[q[number], : len(near)] = near
+                exact[q[number], : len(near)] = squares
         return rows, exact
 
-    def _search_range(
-        self,
-        vectors: np.ndarray,
-        centred: np.ndarray,
-        block: np.ndarray,
-        shifted: np.ndarray,
-        queries: np.ndarray,
-        limit: np.ndarray,
-        rows: np.ndarray,
-        exact: np.ndarray,
-    ) -> None:
-        """Set the candidates of some queries to the nearest of all whose approximate distance is within ``limit``."""
-        left = centred[queries]
+    def _within(
+        self, queries: _Queries, block: np.ndarray, limit: np.ndarray, most: int
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """For each query the ``most`` nearest rows of all whose approximate distance is within its ``limit``.
+
+        (number of the query, rows, exact squared distances), by increasing distance and row.
+        """
+        shifted = block - self.centre
+        left = queries.centred
         norms = np.einsum("qd,qd->q", left, left)[:, None] + np.einsum("bd,bd->b", shifted, shifted)
         q, j = np.nonzero(norms - 2 * (left @ shifted.T) <= limit[:, None])
-        squares = pair_squares(vectors, block, queries[q], j, self.pairs)
+        squares = pair_squares(queries.vectors, block, q, j, self.pairs)
         order = np.lexsort((j, squares, q))
         q, j, squares = q[order], j[order], squares[order]
-        rank = np.arange(len(q)) - np.searchsorted(q, q)  # place of each within its query
-        kept = rank < rows.shape[1]
-        exact[queries] = np.inf
-        rows[queries[q[kept]], rank[kept]] = j[kept]
-        exact[queries[q[kept]], rank[kept]] = squares[kept]
+        ends = np.searchsorted(q, np.arange(len(left) + 1))
+        for number, (start, stop) in enumerate(itertools.pairwise(ends.tolist())):
+            stop = min(stop, start + most)
+            yield number, j[start:stop], squares[start:stop]
 
 
 def pair_squares(

@@ -35,6 +35,36 @@ class Sized:
     summaries: dict[str, dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """Numbers of what is shown of one K."""
+
+    samples: Int64[np.ndarray, " m"]
+    beside: Int64[np.ndarray, " r"]
+    """Further samples that are neighbours of these."""
+    train: Int64[np.ndarray, " t"]
+    """Training images that are neighbours of these: rows of the canonical dataset."""
+
+    @property
+    def drawn(self) -> Int64[np.ndarray, " s"]:
+        """All samples."""
+        return np.concatenate([self.samples, self.beside])
+
+    @property
+    def pictures(self) -> int:
+        """How many there are."""
+        return len(self.samples) + len(self.beside) + len(self.train)
+
+    def of_samples(self, numbers: np.ndarray) -> np.ndarray:
+        """Places of samples among the pictures."""
+        order = np.argsort(self.drawn, kind="stable")
+        return order[np.searchsorted(self.drawn[order], numbers).clip(0, len(self.drawn) - 1)]
+
+    def of_train(self, rows: np.ndarray) -> np.ndarray:
+        """Places of training images among the pictures."""
+        return len(self.drawn) + np.searchsorted(self.train, rows)
+
+
 def browser(sizes: Mapping[int, Sized], spec: PanelsSpec, sample_names: Names, train_names: Names) -> Browser | None:
     """As many samples as the specification allows; None where it allows none."""
     if not spec.browse:
@@ -50,15 +80,15 @@ def browser(sizes: Mapping[int, Sized], spec: PanelsSpec, sample_names: Names, t
             for size, sized in sizes.items()
         }
         factor = max(1, -(-max(height, width) // side))
-        count = sum(len(part) for parts in shown.values() for part in parts)
+        count = sum(one.pictures for one in shown.values())
         if count * channels * -(-height // factor) * -(-width // factor) <= spec.browse_mb * 2**20:
             break
     else:
         return None
-    sheets = [
-        _sheet(size, sized, *shown[size], factor, spec.neighbors, sample_names, train_names)
-        for size, sized in sizes.items()
-    ]
+    sheets = []
+    for size, sized in sizes.items():
+        names = [*sample_names(shown[size].drawn), *train_names(shown[size].train)]
+        sheets.append(_sheet(size, sized, shown[size], factor, spec.neighbors, names))
     metrics = next(iter(sizes.values())).galleries
     return Browser(sheets, {metric: METRICS[metric].title for metric in metrics})
 
@@ -80,17 +110,15 @@ def _ways(browse: int) -> Iterator[tuple[int, int]]:
     yield from ((count, SMALLEST_SIDE) for count in range(least - 1, 0, -1))
 
 
-def _shown(
-    galleries: Iterable[Gallery], orders: Iterable[Orders], wanted: int, neighbors: int
-) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " r"], Int64[np.ndarray, " t"]]:
-    """Numbers of the samples that are shown, of further samples beside them, and of training images."""
+def _shown(galleries: Iterable[Gallery], orders: Iterable[Orders], wanted: int, neighbors: int) -> _Shown:
+    """What is shown where so many samples of each class are wanted."""
     chosen: dict[int, None] = {}
     for order in orders:
         chosen.update(dict.fromkeys(_chosen(order, wanted)))
     samples = np.array(list(chosen), np.int64)
     beside = np.concatenate([_there(g.near, samples, neighbors) for g in galleries])
     train = np.concatenate([_there(g.train, samples, neighbors) for g in galleries])
-    return samples, np.setdiff1d(beside, samples), np.unique(train)
+    return _Shown(samples, np.setdiff1d(beside, samples), np.unique(train))
 
 
 def _orders(gallery: Gallery, name: str) -> Orders:
@@ -114,26 +142,27 @@ def _there(table: tuple[np.ndarray, np.ndarray], samples: np.ndarray, neighbors:
     return index[np.isfinite(distance)].astype(np.int64)
 
 
-def _sheet(
-    size: int,
-    sized: Sized,
-    samples: np.ndarray,
-    beside: np.ndarray,
-    train: np.ndarray,
-    factor: int,
-    neighbors: int,
-    sample_names: Names,
-    train_names: Names,
-) -> Sheet:
+def _sheet(size: int, sized: Sized, shown: _Shown, factor: int, neighbors: int, names: list[str | None]) -> Sheet:
+    """The samples of one K, reduced by ``factor``, with ``neighbors`` on each side; ``names`` of all pictures."""
     first = next(iter(sized.galleries.values()))
-    drawn = np.concatenate([samples, beside])
-    order = np.argsort(drawn, kind="stable")
+    images = np.concatenate([first.samples.rows(shown.drawn), first.dataset.rows(shown.train)])
+    return Sheet(
+        size,
+        samples=len(shown.samples),
+        images=reduced(images, factor),
+        factor=factor,
+        number=np.concatenate([shown.drawn, shown.train]),
+        name=names,
+        sortings={
+            metric: _sorting(gallery, sized.summaries[metric], METRICS[metric].squared, shown, neighbors)
+            for metric, gallery in sized.galleries.items()
+        },
+    )
 
-    def place_of_sample(numbers: np.ndarray) -> np.ndarray:
-        return order[np.searchsorted(drawn[order], numbers).clip(0, len(drawn) - 1)]
 
-    def place_of_train(rows: np.ndarray) -> np.ndarray:
-        return len(drawn) + np.searchsorted(train, rows)
+def _sorting(gallery: Gallery, summary: dict[str, Any], squared: bool, shown: _Shown, neighbors: int) -> Sorting:
+    """The samples of a sheet by one metric."""
+    samples = shown.samples
 
     def side(
         table: tuple[np.ndarray, np.ndarray], place: Callable[[np.ndarray], np.ndarray]
@@ -141,27 +170,14 @@ def _sheet(
         index, distance = (part[samples, :neighbors] for part in table)
         return place(index).astype(np.int64), distance
 
-    sortings = {}
-    for metric, gallery in sized.galleries.items():
-        summary = sized.summaries[metric]
-        distance = gallery.train[1][samples]
-        ratio = nearest_ratio(np.sqrt(distance) if METRICS[metric].squared else distance, 1)
-        sortings[metric] = Sorting(
-            delta_m=summary["delta_m"],
-            delta_s=summary["delta_s"],
-            counts=np.bincount(gallery.classes, minlength=len(CLASSES)).tolist(),
-            classes=gallery.classes[samples],
-            attractor=gallery.attractor[samples].astype(np.float64),
-            ratio=ratio,
-            train=side(gallery.train, place_of_train),
-            near=side(gallery.near, place_of_sample),
-        )
-    return Sheet(
-        size,
-        samples=len(samples),
-        images=reduced(np.concatenate([first.samples.rows(drawn), first.dataset.rows(train)]), factor),
-        factor=factor,
-        number=np.concatenate([drawn, train]),
-        name=[*sample_names(drawn), *train_names(train)],
-        sortings=sortings,
+    distance = gallery.train[1][samples]
+    return Sorting(
+        delta_m=summary["delta_m"],
+        delta_s=summary["delta_s"],
+        counts=np.bincount(gallery.classes, minlength=len(CLASSES)).tolist(),
+        classes=gallery.classes[samples],
+        attractor=gallery.attractor[samples].astype(np.float64),
+        ratio=nearest_ratio(np.sqrt(distance) if squared else distance, 1),
+        train=side(gallery.train, shown.of_train),
+        near=side(gallery.near, shown.of_samples),
     )

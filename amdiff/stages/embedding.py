@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from amdiff.artifacts import Artifact
 from amdiff.config import METRICS
@@ -87,7 +88,7 @@ class Embedded:
         self._files[role] = found, file
         return found
 
-    def part(self, whole: Vectors, rows: slice) -> Vectors:
+    def part(self, whole: Vectors, rows: slice | Int64[np.ndarray, " m"]) -> Vectors:
         """Some images of a set that is there already: none of them passes the network again."""
         numbers = np.arange(len(whole.images))[rows]
         images = DistinctSet.of(Selection(whole.images.source, numbers))

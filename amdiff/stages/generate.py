@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from amdiff.artifacts import Artifact
-from amdiff.data.pipelines import latent_side, pipeline_path, weights_variant
+from amdiff.data.pipelines import latent_side, pipeline_path, weights_variants
 from amdiff.errors import DataError
 from amdiff.files import read_json
 
@@ -23,11 +23,10 @@ def load_text_to_image(
 
     path = pipeline_path(context.config.prompts[source.dataset].pipeline, download=False)
     components = read_json(context.store.file(source))["components"]
-    variants = {part: weights_variant(path, part) for part in ("unet", "vae", "text_encoder")}
     device = choose_device(context.runtime.device, double=double)
     context.facts["device"] = str(device)
     try:
-        return TextToImage(path, components, variants, precision, device), components
+        return TextToImage(path, components, weights_variants(path), precision, device), components
     except (OSError, ValueError, RuntimeError, KeyError) as error:  # diffusers, transformers and safetensors
         raise DataError(f"{path} cannot be loaded ({' '.join(str(error).split())[:500]})") from None
 

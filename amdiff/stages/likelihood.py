@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,8 @@ def likelihood(context: Context, artifact: Artifact, folder: Path) -> None:
     beta, _ = ve_level(spec.time, process.sigma)
     axis = np.linspace(-spec.extent, spec.extent, spec.points)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)  # rows are y, columns x
-    log_density = _log_density(context, artifact, spec, process, denoiser, memory, grid)
+    progress = context.progress(artifact, 100, "% of the way")
+    log_density = _log_density(spec, process, denoiser, memory, grid, lambda share: progress.update(int(100 * share)))
     with torch.inference_mode():
         at = torch.full((len(grid),), spec.time, dtype=torch.float64)
         score = -denoiser(torch.from_numpy(grid), at) / (process.sigma * spec.time**0.5)
@@ -77,15 +79,14 @@ def likelihood(context: Context, artifact: Artifact, folder: Path) -> None:
 
 
 def _log_density(
-    context: Context,
-    artifact: Artifact,
     spec: LikelihoodSpec,
     process: VarianceExploding,
     denoiser: Any,
     memory: DenseAssociativeMemory,
     grid: np.ndarray,
+    callback: Callable[[float], None],
 ) -> np.ndarray:
-    """Log-density of the model at the points of the grid, float64 (n,)."""
+    """Log-density of the model at the points of the grid, float64 (n,); ``callback`` hears what share is done."""
     import torch
 
     from amdiff.diffusion.memory import ve_level
@@ -97,7 +98,6 @@ def _log_density(
         return memory.log_density(x, *last)
 
     random = spec.divergence == "hutchinson"
-    progress = context.progress(artifact, 100, "% of the way")
     return log_likelihood(
         denoiser,
         process,
@@ -108,7 +108,7 @@ def _log_density(
         generator=torch.Generator().manual_seed(spec.seed) if random else None,
         rtol=spec.tolerance,
         atol=spec.tolerance,
-        callback=lambda share: progress.update(int(100 * share)),
+        callback=callback,
     )
 
 

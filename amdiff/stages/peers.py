@@ -13,7 +13,7 @@ from amdiff.config import PeersSpec
 from amdiff.files import write_json
 from amdiff.neighbors.cells import cell_distances
 from amdiff.neighbors.knn import nearest_neighbors
-from amdiff.neighbors.sets import DistinctSet, Selection
+from amdiff.neighbors.sets import Selection
 from amdiff.neighbors.vectors import Vectors
 from amdiff.phases.classes import MEMORIZED
 from amdiff.phases.copying import authentic, data_copying, nearest_ratio
@@ -39,7 +39,7 @@ def peers(context: Context, artifact: Artifact, folder: Path) -> None:
     train = embedded("train", Selection(dataset_images(context.store, artifact.parent("dataset")), train_rows))
     # the papers' ratios are of norms
     distance = np.sqrt(near.distance) if embedded.embedding.squared else near.distance
-    within = _within_train(context, train, near.index[:, 0])
+    within = _within_train(context, embedded, train, near.index[:, 0])
     columns = {
         "ratio_second": nearest_ratio(distance, 1),
         "ratio_next": nearest_ratio(distance, spec.following),
@@ -70,10 +70,10 @@ def peers(context: Context, artifact: Artifact, folder: Path) -> None:
     say(f"peers {artifact.dataset} {artifact.label}: copies by {shares}")
 
 
-def _within_train(context: Context, train: Vectors, wanted: np.ndarray) -> np.ndarray:
+def _within_train(context: Context, embedded: Embedded, train: Vectors, wanted: np.ndarray) -> np.ndarray:
     """Distance of the wanted training images to another one, by number; NaN for the others."""
     rows = np.unique(wanted)
-    chosen = Vectors(DistinctSet.of(Selection(train.images.source, rows)), train.embedding)
+    chosen = embedded.part(train, rows)
     memory = context.runtime.neighbor_memory_mb
     found = nearest_neighbors(chosen, train, 2, memory_mb=memory, device=search_device(context))
     out = np.full(len(train.images), np.nan)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32, Float64
 
 from amdiff.artifacts import Artifact
 from amdiff.config import LatentSpectrumSpec
@@ -23,71 +25,97 @@ from .resuming import restore_arrays, save_arrays
 def spectrum(context: Context, artifact: Artifact, folder: Path) -> None:
     """Singular values of the guided score's Jacobian at what was drawn; the Gram matrix lies in scratch meanwhile."""
     source = artifact.parent("generate")
-    spec = LatentSpectrumSpec.model_validate(artifact.params["spectrum"])
     model, _ = load_text_to_image(context, source.parent("pipeline"), source.params["precision"], double=True)
     (latent,) = read_h5(context.store.file(source), "latent")
-    denoiser, schedule = model.guided(source.params["prompt"], source.params["guidance"]), model.schedule
-    d = latent.size
-    gaussian = spec.directions == "gaussian"
-    rows = spec.rows_per_dimension * d if gaussian else d
-    raw = {at: _values(context, artifact, denoiser, schedule, latent, at, spec, rows) for at in spec.times}
-    arrays: dict[str, np.ndarray] = {"times": np.array(spec.times), "sigma": schedule.sigma[list(spec.times)]}
+    spectra = _Spectra(
+        context,
+        artifact,
+        LatentSpectrumSpec.model_validate(artifact.params["spectrum"]),
+        model.guided(source.params["prompt"], source.params["guidance"]),
+        model.schedule,
+        latent,
+    )
+    sigma = spectra.schedule.sigma
+    raw = {at: spectra.values(at) for at in spectra.spec.times}
+    arrays: dict[str, np.ndarray] = {"times": np.array(spectra.spec.times), "sigma": sigma[list(raw)]}
     for at, values in raw.items():
-        unit = normalisation(float(schedule.sigma[at]), rows, 1.0 if gaussian else 1 / d)
+        unit = normalisation(float(sigma[at]), spectra.rows, 1.0 if spectra.gaussian else 1 / latent.size)
         arrays |= {f"raw/t{at:05d}": values, f"normalised/t{at:05d}": values / unit}
-    write_h5(folder / artifact.file(), arrays, {"address": artifact.address, "rows": rows}, compress=True)
+    write_h5(folder / artifact.file(), arrays, {"address": artifact.address, "rows": spectra.rows}, compress=True)
 
 
-def _values(
-    context: Context,
-    artifact: Artifact,
-    denoiser: Any,
-    schedule: Any,
-    latent: np.ndarray,
-    at: int,
-    spec: LatentSpectrumSpec,
-    rows: int,
-) -> np.ndarray:
-    """Raw singular values, float64 (d,), at one noise level; what is finished survives an interruption."""
-    import torch
+@dataclass(frozen=True)
+class _Spectra:
+    """Spectra at one latent."""
 
-    from amdiff.diffusion.randomness import ANALYSIS, SampleNoise
-    from amdiff.landscape.curvature import add_scores, singular_values
+    context: Context
+    artifact: Artifact
+    spec: LatentSpectrumSpec
+    denoiser: Any
+    schedule: Any
+    latent: Float32[np.ndarray, "c h w"]
 
-    scratch = context.store.scratch(artifact)
-    finished, state = scratch / f"values-{at}.npz", scratch / f"gram-{at}.npz"
-    if (stored := restore_arrays(finished)) is not None:
-        return stored["values"]
-    image = torch.from_numpy(latent)[None].to(denoiser.embeddings.device)
-    first, gram = 0, torch.zeros(1, latent.size, latent.size, dtype=torch.float64, device=image.device)
-    if (found := restore_arrays(state)) is not None:
-        gram.copy_(torch.from_numpy(found["gram"]))
-        first = int(found["rows"])
-        say(f"spectrum {artifact.dataset} {artifact.label}: resumes at direction {first:,} of {rows:,}")
-    progress = context.progress(artifact, rows, f"directions at t = {at}", first)
-    saved, cost = time.monotonic(), 0.0
-    with Interrupts() as interrupts:
-        for done in add_scores(
-            gram,
-            denoiser,
-            image,
-            at,
-            schedule,
-            method=spec.method,
-            rows=rows,
-            noise=SampleNoise(spec.seed, [ANALYSIS]) if spec.directions == "gaussian" else None,
-            batch=context.runtime.latent_batch,
-            start=first,
-        ):
-            progress.update(done)
-            now = time.monotonic()
-            # a Gram matrix of Stable Diffusion has 2 GiB: writing it takes a tenth of the time at most
-            if interrupts.seen or now - saved > max(context.runtime.checkpoint_seconds, 10 * cost):
-                save_arrays(state, gram=gram.cpu().numpy(), rows=np.array(done))
-                saved = time.monotonic()
-                cost = saved - now
-            interrupts.obey()
-    values = singular_values(gram)[0].cpu().numpy()
-    save_arrays(finished, values=values)
-    state.unlink(missing_ok=True)
-    return values
+    @property
+    def gaussian(self) -> bool:
+        """Whether directions are random ones."""
+        return self.spec.directions == "gaussian"
+
+    @property
+    def rows(self) -> int:
+        """Number of directions."""
+        return self.latent.size * (self.spec.rows_per_dimension if self.gaussian else 1)
+
+    def values(self, at: int) -> Float64[np.ndarray, " d"]:
+        """Raw singular values at one noise level; what is finished survives an interruption."""
+        import torch
+
+        from amdiff.landscape.curvature import singular_values
+
+        scratch = self.context.store.scratch(self.artifact)
+        finished, state = scratch / f"values-{at}.npz", scratch / f"gram-{at}.npz"
+        if (stored := restore_arrays(finished)) is not None:
+            return stored["values"]
+        d = self.latent.size
+        first, gram = 0, torch.zeros(1, d, d, dtype=torch.float64, device=self.denoiser.embeddings.device)
+        if (found := restore_arrays(state)) is not None:
+            gram.copy_(torch.from_numpy(found["gram"]))
+            first = int(found["rows"])
+            say(f"spectrum {self.artifact.dataset} {self.artifact.label}: "
+                f"resumes at direction {first:,} of {self.rows:,}")  # fmt: skip
+        self._add(at, gram, first, state)
+        values = singular_values(gram)[0].cpu().numpy()
+        save_arrays(finished, values=values)
+        state.unlink(missing_ok=True)
+        return values
+
+    def _add(self, at: int, gram: Any, first: int, state: Path) -> None:
+        """Add the products of scores along all directions from ``first`` on to a Gram matrix, saved in ``state``."""
+        import torch
+
+        from amdiff.diffusion.randomness import ANALYSIS, SampleNoise
+        from amdiff.landscape.curvature import add_scores
+
+        runtime = self.context.runtime
+        progress = self.context.progress(self.artifact, self.rows, f"directions at t = {at}", first)
+        saved, cost = time.monotonic(), 0.0
+        with Interrupts() as interrupts:
+            for done in add_scores(
+                gram,
+                self.denoiser,
+                torch.from_numpy(self.latent)[None].to(gram.device),
+                at,
+                self.schedule,
+                method=self.spec.method,
+                rows=self.rows,
+                noise=SampleNoise(self.spec.seed, [ANALYSIS]) if self.gaussian else None,
+                batch=runtime.latent_batch,
+                start=first,
+            ):
+                progress.update(done)
+                now = time.monotonic()
+                # a Gram matrix of Stable Diffusion has 2 GiB: writing it takes a tenth of the time at most
+                if interrupts.seen or now - saved > max(runtime.checkpoint_seconds, 10 * cost):
+                    save_arrays(state, gram=gram.cpu().numpy(), rows=np.array(done))
+                    saved = time.monotonic()
+                    cost = saved - now
+                interrupts.obey()

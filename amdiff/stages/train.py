@@ -6,6 +6,7 @@ import io
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 from amdiff.artifacts import Artifact
 from amdiff.config import TrainingSpec
@@ -42,16 +43,9 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
         compile=context.runtime.compile,
     )
     state_file = context.store.scratch(artifact) / "state.pt"
-    if whole_archive(state_file):  # torch.load would take other numbers in silence
-        try:
-            state = torch.load(state_file, map_location=device, weights_only=True)
-        except (MemoryError, OSError, torch.OutOfMemoryError):
-            raise
-        except Exception as error:  # pickle and torch each have their own
-            discard(state_file, error)
-        else:
-            trainer.restore(state)
-            say(f"train {artifact.dataset} {artifact.label}: resumes at step {trainer.step:,}")
+    if (state := _saved_state(state_file, device)) is not None:
+        trainer.restore(state)
+        say(f"train {artifact.dataset} {artifact.label}: resumes at step {trainer.step:,}")
     progress = context.progress(artifact, iterations, "steps", trainer.step)
     first, saved = trainer.step, time.monotonic()
     began = saved
@@ -76,3 +70,18 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     write_bytes(folder / artifact.file("log"), "".join(json.dumps(line) + "\n" for line in trainer.log).encode())
     context.facts["device"] = str(device)
     context.facts["steps_per_second"] = round((iterations - first) / max(time.monotonic() - began, 1e-9), 3)
+
+
+def _saved_state(path: Path, device: Any) -> dict[str, Any] | None:
+    """The state of a training that was interrupted; None where there is none, or a damaged one, which is said."""
+    import torch
+
+    if not whole_archive(path):  # torch.load would take other numbers in silence
+        return None
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except (MemoryError, OSError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # pickle and torch each have their own
+        discard(path, error)
+        return None

@@ -22,7 +22,8 @@ from amdiff.diffusion.diffusers_format import forward_process
 from amdiff.diffusion.pretrained import from_diffusers
 from amdiff.diffusion.processes import Schedule
 from amdiff.errors import DataError
-from amdiff.project import freeze, prepare, thaw
+from amdiff.frozen import freeze, thaw
+from amdiff.project import prepare
 from tests.diffusion.ddpm import Ddpm
 from tests.stages.test_convert import config, make_models, pipeline
 

@@ -7,8 +7,8 @@ import pytest
 
 from amdiff.config import DigitsDataset
 from amdiff.data.images import transform
-from amdiff.levels import to_nchw, to_uint8
 from amdiff.errors import DataError
+from amdiff.levels import to_nchw, to_uint8
 
 
 def test_the_ends_of_a_range_are_black_and_white() -> None:

@@ -13,8 +13,8 @@ from scipy.io import savemat
 from amdiff.config import ArraysDataset, ConfigError, parse_config
 from amdiff.data.arrays import array_ends, array_type, likely_layout
 from amdiff.data.datasets import Reading, load, peek
-from amdiff.levels import Numbers
 from amdiff.errors import DataError
+from amdiff.levels import Numbers
 
 
 def read(tmp_path: Path, array: np.ndarray, **spec: Any) -> tuple[np.ndarray, list[str]]:

@@ -64,7 +64,6 @@ def test_training_does_not_import_torchs_compiler() -> None:
     program = """
 import sys, torch
 from amdiff.config import DiffusionSpec, TrainingSpec
-from amdiff.diffusion.corruption import corruption
 from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.training import Trainer
 
@@ -72,8 +71,8 @@ class Network(torch.nn.Linear):
     def forward(self, x, t):
         return super().forward(x)
 
-corrupt = corruption(Schedule.linear(DiffusionSpec()), torch.device("cpu"))
-trainer = Trainer(Network(2, 2), torch.zeros(4, 2), TrainingSpec(), corrupt, iterations=3, log_every=1)
+process = Schedule.linear(DiffusionSpec())
+trainer = Trainer(Network(2, 2), torch.zeros(4, 2), TrainingSpec(), process, iterations=3, log_every=1)
 trainer.run(2)
 trainer.restore(trainer.state())
 trainer.run(1)

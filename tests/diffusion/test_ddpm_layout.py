@@ -37,7 +37,7 @@ def test_outputs_are_ddpms(case: str) -> None:
         norm_groups=options["groups"],
         dropout=0.1,
     )
-    ours = Unet(spec, (channels, side, side), torch.Generator()).eval()
+    ours = Unet(spec, (channels, side, side), 1000, torch.Generator()).eval()
     ours.net.load_state_dict(from_ddpm(theirs.state_dict()))
     x, t = torch.randn(2, channels, side, side), torch.tensor([3, 871])
     with torch.no_grad():

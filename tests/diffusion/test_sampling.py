@@ -9,9 +9,10 @@ import torch
 from amdiff.config import DiffusionSpec, MlpDenoiser, SamplingSpec
 from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.exact import FiniteSet, Gaussian
-from amdiff.diffusion.randomness import SampleNoise
-from amdiff.diffusion.sampling import draw, from_uint8, sampler_steps, to_uint8
 from amdiff.diffusion.processes import Schedule
+from amdiff.diffusion.randomness import SampleNoise
+from amdiff.diffusion.samplers import sampler_steps
+from amdiff.diffusion.sampling import draw, from_uint8, to_uint8
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
 

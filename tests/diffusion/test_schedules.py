@@ -8,7 +8,8 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
 from amdiff.config import DiffusionSpec
-from amdiff.diffusion.processes import Schedule, Step, ddim_steps, ddpm_steps
+from amdiff.diffusion.processes import Schedule
+from amdiff.diffusion.samplers import AffineStep, ddim_steps, ddpm_steps
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
 
@@ -36,7 +37,7 @@ def test_impossible_numbers_of_steps(count: int) -> None:
         SCHEDULE.times(count)
 
 
-def apply(step: Step, x: torch.Tensor, eps: torch.Tensor, clip: bool) -> torch.Tensor:
+def apply(step: AffineStep, x: torch.Tensor, eps: torch.Tensor, clip: bool) -> torch.Tensor:
     x0 = step.x0_from_x * x - step.x0_from_eps * eps
     if clip:
         x0 = x0.clamp(-1, 1)

@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from amdiff.config import DiffusionSpec, MlpDenoiser, TrainingSpec, UnetDenoiser
-from amdiff.diffusion.corruption import corruption
 from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.exact import FiniteSet
-from amdiff.diffusion.sampling import from_uint8
 from amdiff.diffusion.processes import Schedule
+from amdiff.diffusion.sampling import from_uint8
 from amdiff.diffusion.training import Trainer, TrainingDiverged, ema_decay, learning_rate
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
@@ -26,7 +25,7 @@ def trainer(network: MlpDenoiser | UnetDenoiser = MLP, iterations: int = 30, **o
     spec = TrainingSpec(**{"learning_rate": 1e-2, "warmup": 5, "schedule": "cosine", "ema_decay": 0.9, **options})
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (5, 1, 4, 4), dtype=np.uint8))
     built = build_network(network, (1, 4, 4), 1000, torch.Generator().manual_seed(spec.seed))
-    return Trainer(built, images, spec, corruption(SCHEDULE, images.device), iterations=iterations, log_every=10)
+    return Trainer(built, images, spec, SCHEDULE, iterations=iterations, log_every=10)
 
 
 def weights(t: Trainer) -> list[torch.Tensor]:
@@ -47,8 +46,8 @@ def test_a_resumed_run_gives_the_same_bits(network: MlpDenoiser | UnetDenoiser, 
     torch.randn(7)  # the global generator plays no part
     second.run(1000)
     assert second.finished
-    assert second.metrics == whole.metrics
-    assert [m["step"] for m in whole.metrics] == [10, 20, 30]
+    assert second.log == whole.log
+    assert [line["step"] for line in whole.log] == [10, 20, 30]
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(second), strict=True))
 
 

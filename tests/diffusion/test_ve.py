@@ -9,16 +9,28 @@ import torch
 from amdiff.config import CircleDataset, FourierMlpDenoiser, TrainingSpec
 from amdiff.data.builtin import circle
 from amdiff.data.subsets import circle_subset
-from amdiff.diffusion.corruption import corruption
-from amdiff.diffusion.denoisers import build_network
-from amdiff.diffusion.euler_maruyama import draw_ve
+from amdiff.diffusion.corruption import corrupt
+from amdiff.diffusion.denoisers import Denoiser, build_network
 from amdiff.diffusion.exact import FiniteSet, Gaussian
-from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.processes import VarianceExploding
+from amdiff.diffusion.randomness import SampleNoise
+from amdiff.diffusion.samplers import euler_maruyama_steps
+from amdiff.diffusion.sampling import draw
 from amdiff.diffusion.training import Trainer
 
 POINTS = torch.tensor([[1.0, 0.0], [-1.0, 0.2], [0.0, -1.0]])
-CPU = torch.device("cpu")
+
+
+def draw_ve(
+    denoiser: Denoiser,
+    process: VarianceExploding,
+    noise: SampleNoise,
+    shape: tuple[int, ...],
+    *,
+    steps: int,
+    end: float,
+) -> torch.Tensor:
+    return draw(denoiser, euler_maruyama_steps(process, steps, end), noise, shape, process=process, clip=False)
 
 
 def test_the_pair_of_two_training_points_is_that_of_the_paper() -> None:
@@ -31,9 +43,8 @@ def test_the_pair_of_two_training_points_is_that_of_the_paper() -> None:
 
 
 def test_training_pairs_follow_the_process() -> None:
-    process = VarianceExploding(2.0)
     x0 = torch.zeros(20_000, 2)
-    x, t, noise = corruption(process, CPU, 0.25)(x0, torch.Generator().manual_seed(0))
+    x, t, noise = corrupt(VarianceExploding(2.0, 0.25), x0, torch.Generator().manual_seed(0))
     assert 0.25 <= t.min() < 0.26
     assert 0.99 < t.max() <= 1
     assert torch.allclose(x, 2 * t.sqrt()[:, None] * noise)
@@ -71,11 +82,11 @@ def test_the_network_learns_the_exact_score() -> None:
     network = build_network(spec, (2,), 1, generator)
     training = TrainingSpec(iterations=1500, batch_size=256, learning_rate=3e-3, schedule="cosine", ema_decay=0.99)
     trainer = Trainer(
-        network, POINTS, training.model_copy(update={"cap_batch": False}), corruption(process, CPU, 1e-5),
+        network, POINTS, training.model_copy(update={"cap_batch": False}), VarianceExploding(start=1e-5),
         iterations=1500, log_every=100,
     )  # fmt: skip
     trainer.run(1500)
-    x, t, noise = corruption(process, CPU, 0.05)(POINTS.repeat(500, 1), generator)
+    x, t, noise = corrupt(VarianceExploding(start=0.05), POINTS.repeat(500, 1), generator)
     exact = FiniteSet(POINTS, process)(x, t)
     with torch.inference_mode():
         learned = trainer.ema(x, t)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from amdiff.artifacts import SPEC, Artifact
+from amdiff.catalogue import STAGES
 from amdiff.files import read_json
 from amdiff.plan import Plan
-from amdiff.stages import STAGES
 from amdiff.store import check_folder
 from tests.conftest import SMALL, TOY
 from tests.pipelines import tiny_pipeline

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from amdiff.project import open_plan
-from amdiff.stages import STAGES, make
+from amdiff.stages import make
 
 
 def strike(number: int, after: bool) -> None:
@@ -56,7 +56,7 @@ def main(root: Path, folder: str, step: int) -> list[int]:
     plan = open_plan(root / "config.yaml", root)
     artifact = plan.artifact(folder)
     # imported once, not in each child; nothing may run before the forks, since threads do not survive them
-    for module in ("torch", "faiss", f"amdiff.stages.{STAGES[artifact.stage]}"):
+    for module in ("torch", "faiss", f"amdiff.stages.{artifact.stage}"):
         importlib.import_module(module)
     statuses: list[int] = []
     while not statuses or statuses[-1] == -signal.SIGKILL:
@@ -64,7 +64,7 @@ def main(root: Path, folder: str, step: int) -> list[int]:
 
         def work(number: int = number, after: bool = after) -> None:
             strike(number, after)
-            make(artifact, plan.config, root)
+            make(artifact, plan, root)
 
         statuses.append(in_child(work))
     return statuses

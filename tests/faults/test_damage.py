@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_a_damaged_artifact(stage: str, every: tuple[Plan, Path], tmp_path: Path
                 continue  # a page reads much before it comes to this
             (problem,) = check_folder(folder / SPEC)
             assert f"{artifact.folder.as_posix()}/{name} is damaged" in problem
-            message = refusal(lambda: publish(page, tmp_path) if page else make(last, plan.config, tmp_path))
+            message = refusal(lambda: publish(page, tmp_path) if page else make(last, plan, tmp_path))
             if message:
                 refused += 1
                 assert f"{artifact.folder.as_posix()}/{name} is damaged" in message
@@ -80,7 +81,7 @@ def test_a_damaged_artifact(stage: str, every: tuple[Plan, Path], tmp_path: Path
                 shutil.rmtree(tmp_path / last.folder)
     assert refused >= 2
     shutil.rmtree(folder)
-    make(artifact, plan.config, tmp_path)
+    make(artifact, plan, tmp_path)
     assert_equal(artifact, made, tmp_path)
 
 
@@ -105,7 +106,7 @@ def test_a_damaged_spec(every: tuple[Plan, Path], tmp_path: Path) -> None:
         except ArtifactError:
             same = False
         assert same or check_folder(spec), bytes(content)
-        if message := refusal(lambda: make(reader, plan.config, tmp_path)):
+        if message := refusal(lambda: make(reader, plan, tmp_path)):
             assert artifact.folder.as_posix() in message
         else:
             assert_equal(reader, made, tmp_path)
@@ -114,10 +115,10 @@ def test_a_damaged_spec(every: tuple[Plan, Path], tmp_path: Path) -> None:
         spec.write_bytes(content)
         assert check_folder(spec)
         with pytest.raises(ArtifactError, match=artifact.folder.name):
-            make(reader, plan.config, tmp_path)
+            make(reader, plan, tmp_path)
 
 
-WRITERS = {"train": "models.write_bytes", "sample": "models.write_h5", "basin": "landscape.write_h5"}
+WRITERS = {"train": "train.write_bytes", "sample": "sample.write_h5", "basin": "analysis.write_h5"}
 """What the last step of a resumed stage calls."""
 
 
@@ -133,20 +134,20 @@ def test_damage_of_what_a_run_goes_on_from(
     """It is left out and computed anew: the bytes are those of a quiet run."""
     plan, made = every
     quick = plan.config.runtime.model_copy(update={"checkpoint_seconds": 1e-4, "sampling_batch": 7})
-    config = plan.config.model_copy(update={"runtime": quick})
+    plan = replace(plan, config=plan.config.model_copy(update={"runtime": quick}))
     artifact = first_of(plan, stage)
     without(artifact, made, tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr(f"amdiff.stages.{WRITERS[stage]}", fail_at_the_end)
         with pytest.raises(OSError, match="at the end"):
-            make(artifact, config, tmp_path)
+            make(artifact, plan, tmp_path)
     scratch = tmp_path / "scratch" / stage / artifact.address
     pieces = {path: path.read_bytes() for path in sorted(scratch.iterdir())}
     said = 0
     for seed in range(8):
         for path in pieces:
             for _ in damages(path, seed):
-                make(artifact, config, tmp_path)
+                make(artifact, plan, tmp_path)
                 said += f"{path} is damaged, it is left out" in capsys.readouterr().err
                 assert_equal(artifact, made, tmp_path)
                 shutil.rmtree(tmp_path / artifact.folder)

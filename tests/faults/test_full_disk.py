@@ -55,5 +55,5 @@ def test_a_full_disk(disk: Path, stage: str, every: tuple[Plan, Path]) -> None:
     assert not (disk / target.spec).exists()
     assert not list((disk / target.folder).rglob("*.tmp"))
     ballast.unlink()
-    make(target, plan.config, disk)
+    make(target, plan, disk)
     assert_equal(target, made, disk)

@@ -56,7 +56,7 @@ def test_what_is_complete_outlasts_a_power_loss(
     artifact = first_of(plan, stage)
     without(artifact, made, tmp_path)
     disk = Disk(monkeypatch)
-    make(artifact, plan.config, tmp_path)
+    make(artifact, plan, tmp_path)
     files = [*read_json(tmp_path / artifact.spec)["files"], SPEC]
     disk.assert_knows(tmp_path / artifact.folder / name for name in files)
     assert disk.pending == set()

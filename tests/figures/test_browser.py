@@ -19,10 +19,9 @@ from amdiff.commands.audit_configuration import Audit
 from amdiff.commands.audit_sides import SideOptions
 from amdiff.figures.browser import Browser, Sheet, Sorting, as_png
 from amdiff.figures.page import render
-from amdiff.phases.classes import CLASSES, ordered
+from amdiff.phases.classes import CLASSES, class_numbers, ordered
 from amdiff.plan import Plan
-from amdiff.stages.files import dataset_images, sample_images
-from amdiff.stages.measured import class_numbers
+from amdiff.stages.stored_images import dataset_images, sample_images
 from amdiff.store import Store
 from tests.conftest import SMALL, run_project
 from tests.test_audit import Planted, save
@@ -101,7 +100,7 @@ def written(value: Any) -> Any:
 def test_samples_are_those_of_the_table(chromium: Chromium, audited: tuple[Planted, Path]) -> None:
     planted, out = audited
     opened = open_report(chromium, out / "report.html")
-    table = pq.read_table(out / "samples.parquet").to_pydict()
+    table = pq.read_table(out / "audited.parquet").to_pydict()
     classes = np.array([CLASSES.index(c) for c in table["class"]])
     to_train, to_samples = np.array(table["train_distance_1"]), np.array(table["sample_distance_1"])
     for which, name in enumerate(CLASSES):
@@ -147,7 +146,7 @@ def test_metrics_are_chosen(chromium: Chromium, audited: tuple[Planted, Path]) -
     (path,) = [p for p in (out / "work/artifacts/train/classify").glob("*/samples.parquet")
                if '"metric": "stlpips-alex"' in (p.parent / "spec.json").read_text()]  # fmt: skip
     table = pq.read_table(path)
-    classes, distance = class_numbers(table), table["train_distance_1"].to_numpy()
+    classes, distance = class_numbers(table["class"].to_pylist()), table["train_distance_1"].to_numpy()
     opened.choose(**{"metric": "stlpips-alex", "class": "memorized", "sort": "train"})
     assert opened.page.locator("#browse-metric option").all_inner_texts() == ["pixels (L2)", "ST-LPIPS (AlexNet)"]
     opened.show_all()
@@ -298,9 +297,9 @@ def test_what_is_shown_fits_the_room() -> None:
     import pyarrow as pa
 
     from amdiff.config import PanelsSpec
+    from amdiff.figures.gallery import Gallery
     from amdiff.neighbors.sets import ArraySource
     from amdiff.stages.browsing import Sized, browser
-    from amdiff.stages.galleries import Gallery
 
     n, rng = 120, np.random.default_rng(0)
     table = pa.table({
@@ -353,9 +352,9 @@ def test_the_first_by_every_distance_are_shown_and_nothing_beyond_the_room(rng: 
     import pyarrow as pa
 
     from amdiff.config import PanelsSpec
+    from amdiff.figures.gallery import Gallery
     from amdiff.neighbors.sets import ArraySource
     from amdiff.stages.browsing import Sized, browser
-    from amdiff.stages.galleries import Gallery
 
     n = 2000
     to_train, second, near = rng.random(n), 1 + rng.random(n), rng.random(n)

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from amdiff.catalogue import FIGURES, SECTIONS
 from amdiff.config import parse_config
-from amdiff.figures import pages
+from amdiff.figures import phases_tables as words
 from amdiff.figures.first_screen import lead, robustness
-from amdiff.figures.page import Picture, caption, in_mathematics, in_words, render, with_symbols
-from amdiff.plan import FIGURES, SECTIONS
+from amdiff.figures.page import Picture, in_mathematics, in_words, render, with_symbols
 from tests.conftest import run_project
 
 
@@ -34,10 +34,11 @@ class Links(HTMLParser):
 
 
 def test_every_figure_has_a_title_and_a_caption_of_two_sentences() -> None:
-    assert pages.TITLES.keys() == FIGURES.keys()
-    for name in FIGURES:
-        assert caption(name).count(".") >= 2
-        assert "`" not in in_words(caption(name)) + in_mathematics(caption(name))
+    for figure in FIGURES.values():
+        assert figure.title
+        assert figure.caption.count(".") >= 2
+        assert figure.caption.count("\n") == 1
+        assert "`" not in in_words(figure.caption) + in_mathematics(figure.caption)
 
 
 def test_mathematics_is_set_and_described() -> None:
@@ -58,7 +59,7 @@ def test_user_given_strings_are_escaped() -> None:
     page = render(
         title=evil, address="0" * 12, headline=[evil], warnings=[evil],
         groups={"Phases": [Picture("fractions", evil, b"x", "png")]},
-        tables=pages.tables([], [], []), configuration=evil, provenance=[(evil, evil)],
+        tables=words.tables([], [], []), configuration=evil, provenance=[(evil, evil)],
     )  # fmt: skip
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 7
@@ -94,9 +95,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 def test_the_page_needs_no_network(page: tuple[str, Path]) -> None:
     links = Links()
     links.feed(page[0])
-    names = [f for s in ("phases", "basin", "curvature", "energy", "training") for f in SECTIONS[s].figures]
+    names = [f.name for s in ("phases", "basin", "curvature", "energy", "training") for f in SECTIONS[s].figures]
     # all but those that have nothing to show: a model that was hardly trained copies nothing, and nothing comes again
-    shown = [name for name in names if f"<strong>{html.escape(pages.TITLES[name])}.</strong>" in page[0]]
+    shown = [name for name in names if f"<strong>{html.escape(FIGURES[name].title)}.</strong>" in page[0]]
     assert set(names) - set(shown) <= {"panel_memorized", "panel_spurious", "attractors"}
     assert len([tag for tag, _ in links.found if tag == "img"]) == len(shown)
     for name in names:
@@ -150,11 +151,11 @@ def test_words_about_a_peak_follow_the_intervals() -> None:
         }  # fmt: skip
 
     ends = [summary(2, (0.1, 0.05, 0.15)), summary(8, (0.0, 0.0, 0.04))]
-    clear = pages.headline([ends[0], summary(4, (0.3, 0.25, 0.35)), ends[1]])
+    clear = words.headline([ends[0], summary(4, (0.3, 0.25, 0.35)), ends[1]])
     assert any("is largest at K = 4 with 30.0% [25.0%, 35.0%], above both ends" in line for line in clear)
-    vague = pages.headline([ends[0], summary(4, (0.16, 0.11, 0.22)), ends[1]])
+    vague = words.headline([ends[0], summary(4, (0.16, 0.11, 0.22)), ends[1]])
     assert any("but its interval meets one" in line for line in vague)
-    none = pages.headline([summary(2, (0.2, 0.1, 0.3)), summary(4, (0.1, 0.05, 0.15)), ends[1]])
+    none = words.headline([summary(2, (0.2, 0.1, 0.3)), summary(4, (0.1, 0.05, 0.15)), ends[1]])
     assert any("is largest at K = 2 with 20.0% [10.0%, 30.0%], an end of the sweep" in line for line in none)
 
 
@@ -189,5 +190,5 @@ def test_how_far_thresholds_decide_is_said() -> None:
 
 
 def test_tables_are_readable_csv() -> None:
-    (fractions, *_) = pages.tables([], [], [])
+    (fractions, *_) = words.tables([], [], [])
     assert next(csv.reader(io.StringIO(fractions.csv)))[0] == "K"

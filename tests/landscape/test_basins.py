@@ -10,9 +10,10 @@ import torch
 
 from amdiff.config import DiffusionSpec
 from amdiff.diffusion.exact import FiniteSet, Gaussian
+from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.randomness import ANALYSIS, SampleNoise
+from amdiff.diffusion.samplers import ddim_steps
 from amdiff.diffusion.sampling import draw
-from amdiff.diffusion.processes import Schedule, ddim_steps
 from amdiff.landscape.basins import Search, bisect, pair_distance, scan, search_times
 from amdiff.landscape.survival import find_basins
 from amdiff.landscape.volumes import critical_times

@@ -8,12 +8,11 @@ import pytest
 import torch
 
 from amdiff.config import DiffusionSpec, MlpDenoiser, TrainingSpec
-from amdiff.diffusion.corruption import corruption
 from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.memory import DenseAssociativeMemory, vp_level
-from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.processes import Schedule
+from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.training import Trainer
 from amdiff.landscape import relative_energy
 from amdiff.landscape.curvature import score_spectra, singular_values
@@ -43,7 +42,7 @@ def test_central_orthonormal_spectra_are_those_of_a_networks_jacobian() -> None:
     images = torch.randint(256, (12, 1, 4, 4), generator=generator, dtype=torch.uint8)
     network = build_network(MlpDenoiser(kind="mlp", width=48, blocks=2), (1, 4, 4), 1000, generator)
     training = TrainingSpec(iterations=1500, batch_size=64, learning_rate=3e-3, cap_batch=False, ema_decay=0.99)
-    trainer = Trainer(network, images, training, corruption(SCHEDULE, images.device), iterations=1500, log_every=1500)
+    trainer = Trainer(network, images, training, SCHEDULE, iterations=1500, log_every=1500)
     trainer.run(1500)
     points = images[:4].double() / 127.5 - 1
     errors = []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from amdiff.neighbors.cells import cell_distances
-from amdiff.neighbors.embeddings import PIXELS
+from amdiff.neighbors.pixels import PIXELS
 from amdiff.neighbors.sets import ArraySource, DistinctSet
 from amdiff.neighbors.vectors import Vectors
 

@@ -8,8 +8,9 @@ import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from amdiff.neighbors.embeddings import PIXELS, Embedding
+from amdiff.neighbors.embeddings import Embedding
 from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
+from amdiff.neighbors.pixels import PIXELS
 from amdiff.neighbors.radius import radius_pairs
 from amdiff.neighbors.sets import ArraySource, DistinctSet
 from amdiff.neighbors.vectors import Vectors

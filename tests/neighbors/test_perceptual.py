@@ -13,22 +13,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from amdiff.config import BACKBONES
-from amdiff.neighbors.weights import metric_weights
+from amdiff.catalogue.metrics import METRICS
 from amdiff.errors import DataError
-from amdiff.neighbors.embeddings import EMBEDDINGS, LABELS
+from amdiff.neighbors.embeddings import embedding_of, weights_of
 from amdiff.neighbors.knn import nearest_neighbors
-from amdiff.neighbors.perceptual import load_perceptual, squared_distance
+from amdiff.neighbors.perceptual import ARCHITECTURES, load_perceptual, squared_distance
 from amdiff.neighbors.sets import ArraySource, DistinctSet
 from amdiff.neighbors.vectors import Vectors
+from amdiff.neighbors.weights import published_weights
 from tests.backbones import save_backbone
 
 SHAPES = [(1, 28, 28), (3, 28, 28), (3, 32, 32), (1, 40, 40), (3, 64, 64)]
 
+BACKBONES = {name: metric.backbone for name, metric in METRICS.items() if metric.backbone}
+
 
 def weights(metric: str, folder: Path) -> dict[str, Tensor]:
     path = save_backbone(folder / "backbone.pth", metric) if metric in BACKBONES else None
-    return metric_weights(metric, path)
+    return weights_of(metric, path)
 
 
 def official(metric: str, tensors: dict[str, Tensor]) -> lpips.LPIPS:
@@ -87,7 +89,7 @@ def test_the_shift_tolerant_metric_is_its_packages(shape: tuple[int, ...], monke
     x, y = pairs(shape)
     with torch.no_grad():
         expected = module(enlarged(x), enlarged(y)).flatten()
-    network = load_perceptual("stlpips-alex", metric_weights("stlpips-alex"))
+    network = load_perceptual("stlpips-alex", weights_of("stlpips-alex"))
     assert torch.allclose(squared_distance(network)(x, y), expected, rtol=1e-5, atol=0)
 
 
@@ -100,7 +102,7 @@ def smooth_images(rng: np.random.Generator, count: int, channels: int = 3, side:
 @pytest.mark.parametrize("stored", [False, True])
 def test_neighbors_by_lpips_are_those_of_brute_force(rng: np.random.Generator, tmp_path: Path, stored: bool) -> None:
     """500 against 2,000 images, with duplicates planted, in blocks of a few hundred."""
-    from amdiff.stages.files import VectorFile
+    from amdiff.stages.vector_file import VectorFile
 
     train = smooth_images(rng, 2000)
     samples = smooth_images(rng, 500)
@@ -108,7 +110,7 @@ def test_neighbors_by_lpips_are_those_of_brute_force(rng: np.random.Generator, t
     near = train[100:140].astype(int) + rng.integers(-1, 2, train[100:140].shape)
     samples[60:100] = near.clip(0, 255)
     samples[490:] = samples[:10]
-    embedding = EMBEDDINGS["lpips-alex"](weights("lpips-alex", tmp_path), "cpu")
+    embedding = embedding_of("lpips-alex", weights("lpips-alex", tmp_path), "cpu")
 
     def as_vectors(images: np.ndarray, name: str) -> Vectors:
         store = VectorFile(tmp_path / name, embedding.dimension(images.shape[1:])) if stored else None
@@ -130,11 +132,11 @@ def test_neighbors_by_lpips_are_those_of_brute_force(rng: np.random.Generator, t
 MEASURE = """
 import sys
 import numpy as np
-from amdiff.neighbors.embeddings import PIXELS
+from amdiff.neighbors.pixels import PIXELS
 from amdiff.neighbors.knn import nearest_neighbors
 from amdiff.neighbors.sets import DistinctSet
 from amdiff.neighbors.vectors import Vectors
-from amdiff.stages.files import VectorFile
+from amdiff.stages.vector_file import VectorFile
 from dataclasses import replace
 from pathlib import Path
 import faiss
@@ -176,11 +178,11 @@ def test_peak_memory_stays_within_its_bound(tmp_path: Path) -> None:
 def test_weights_that_are_none_are_named(tmp_path: Path) -> None:
     (tmp_path / "text.pth").write_text("no weights")
     with pytest.raises(DataError, match=r"text\.pth: cannot be read as weights"):
-        metric_weights("lpips-alex", tmp_path / "text.pth")
+        weights_of("lpips-alex", tmp_path / "text.pth")
     torch.save({"other": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(DataError, match="holds no tensor named"):
-        metric_weights("lpips-vgg", tmp_path / "other.pth")
-    foreign = metric_weights("lpips-alex", save_backbone(tmp_path / "vgg.pth", "lpips-vgg"))
+        weights_of("lpips-vgg", tmp_path / "other.pth")
+    foreign = published_weights(METRICS["lpips-alex"], save_backbone(tmp_path / "vgg.pth", "lpips-vgg"))
     with pytest.raises(ValueError, match="these are not the weights of lpips-alex"):
         load_perceptual("lpips-alex", foreign)
 
@@ -192,7 +194,7 @@ def test_without_a_network_the_message_says_what_to_do(monkeypatch: pytest.Monke
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     with pytest.raises(DataError, match=r"put alexnet-owt-7be5be79\.pth into .*backbones: \{alex: .*'stlpips-alex'"):
-        metric_weights("lpips-alex")
+        weights_of("lpips-alex")
 
 
 def test_what_a_cache_holds_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -200,7 +202,7 @@ def test_what_a_cache_holds_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path
     (tmp_path / "hub/checkpoints").mkdir(parents=True)
     save_backbone(tmp_path / "hub/checkpoints/alexnet-owt-7be5be79.pth", "lpips-alex")
     with pytest.raises(DataError, match="is not torchvision's, or is damaged"):
-        metric_weights("lpips-alex")
+        weights_of("lpips-alex")
 
 
 def test_a_pickle_with_a_payload_is_refused(tmp_path: Path) -> None:
@@ -210,15 +212,16 @@ def test_a_pickle_with_a_payload_is_refused(tmp_path: Path) -> None:
 
     torch.save({"features.0.weight": Payload()}, tmp_path / "bad.pth")
     with pytest.raises(DataError, match="cannot be read as weights"):
-        metric_weights("lpips-alex", tmp_path / "bad.pth")
+        weights_of("lpips-alex", tmp_path / "bad.pth")
     assert not (tmp_path / "ran").exists()
 
 
-def test_every_metric_has_a_label() -> None:
-    assert set(LABELS) == set(EMBEDDINGS) == {"pixels", "stlpips-alex", *BACKBONES}
+def test_every_metric_with_a_network_has_an_architecture() -> None:
+    assert {name for name, metric in METRICS.items() if metric.network} == set(ARCHITECTURES)
+    assert BACKBONES.keys() == set(ARCHITECTURES) - {"stlpips-alex"}
 
 
 def test_other_channels_are_refused(tmp_path: Path) -> None:
-    network = load_perceptual("stlpips-alex", metric_weights("stlpips-alex"))
+    network = load_perceptual("stlpips-alex", weights_of("stlpips-alex"))
     with pytest.raises(ValueError, match="1 or 3 channels, got 2"):
         network(torch.zeros(1, 2, 32, 32))

@@ -15,8 +15,8 @@ from amdiff.data.subsets import heldout_subset, training_subset
 from amdiff.files import read_json
 from amdiff.neighbors import embed
 from amdiff.phases import CLASSES, FixedThresholds, HeldoutThresholds, ValleyThresholds, sort_samples
-from amdiff.stages.files import dataset_counts, dataset_images, sample_images
-from amdiff.stages.measured import class_numbers
+from amdiff.phases.classes import class_numbers
+from amdiff.stages.stored_images import dataset_counts, dataset_images, sample_images
 from amdiff.store import Store
 from tests.conftest import SMALL, run_project
 
@@ -65,9 +65,9 @@ def test_the_pipeline_finds_the_same(tmp_path: Path) -> None:
         embed(images.rows(held)),
         thresholds=spec.thresholds,
     )
-    table = pq.read_table(store.file(classified, "samples.parquet"))
-    summary = read_json(store.file(classified, "summary.json"))
-    assert np.array_equal(found.phases.classes, class_numbers(table))
+    table = pq.read_table(store.path(classified, "samples.parquet"))
+    summary = read_json(store.path(classified, "summary.json"))
+    assert np.array_equal(found.phases.classes, class_numbers(table["class"].to_pylist()))
     assert found.thresholds.delta_m.value == summary["delta_m"]
     assert found.thresholds.delta_s.value == summary["delta_s"]
     assert {n: found.phases.fractions[n]._asdict() for n in CLASSES} == summary["fractions"]

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from amdiff.config import ConfigError, parse_config
+from amdiff.phases.classes import class_numbers
 from amdiff.plan import build_plan
-from amdiff.stages.measured import class_numbers
 from amdiff.store import Store
 from tests.conftest import SMALL, run_project
 
@@ -42,7 +42,7 @@ def test_both_metrics_are_told_side_by_side(tmp_path: Path) -> None:
     for row in rows:
         role = "classify" if row["metric"] == "pixels" else "also"
         sides = [
-            class_numbers(pq.read_table(store.file(a, "samples.parquet")))
+            class_numbers(pq.read_table(store.file(a, "samples"))["class"].to_pylist())
             for r in ("classify", role)
             for a in report.parents[r]
             if a.params["size"] == int(row["K"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from amdiff.config import ConfigError, parse_config
-from amdiff.plan import Plan
+from amdiff.plan import Plan, build_plan
 from tests.conftest import SMALL, TOY, run_project
 
 
@@ -77,3 +77,18 @@ def test_names_are_not_used_twice(name: str) -> None:
     asked["comparisons"] = {name: asked["comparisons"]["widths"]}
     with pytest.raises(ConfigError, match=r"taken by a rule|belongs to another page or a dataset"):
         parse_config(asked)
+
+
+def test_lent_thresholds_are_drawn_at_the_bandwidth_that_found_them(small: dict[str, Any]) -> None:
+    from amdiff.stages.sections.phases import _bandwidth
+
+    tiny = small["experiments"]["tiny"]
+    small["experiments"] |= {
+        "lender": {**tiny, "thresholds": {"method": "valley", "bandwidth": 0.3}},
+        "taker": {**tiny, "thresholds": {"method": "experiment", "experiment": "lender"}},
+        "given": {**tiny, "thresholds": {"method": "fixed", "delta_m": 1.0, "delta_s": 1.0}},
+    }
+    plan = build_plan(parse_config(small))
+    for name, bandwidth in (("lender", 0.3), ("taker", 0.3), ("given", 0.12)):
+        for found in plan.experiment(name).thresholds:
+            assert _bandwidth(found) == bandwidth

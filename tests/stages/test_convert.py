@@ -26,8 +26,8 @@ from amdiff.project import prepare
 from amdiff.stages import make
 from amdiff.stages.context import Context
 from amdiff.stages.exchange import export
-from amdiff.stages.files import sample_images
 from amdiff.stages.loading import load_denoiser
+from amdiff.stages.stored_images import sample_images
 from amdiff.store import Store
 from tests.conftest import run_project
 from tests.diffusion.ddpm import Ddpm
@@ -55,7 +55,7 @@ def make_models(asked: dict[str, Any], root: Path) -> Plan:
     plan = prepare(parse_config(asked), root)
     for artifact in plan.by_folder.values():
         if artifact.stage in ("dataset", "train", "convert", "sample"):
-            make(artifact, plan.config, root)
+            make(artifact, plan, root)
     return plan
 
 
@@ -144,7 +144,7 @@ def test_checkpoints_in_ddpms_layout(tmp_path: Path, at: int) -> None:
         }  # fmt: skip
         plan = make_models(config(denoiser), tmp_path / which)
         (model, _) = plan.experiment("x").models
-        loaded = load_denoiser(Context(Store(tmp_path / which), plan.config), model.shards[0], (1, 8, 8), "cpu")
+        loaded = load_denoiser(Context(Store(tmp_path / which), plan), model.shards[0], (1, 8, 8), "cpu")
         with torch.no_grad():
             torch.testing.assert_close(loaded(x, t), nets[which](x, t), rtol=1e-4, atol=1e-5)
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 
+from amdiff.errors import ArtifactError
 from amdiff.plan import Plan
 from amdiff.stages.exchange import export
 from tests.conftest import REPO, run_project
@@ -51,7 +52,7 @@ def test_a_pipeline_samples_the_same_images(
     from diffusers import DDPMPipeline
 
     from amdiff.diffusion.randomness import SampleNoise
-    from amdiff.stages.files import sample_images
+    from amdiff.stages.stored_images import sample_images
     from amdiff.store import Store
 
     root, plan = finished
@@ -89,5 +90,5 @@ def test_what_is_no_trained_unet_is_refused(finished: tuple[Path, Plan], tmp_pat
     ):
         with pytest.raises(ValueError, match=message):
             export(plan, artifact, target, root)
-    with pytest.raises(RuntimeError, match="is not made yet"):
+    with pytest.raises(ArtifactError, match="is not made yet"):
         export(plan, conv.train, tmp_path / "new", tmp_path)

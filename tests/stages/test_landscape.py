@@ -14,7 +14,8 @@ import pytest
 from amdiff.config import parse_config
 from amdiff.plan import Plan
 from amdiff.project import prepare
-from amdiff.stages import landscape, make
+from amdiff.stages import make
+from amdiff.stages.basin import WATCHED
 from tests.conftest import run_project
 
 ENDS = ("", "_low", "_high")
@@ -81,7 +82,7 @@ def test_a_memory_is_a_deep_point(finished: tuple[Path, Plan]) -> None:
 def test_spectra_lie_in_hdf5_raw_and_normalised(finished: tuple[Path, Plan]) -> None:
     root, plan = finished
     (artifact,) = plan.experiments[0].report.parents["curvature"]
-    with h5py.File(root / artifact.folder / landscape.CURVATURE) as file:
+    with h5py.File(root / artifact.folder / artifact.file()) as file:
         raw, normalised = file["memorized/raw/t00002"][:], file["memorized/normalised/t00002"][:]
         assert raw.shape == (10, 64)
         assert np.allclose(raw / file["sigma"][0], normalised, rtol=1e-5)
@@ -96,7 +97,7 @@ def test_an_interrupted_analysis_goes_on_to_the_same_bytes(
     plan = prepare(parse_config(config()), tmp_path)
     (target,) = plan.experiments[0].report.parents[stage]
     for artifact in target.ancestors():
-        make(artifact, plan.config, tmp_path)
+        make(artifact, plan, tmp_path)
     calls = 0
 
     def failing(*args: Any, **kwargs: Any) -> None:
@@ -111,10 +112,10 @@ def test_an_interrupted_analysis_goes_on_to_the_same_bytes(
     write = blocks.save_arrays
     monkeypatch.setattr(blocks, "save_arrays", failing)
     with pytest.raises(KeyboardInterrupt):
-        make(target, plan.config, tmp_path)
+        make(target, plan, tmp_path)
     assert len(list(tmp_path.glob(f"scratch/{stage}/*/*.npz"))) == 2
     monkeypatch.setattr(blocks, "save_arrays", write)
-    make(target, plan.config, tmp_path)
+    make(target, plan, tmp_path)
     name = f"{stage}.h5"
     first, second = (hashlib.sha256((r / target.folder / name).read_bytes()).digest() for r in (root, tmp_path))
     assert first == second
@@ -129,10 +130,10 @@ def test_a_bisection_reports_its_disagreement(tmp_path: Path) -> None:
     assert not (tmp_path / "results/copies/tables/energy.csv").exists()
     assert {row["factor"] for row in table(tmp_path, "basin_scan")} == {"1.0"}
     (artifact,) = plan.experiments[0].report.parents["basin"]
-    with h5py.File(tmp_path / artifact.folder / landscape.BASIN) as file:
+    with h5py.File(tmp_path / artifact.folder / artifact.file()) as file:
         # what is drawn comes from a scan: every time up to a target's stop, and the picture of each
         scanned, distance, back = (file["memorized"][name][:] for name in ("scanned", "distance", "back"))
-    assert len(scanned) == len(back) == landscape.WATCHED
+    assert len(scanned) == len(back) == WATCHED
     known = np.isfinite(scanned).all(axis=2)
     assert (np.diff(known.astype(int), axis=1) <= 0).all()
     assert np.isnan(distance[: len(scanned)][known]).any()

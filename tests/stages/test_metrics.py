@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from amdiff.config import ConfigError, parse_config
-from amdiff.neighbors.weights import metric_weights
+from amdiff.neighbors.embeddings import weights_of
 from amdiff.neighbors.perceptual import load_perceptual, squared_distance
 from amdiff.plan import Plan
 from amdiff.project import prepare
@@ -69,14 +69,14 @@ def test_copies_are_found_by_a_perceptual_metric(finished: tuple[Path, Plan]) ->
 def test_stored_distances_are_the_metrics(finished: tuple[Path, Plan]) -> None:
     root, plan = finished
     store = Store(root)
-    with h5py.File(store.file(one(plan, "neighbors"), "neighbors.h5")) as file:
+    with h5py.File(store.file(one(plan, "neighbors"))) as file:
         index, distance = file["heldout_to_train/index"][:, 0], file["heldout_to_train/distance"][:, 0]
         rows, heldout = file["train_rows"][:], file["heldout_rows"][:]
-    with h5py.File(store.file(one(plan, "dataset"), "images.h5")) as file:
+    with h5py.File(store.file(one(plan, "dataset"))) as file:
         images = torch.from_numpy(file["images"][:]).float() / 127.5 - 1
-    metric = squared_distance(load_perceptual("stlpips-alex", metric_weights("stlpips-alex")))
+    metric = squared_distance(load_perceptual("stlpips-alex", weights_of("stlpips-alex")))
     assert np.allclose(metric(images[heldout], images[rows[index]]).numpy(), distance, rtol=1e-4, atol=1e-8)
-    with h5py.File(store.file(one(plan, "basin"), "basin.h5")) as file:
+    with h5py.File(store.file(one(plan, "basin"))) as file:
         back, targets = (torch.from_numpy(file[f"train/{n}"][:]).float() / 127.5 - 1 for n in ("back", "images"))
         scanned = file["train/scanned"][:, 0, 0]
     # stored pictures are rounded to bytes
@@ -92,7 +92,7 @@ def test_a_file_of_weights_is_part_of_the_address(tmp_path: Path) -> None:
     assert one(plan, "sample").address == one(other, "sample").address
     assert one(plan, "neighbors").address != one(other, "neighbors").address
     with pytest.raises(ValueError, match="has changed since this run started"):
-        make(one(plan, "metric"), plan.config, tmp_path / "elsewhere")
+        make(one(plan, "metric"), plan, tmp_path / "elsewhere")
     path.unlink()
     recorded = prepare(parse_config(asked), tmp_path)
     assert one(recorded, "neighbors").address == one(plan, "neighbors").address

@@ -13,7 +13,7 @@ import pytest
 from amdiff.config import ConfigError, parse_config
 from amdiff.data.subsets import training_subset
 from amdiff.files import read_json
-from amdiff.stages.files import dataset_images, sample_images
+from amdiff.stages.stored_images import dataset_images, sample_images
 from amdiff.store import Store
 from tests.conftest import SMALL, run_project
 
@@ -38,12 +38,12 @@ def test_all_measures_are_those_of_brute_force(tmp_path: Path, copies: bool) -> 
     np.fill_diagonal(within, np.inf)
     ordered = np.sort(pairs, axis=1)
 
-    found = pq.read_table(store.file(artifact, "peers.parquet")).to_pydict()
+    found = pq.read_table(store.path(artifact, "peers.parquet")).to_pydict()
     assert np.allclose(found["ratio_second"], ordered[:, 0] / ordered[:, 1])
     assert np.allclose(found["ratio_next"], ordered[:, 0] / ordered[:, 1:4].mean(axis=1))
     assert found["authentic"] == (pairs.min(axis=1) > within.min(axis=1)[pairs.argmin(axis=1)]).tolist()
 
-    summary = read_json(store.file(artifact, "peers.json"))
+    summary = read_json(store.path(artifact, "peers.json"))
     for name in ("ratio_second", "ratio_next"):
         theirs = summary["copies"][name]
         assert theirs["share"] == pytest.approx((np.array(found[name]) < 1 / 3).mean())
@@ -63,7 +63,7 @@ def test_one_training_image_has_no_ratio(tmp_path: Path) -> None:
     config["experiments"]["tiny"] |= dict.fromkeys(("basin", "curvature", "energy"))
     plan = run_project(config, tmp_path)
     (artifact,) = plan.experiment("tiny").report.parents["peers"]
-    copies = read_json(Store(tmp_path).file(artifact, "peers.json"))["copies"]
+    copies = read_json(Store(tmp_path).path(artifact, "peers.json"))["copies"]
     assert copies["ratio_second"] is None
     assert copies["ratio_next"] is None
     assert copies["authpct"] is None  # there is no other image that could be nearer to it

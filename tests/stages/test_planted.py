@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from amdiff.files import read_json
-from amdiff.stages.measured import SUMMARY
 from tests.conftest import run_project
 
 
@@ -107,7 +106,7 @@ def test_the_table_of_samples_points_at_the_data(planted: Path) -> None:
 
 
 def test_summaries_carry_what_later_stages_need(planted: Path) -> None:
-    for path in (planted / "artifacts/digits/classify").glob(f"*/{SUMMARY}"):
+    for path in (planted / "artifacts/digits/classify").glob("*/summary.json"):
         summary = read_json(path)
         counted = [summary["fractions"][n]["value"] for n in ("memorized", "spurious", "generalized")]
         assert sum(counted) == pytest.approx(1, abs=1e-12)

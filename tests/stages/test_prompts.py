@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from amdiff.artifacts import Artifact
 from amdiff.config import ConfigError, parse_config
-from amdiff.data.pipelines import pipeline_files, read_components
+from amdiff.data.pipelines import pipeline_files, read_components, weights_variants
 from amdiff.diffusion.guidance import TextToImage
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.errors import DataError
@@ -78,7 +78,7 @@ def stored(root: Path, artifact: Artifact, name: str) -> np.ndarray:
 
 
 def text_to_image(pipeline: Path) -> TextToImage:
-    return TextToImage(pipeline, read_components(pipeline), "float32", torch.device("cpu"))
+    return TextToImage(pipeline, read_components(pipeline), weights_variants(pipeline), "float32", torch.device("cpu"))
 
 
 def test_images_are_those_of_diffusers(finished: tuple[Path, Plan], pipeline: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_stopped_spectrum_goes_on(
     plan = prepare(parse_config(raw), tmp_path / "stopped")
     (artifact,) = of(plan, "spectrum")
     for before in artifact.ancestors():
-        make(before, plan.config, tmp_path / "stopped")
+        make(before, plan, tmp_path / "stopped")
 
     def save(path: Path, **arrays: np.ndarray) -> None:
         save_arrays(path, **arrays)
@@ -178,14 +178,14 @@ def test_a_stopped_spectrum_goes_on(
             yield done
 
     with monkeypatch.context() as patched:
-        patched.setattr("amdiff.stages.text_to_image.save_arrays", save)
-        patched.setattr("amdiff.stages.text_to_image.time", SimpleNamespace(monotonic=lambda: clock[0]))
+        patched.setattr("amdiff.stages.spectrum.save_arrays", save)
+        patched.setattr("amdiff.stages.spectrum.time", SimpleNamespace(monotonic=lambda: clock[0]))
         patched.setattr(curvature, "add_scores", ticking)
         with pytest.raises(OSError, match="the machine stops"):
-            make(artifact, plan.config, tmp_path / "stopped")
+            make(artifact, plan, tmp_path / "stopped")
     left = sorted(p.name for p in Store(tmp_path / "stopped").scratch(artifact).iterdir())
     assert left == ["gram-15.npz", "values-2.npz"]
-    make(artifact, plan.config, tmp_path / "stopped")
+    make(artifact, plan, tmp_path / "stopped")
     assert not Store(tmp_path / "stopped").scratch(artifact).exists()
     for at in (2, TIME):
         name = f"raw/t{at:05d}"
@@ -212,7 +212,7 @@ def test_the_page(finished: tuple[Path, Plan]) -> None:
 
 def test_lower_precision_gives_the_same_picture(finished: tuple[Path, Plan], pipeline: Path, tmp_path: Path) -> None:
     root, plan = finished
-    half = TextToImage(pipeline, read_components(pipeline), "float16", torch.device("cpu"))
+    half = TextToImage(pipeline, read_components(pipeline), weights_variants(pipeline), "float16", torch.device("cpu"))
     artifact = of(plan, "generate")[0]
     drawn = half.draw("a cat", SampleNoise(3, [0]), side=8, scale=SCALE, steps=STEPS)
     assert drawn.dtype == torch.float32
@@ -314,7 +314,7 @@ def test_files_that_change_in_the_midst(pipeline: Path, photo: Path, tmp_path: P
     plan = prepare(parse_config(config(own, photo)), tmp_path)
     edit(own / "unet/config.json", note="changed")
     with pytest.raises(DataError, match="has changed since this run started"):
-        make(of(plan, "pipeline")[0], plan.config, tmp_path)
+        make(of(plan, "pipeline")[0], plan, tmp_path)
 
 
 @pytest.mark.parametrize(

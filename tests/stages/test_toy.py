@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from amdiff.stages.toy import _clusters
+from amdiff.stages.likelihood import _clusters
 
 
 def test_clusters_of_planted_groups_come_by_size_then_by_first_sample() -> None:

@@ -54,7 +54,7 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         words.tables(summaries, thresholds, _ranked_samples(galleries, spec.panels.keep)),
         words.headline(summaries, thresholds),
         reservations(context, artifact, thresholds),
-        {"all_samples.parquet": _joined(samples.values())},
+        {"samples.parquet": _joined(samples.values())},
         first_screen.lead(summaries),
         _facts(spec, summaries, thresholds),
         _browser(context, artifact, spec, galleries, {s["size"]: s for s in summaries}),
