@@ -39,7 +39,7 @@ class Artifact:
     """What a computation is: its stage, its parameters and the artifacts it reads."""
 
     stage: str
-    dataset: str
+    subject: str
     """Name of what it belongs to, a dataset, a comparison or prompts: the folder, no part of the address."""
     label: str
     """Readable prefix of the folder, for people; nothing parses it."""
@@ -75,8 +75,8 @@ class Artifact:
         """Where the artifact lies, relative to the project's root."""
         name = f"{self.label}-{self.address}" if self.label else self.address
         if self.stage == "dataset":
-            return Path("data/canonical") / self.dataset / name
-        return Path("artifacts") / self.dataset / self.stage / name
+            return Path("data/canonical") / self.subject / name
+        return Path("artifacts") / self.subject / self.stage / name
 
     @property
     def spec(self) -> Path:

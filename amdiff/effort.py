@@ -20,7 +20,7 @@ def cost(plan: Plan, artifact: Artifact, gpu: bool | None = None) -> float:
     """Seconds that an artifact takes about: on a GPU or not, by default as it gets one here."""
     if gpu is None:
         gpu = wants_gpu(artifact, plan.config.runtime.device) and has_driver()
-    return seconds(artifact, plan.shapes.get(artifact.dataset, (1, 1, 1)), gpu)
+    return seconds(artifact, plan.shapes.get(artifact.subject, (1, 1, 1)), gpu)
 
 
 def long_runs(plan: Plan, root: Path = Path()) -> list[str]:

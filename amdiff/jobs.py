@@ -94,7 +94,7 @@ def failure(job: Job, logs: Iterable[Path] = (), reason: str | None = None) -> s
 def job_of(artifact: Artifact, cost: float) -> Job:
     """The job that makes an artifact."""
     size, start = artifact.params.get("size"), artifact.params.get("start")
-    names = [artifact.stage, artifact.dataset, f"K={size}" if size is not None else artifact.label]
+    names = [artifact.stage, artifact.subject, f"K={size}" if size is not None else artifact.label]
     if start:
         names.append(f"from {start:,}")
     return Job(" ".join(name for name in names if name), artifact.stage, cost)

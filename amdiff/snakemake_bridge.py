@@ -164,7 +164,7 @@ class Run:
                 return []  # it is made, and what it was made of may be gone
             for grid in wanted.parents.get("grid", ()):
                 if not wanted.derived:
-                    checkpoints.grid.get(dataset=grid.dataset, name=grid.folder.name)
+                    checkpoints.grid.get(dataset=grid.subject, name=grid.folder.name)
                     self.plan = replace(settle(self.plan.config), shapes=self.plan.shapes)
             return self.needed(self.plan.page(name).report)
 

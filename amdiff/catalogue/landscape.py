@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from .records import DAY, Figure, Params, Passes, Section, Stage, Table
 
-CLASSES = 3
+CLASS_COUNT = 3
 """Classes of samples at which an analysis looks."""
 
 FLOW_EVALUATIONS = 400
@@ -22,7 +22,7 @@ def _at_targets(each: Callable[[Params, Params, int], float]) -> Passes:
 
     def passes(params: Params, samples: int, dimension: int) -> float:
         analysis = params["analysis"]
-        targets = min(CLASSES * analysis["count"], samples) + min(analysis["train_count"], params["size"])
+        targets = min(CLASS_COUNT * analysis["count"], samples) + min(analysis["train_count"], params["size"])
         return targets * each(analysis, params["diffusion"], dimension)
 
     return passes

@@ -63,7 +63,7 @@ def _rebuilt(folder: Path, record: dict[str, Any], configfile: Path, root: Path)
     near = [
         a
         for a in wanted.values()
-        if (a.stage, a.dataset, a.params.get("size")) == (record["stage"], dataset, record["params"].get("size"))
+        if (a.stage, a.subject, a.params.get("size")) == (record["stage"], dataset, record["params"].get("size"))
     ]
     differences = _differences(record, near[0]) if near else []
     reason = f"; the nearest that is asked for differs in {', '.join(differences)}" if differences else ""

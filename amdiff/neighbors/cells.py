@@ -26,16 +26,16 @@ def cell_distances(
     Cells are those of k-means on the database's vectors; distances are inf where the cell holds none. ``memory_mb``
     bounds the blocks that are held. Raises ``ValueError`` for fewer than one cell or an empty database.
     """
-    if cells < 1 or not len(database):
-        raise AmdiffError(f"cells of a database: got {cells} cells and {len(database)} images; at least one is needed")
+    if cells < 1 or not database.count:
+        raise AmdiffError(f"cells of a database: got {cells} cells and {database.count} images; at least one is needed")
     rows = int(np.clip(memory_mb * 2**20 / (database.dimension * 4 * 6), 1, 65_536))
-    centres = _centres(database, min(cells, len(database)), rows, seed)
+    centres = _centres(database, min(cells, database.count), rows, seed)
     return [_nearest_in_cell(side, database, centres, rows) for side in queries]
 
 
 def _centres(database: Vectors, cells: int, rows: int, seed: int) -> np.ndarray:
-    step = max(1, -(-len(database) // LEARNED_FROM))
-    parts = [database.rows(i, min(i + rows, len(database)))[::step] for i in range(0, len(database), rows)]
+    step = max(1, -(-database.count // LEARNED_FROM))
+    parts = [database.rows(i, min(i + rows, database.count))[::step] for i in range(0, database.count, rows)]
     learned = np.ascontiguousarray(np.concatenate(parts)[:LEARNED_FROM])
     limits = {"min_points_per_centroid": 1, "max_points_per_centroid": LEARNED_FROM}
     means = faiss.Kmeans(database.dimension, cells, niter=25, seed=seed % 2**31, **limits)
@@ -46,13 +46,13 @@ def _centres(database: Vectors, cells: int, rows: int, seed: int) -> np.ndarray:
 def _nearest_in_cell(
     queries: Vectors, database: Vectors, centres: np.ndarray, rows: int
 ) -> tuple[Int64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
-    cell, squares = np.empty(len(queries), np.int64), np.full(len(queries), np.inf)
-    for start in range(0, len(queries), rows):
-        left = queries.rows(start, min(start + rows, len(queries)))
+    cell, squares = np.empty(queries.count, np.int64), np.full(queries.count, np.inf)
+    for start in range(0, queries.count, rows):
+        left = queries.rows(start, min(start + rows, queries.count))
         here = slice(start, start + len(left))
         cell[here] = nearest_candidates(left, centres, 1)[1][:, 0]
-        for first in range(0, len(database), rows):
-            right = database.rows(first, min(first + rows, len(database)))
+        for first in range(0, database.count, rows):
+            right = database.rows(first, min(first + rows, database.count))
             of_right = nearest_candidates(right, centres, 1)[1][:, 0]
             for number in range(len(centres)):
                 q, b = np.flatnonzero(cell[here] == number), np.flatnonzero(of_right == number)

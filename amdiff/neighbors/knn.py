@@ -78,15 +78,15 @@ def nearest_neighbors(
         )
     if left.source.shape[1:] != right.source.shape[1:]:
         raise AmdiffError(f"images of {left.source.shape[1:]} cannot be compared with {right.source.shape[1:]}")
-    if not len(left) or not len(right):
-        return NeighborTable(np.full((len(left), k), -1, np.int64), np.full((len(left), k), np.inf))
+    if not left.size or not right.size:
+        return NeighborTable(np.full((left.size, k), -1, np.int64), np.full((left.size, k), np.inf))
     exclude_self = queries is database
     wanted = k + 1 if exclude_self else k
     blocks = _Blocks(database, memory_mb, wanted + MARGIN, device)
-    index = np.full((len(left), k), -1, np.int64)
-    distance = np.full((len(left), k), np.inf)
-    for start in range(0, len(queries), blocks.rows):
-        stop = min(start + blocks.rows, len(queries))
+    index = np.full((left.size, k), -1, np.int64)
+    distance = np.full((left.size, k), np.inf)
+    for start in range(0, queries.count, blocks.rows):
+        stop = min(start + blocks.rows, queries.count)
         near, squares = blocks.search(queries.rows(start, stop), wanted)
         groups = np.arange(start, stop)
         equal = groups if exclude_self else _equal_groups(left, right, groups)
@@ -152,7 +152,7 @@ class _Blocks:
         self.rows = int(np.clip(memory_mb * 2**20 / (database.dimension * 4 * 6 + candidates * 96), 1, 65_536))
         self.pairs = max(1, int(memory_mb * 2**20 / (database.dimension * 20 * 8)))
         self.cells = memory_mb * 2**20 / 8 / 48
-        head = database.rows(0, min(self.rows, len(database)))
+        head = database.rows(0, min(self.rows, database.count))
         self.centre = head.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     def search(
@@ -162,8 +162,8 @@ class _Blocks:
         best = np.full((len(vectors), wanted), -1, np.int64)
         squares = np.full((len(vectors), wanted), np.inf)
         centred = vectors - self.centre
-        for start in range(0, len(self.database), self.rows):
-            block = self.database.rows(start, min(start + self.rows, len(self.database)))
+        for start in range(0, self.database.count, self.rows):
+            block = self.database.rows(start, min(start + self.rows, self.database.count))
             rows, exact = self._search_block(_Queries(vectors, centred), block, wanted, squares[:, -1])
             merged = np.concatenate([best, rows + start], axis=1)
             merged_squares = np.concatenate([squares, exact], axis=1)

@@ -25,11 +25,11 @@ def radius_pairs(
     whole graph. ``memory_mb`` bounds the blocks that are held, in MiB; ``device`` 'cuda' searches on a GPU.
     """
     images, embedding = vectors.images, vectors.embedding
-    yield images.first[images.group], np.arange(len(images))
+    yield images.first[images.group], np.arange(images.size)
     # blocks of vectors, and at the worst all pairs of two blocks
     rows = int(np.clip(min(memory_mb * 2**19 / (vectors.dimension * 4 * 6), (memory_mb * 2**19 / 32) ** 0.5), 1, 4096))
     squares = embedding.squares(radius)
-    count = len(vectors)
+    count = vectors.count
     for first in range(0, count, rows):
         left = vectors.rows(first, min(first + rows, count))
         centre = left.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -88,8 +88,15 @@ class DistinctSet:
         members = np.split(order, np.cumsum(np.bincount(group, minlength=len(first)))[:-1]) if len(first) else []
         return cls(source, np.array(first, np.int64), group, keys, members)
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """Number of images, equal ones counted each."""
         return len(self.group)
+
+    @property
+    def distinct(self) -> int:
+        """Number of different images."""
+        return len(self.first)
 
 
 def _blocks(source: ImageSource, block: int) -> Iterator[tuple[int, np.ndarray]]:

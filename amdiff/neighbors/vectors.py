@@ -54,20 +54,22 @@ class Vectors:
         self._store = store
         self._stored = stored
 
-    def __len__(self) -> int:
-        return len(self.images.first)
+    @property
+    def count(self) -> int:
+        """Number of vectors: one for each different image."""
+        return self.images.distinct
 
     @property
     def whole(self) -> bool:
         """Whether the store holds every vector."""
-        return self._stored == len(self)
+        return self._stored == self.count
 
     def rows(self, start: int, stop: int) -> Float32[np.ndarray, "n d"]:
         """Vectors of the distinct images start, ..., stop - 1."""
         if self._store is None:
             return self._embed(start, stop)
         while self._stored < stop:
-            first, upto = self._stored, min(self._stored + stop - start, len(self))
+            first, upto = self._stored, min(self._stored + stop - start, self.count)
             made = self._embed(first, upto)
             self._store.write(first, made)
             self._stored = upto

@@ -133,15 +133,15 @@ def sort_samples(
         raise AmdiffError(f"{wrong[0]}: expected a set that neighbors.embed made, got {type(named[wrong[0]]).__name__}")
     if samples is train or heldout is samples or heldout is train:
         raise AmdiffError("samples, train and heldout are three sets, got one of them twice; embed each for itself")
-    if len(samples.images) < 2:
-        raise AmdiffError(f"samples are compared with one another; got {len(samples.images)}, at least 2 are needed")
+    if samples.images.size < 2:
+        raise AmdiffError(f"samples are compared with one another; got {samples.images.size}, at least 2 are needed")
     if k < 2:
         raise AmdiffError(f"intervals need two neighbours of each sample at least, got k = {k}")
     itself = None
     if heldout is None:
-        itself = np.random.default_rng(0).permutation(len(train.images))[:MOST_HELDOUT]
+        itself = np.random.default_rng(0).permutation(train.images.size)[:MOST_HELDOUT]
         heldout = _part(train, itself)
-    count = len(heldout.images)
+    count = heldout.images.size
     halves = [_part(heldout, np.arange(count)[part]) for part in (CALIBRATION, REST)]
 
     def search(queries: Vectors, database: Vectors, wanted: int) -> NeighborTable:
@@ -149,7 +149,7 @@ def sort_samples(
 
     tables = measure(samples, train, heldout, halves, k, itself=itself, search=search)
     spec = thresholds or ValleyThresholds(method="valley")
-    distances = tables.distances(len(train.images), np.arange(count), stand_in=itself is not None)
+    distances = tables.distances(train.images.size, np.arange(count), stand_in=itself is not None)
     (pair,) = find_thresholds([distances], spec)
     phases = sort_at(
         samples,

@@ -66,9 +66,9 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
     write_json(folder / artifact.file("summary"), summary)
     text = ", ".join(f"{name} {shares[name].value:.3f}" for name in CLASSES)
     proper = int(phases.attractors.proper.sum())
-    say(f"classify {artifact.dataset} {artifact.label}: {text}; {proper} spurious attractors")
+    say(f"classify {artifact.subject} {artifact.label}: {text}; {proper} spurious attractors")
     if plausible is not None and plausible.implausible:
-        say(f"note: {artifact.dataset} {artifact.label}: {implausible_sentence(plausible.far)}")
+        say(f"note: {artifact.subject} {artifact.label}: {implausible_sentence(plausible.far)}")
 
 
 def _columns(

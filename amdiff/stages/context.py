@@ -54,7 +54,7 @@ class Context:
 
     def progress(self, artifact: Artifact, total: int, unit: str, done: int = 0) -> Progress:
         """Progress of an artifact, labelled for people."""
-        label = f"{artifact.stage} {artifact.dataset} {artifact.label}".rstrip()
+        label = f"{artifact.stage} {artifact.subject} {artifact.label}".rstrip()
         return Progress(label, total, unit, self.runtime.progress_seconds, done)
 
     def provenance(self) -> dict[str, Any]:

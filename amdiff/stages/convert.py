@@ -57,7 +57,7 @@ def convert(context: Context, artifact: Artifact, folder: Path) -> None:
     write_json(folder / artifact.file("network"), about)
     inside = "" if model.weights[0] == path else f", {named(f.relative_to(path).as_posix() for f in model.weights)}"
     say(
-        f"convert {artifact.dataset} {artifact.label}: {path}{inside}, {parameters:,} parameters, predicts {prediction}"
+        f"convert {artifact.subject} {artifact.label}: {path}{inside}, {parameters:,} parameters, predicts {prediction}"
     )
     context.remark(str(path), notes)
 

@@ -21,7 +21,7 @@ from .hdf5 import H5Writer, write_h5
 
 def dataset(context: Context, artifact: Artifact, folder: Path) -> None:
     """Read a source and write its canonical HDF5."""
-    spec = context.config.datasets[artifact.dataset]
+    spec = context.config.datasets[artifact.subject]
     path = folder / artifact.file()
     if isinstance(spec, CircleDataset):
         write_h5(path, {"points": circle(spec)}, {"address": artifact.address, "source": "unit circle"})
@@ -51,8 +51,8 @@ def dataset(context: Context, artifact: Artifact, folder: Path) -> None:
         }.items():
             file.attribute(name, value)
     kind = "left out" if spec.deduplicate else "kept"
-    say(f"dataset {artifact.dataset}: {reading.train:,} training and {reading.test:,} test images of "
+    say(f"dataset {artifact.subject}: {reading.train:,} training and {reading.test:,} test images of "
         f"{block.images.shape[1:]}, {reading.duplicates:,} byte-equal duplicates {kind}")  # fmt: skip
-    context.remark(f"dataset {artifact.dataset}", reading.notes)
+    context.remark(f"dataset {artifact.subject}", reading.notes)
     context.facts["images"] = {"train": reading.train, "test": reading.test, "duplicates": reading.duplicates}
     context.facts["values"] = reading.values

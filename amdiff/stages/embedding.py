@@ -90,7 +90,7 @@ class Embedded:
 
     def part(self, whole: Vectors, rows: slice | Int64[np.ndarray, " m"]) -> Vectors:
         """Some images of a set that is there already: none of them passes the network again."""
-        numbers = np.arange(len(whole.images))[rows]
+        numbers = np.arange(whole.images.size)[rows]
         images = DistinctSet.of(Selection(whole.images.source, numbers))
         if not self.embedding.costly or not len(images.first):
             return Vectors(images, self.embedding)
@@ -108,7 +108,7 @@ class Embedded:
                 file.path.unlink(missing_ok=True)
                 continue
             place = file.path.with_name(f"{role}.f32")
-            about = {"shape": [len(vectors), vectors.dimension], "sha256": sha256_file(file.path)}
+            about = {"shape": [vectors.count, vectors.dimension], "sha256": sha256_file(file.path)}
             with contextlib.suppress(OSError):  # what is not kept is made again
                 file.path.replace(place)
                 write_json(place.with_suffix(".json"), about)

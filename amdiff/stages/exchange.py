@@ -48,7 +48,7 @@ def export(plan: Plan, artifact: Artifact, target: Path, root: Path = Path()) ->
         clip_sample=True,
         timestep_spacing="linspace",
     )
-    network = load_denoiser(context, _as_reader(artifact), image_shape(plan, artifact.dataset, root), "cpu").net
+    network = load_denoiser(context, _as_reader(artifact), image_shape(plan, artifact.subject, root), "cpu").net
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     pipeline: Any = DDPMPipeline(unet=network, scheduler=scheduler)
@@ -59,4 +59,4 @@ def export(plan: Plan, artifact: Artifact, target: Path, root: Path = Path()) ->
 
 def _as_reader(train: Artifact) -> Artifact:
     """An artifact that reads a training, as ``load_denoiser`` expects."""
-    return Artifact("sample", train.dataset, train.label, train.params, {"train": (train,)})
+    return Artifact("sample", train.subject, train.label, train.params, {"train": (train,)})

@@ -21,7 +21,7 @@ def load_text_to_image(
     """The pipeline on the device that serves it, in ``double`` precision or not, and its components' configurations."""
     from amdiff.diffusion.guidance import TextToImage
 
-    path = pipeline_path(context.config.prompts[source.dataset].pipeline, download=False)
+    path = pipeline_path(context.config.prompts[source.subject].pipeline, download=False)
     components = read_json(context.store.file(source))["components"]
     device = choose_device(context.runtime.device, double=double)
     context.facts["device"] = str(device)

@@ -31,5 +31,5 @@ def grid(context: Context, artifact: Artifact, folder: Path) -> None:
         folder / artifact.file(),
         {"fall": fall, "plateau": plateau, "sizes": chosen, "sparse": {"sizes": sizes, "memorized": shares}},
     )
-    say(f"grid {artifact.dataset} {artifact.label}: memorization falls from K = {fall:,} to {plateau:,}; "
+    say(f"grid {artifact.subject} {artifact.label}: memorization falls from K = {fall:,} to {plateau:,}; "
         f"{len(chosen)} sizes")  # fmt: skip

@@ -46,12 +46,12 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
     real, synthetic, heldout = (embedded(role, part) for role, part in sources.items())
     halves = [embedded.part(heldout, rows) for rows in (CALIBRATION, REST)]
     device = search_device(context)
-    progress = context.progress(artifact, 2 * len(synthetic), "queries")
+    progress = context.progress(artifact, 2 * synthetic.count, "queries")
 
     def search(queries: Vectors, database: Vectors, k: int) -> NeighborTable:
         def report(done: int) -> None:
             if queries is synthetic:
-                progress.update(done + (len(synthetic) if database is synthetic else 0))
+                progress.update(done + (synthetic.count if database is synthetic else 0))
 
         memory = context.runtime.neighbor_memory_mb
         return nearest_neighbors(queries, database, k, memory_mb=memory, device=device, callback=report)

@@ -67,7 +67,7 @@ def peers(context: Context, artifact: Artifact, folder: Path) -> None:
     write_json(folder / artifact.file("summary"), summary)
     write_parquet(folder / artifact.file("samples"), columns)
     shares = ", ".join(f"{name} {found['share']:.3f}" for name, found in summary["copies"].items() if found)
-    say(f"peers {artifact.dataset} {artifact.label}: copies by {shares}")
+    say(f"peers {artifact.subject} {artifact.label}: copies by {shares}")
 
 
 def _within_train(context: Context, embedded: Embedded, train: Vectors, wanted: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ def _within_train(context: Context, embedded: Embedded, train: Vectors, wanted: 
     chosen = embedded.part(train, rows)
     memory = context.runtime.neighbor_memory_mb
     found = nearest_neighbors(chosen, train, 2, memory_mb=memory, device=search_device(context))
-    out = np.full(len(train.images), np.nan)
+    out = np.full(train.images.size, np.nan)
     out[rows] = found.without(rows).nearest
     return out
 
@@ -117,7 +117,7 @@ def _c_t(
         embedded("samples", sample_images(context.store, artifact.parents["samples"])),
         embedded("heldout", Selection(images, heldout_rows)),
     ]
-    cells = max(1, min(spec.cells, len(train.images) // 10))
+    cells = max(1, min(spec.cells, train.images.size // 10))
     (own, far), (cell, real) = cell_distances(
         sides, train, cells, memory_mb=context.runtime.neighbor_memory_mb, seed=spec.seed
     )

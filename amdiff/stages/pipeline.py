@@ -23,7 +23,7 @@ from .context import Context
 
 def pipeline(context: Context, artifact: Artifact, folder: Path) -> None:
     """Make sure that a pipeline's files are here and fit, and record what they are."""
-    spec = context.config.prompts[artifact.dataset]
+    spec = context.config.prompts[artifact.subject]
     path = pipeline_path(spec.pipeline)
     known: dict[str, str] = {}
     if "source" in artifact.params and pipeline_digest(path, known) != artifact.params["source"]:
@@ -34,7 +34,7 @@ def pipeline(context: Context, artifact: Artifact, folder: Path) -> None:
         raise DataError(f"{path} {problem}")
     files = {name: sha256_once(file, known) for name, file in pipeline_files(path)}
     write_json(folder / artifact.file(), {"components": components, "sha256": files})
-    say(f"pipeline {artifact.dataset}: {path}, {len(files)} files")
+    say(f"pipeline {artifact.subject}: {path}, {len(files)} files")
     half = [name for name in files if ".fp16." in name]
     notes = [f"weights in half precision, rounded to 11 bits: {named(half)}"] if half else []
-    context.remark(f"pipeline {artifact.dataset}", notes)
+    context.remark(f"pipeline {artifact.subject}", notes)

@@ -41,7 +41,7 @@ class _Drawn:
 
 def prompts(context: Context, artifact: Artifact, folder: Path) -> None:
     """Write the table, the figure and the page of some prompts."""
-    spec = context.config.prompts[artifact.dataset]
+    spec = context.config.prompts[artifact.subject]
     found = list(_read(context, artifact))
     pictures = _training_images(artifact, spec)
     first = spec.spectrum.times[0]
@@ -77,7 +77,7 @@ def prompts(context: Context, artifact: Artifact, folder: Path) -> None:
     notes = context.store.record(artifact.parent("pipeline"))["provenance"].get("notes", ())
     sentences = drawing.sentences(rows, first)
     page = render(
-        title=artifact.dataset,
+        title=artifact.subject,
         address=artifact.address,
         lead=sentences[0] if sentences else "",
         headline=sentences[1:],

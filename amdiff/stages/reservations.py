@@ -14,7 +14,7 @@ from .context import Context
 def reservations(context: Context, artifact: Artifact, thresholds: Sequence[dict[str, Any]]) -> list[str]:
     """What a reader of a report must know: how images and models were read, how thresholds were found."""
     given = artifact.reads["samples"][0].parents.get("given", ())
-    sources = {a.dataset: a for a in (artifact.parent("dataset"), *given)}
+    sources = {a.subject: a for a in (artifact.parent("dataset"), *given)}
     facts = {name: context.store.record(a)["provenance"] for name, a in sources.items()}
     lines = warnings(thresholds, facts)
     for model in artifact.reads.get("convert", ()):

@@ -80,7 +80,7 @@ class _Spectra:
         if (found := restore_arrays(state)) is not None:
             gram.copy_(torch.from_numpy(found["gram"]))
             first = int(found["rows"])
-            say(f"spectrum {self.artifact.dataset} {self.artifact.label}: "
+            say(f"spectrum {self.artifact.subject} {self.artifact.label}: "
                 f"resumes at direction {first:,} of {self.rows:,}")  # fmt: skip
         self._add(at, gram, first, state)
         values = singular_values(gram)[0].cpu().numpy()

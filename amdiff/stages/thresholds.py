@@ -34,7 +34,7 @@ def thresholds(context: Context, artifact: Artifact, folder: Path) -> None:
         for entry in found[:1] if len({str(f[name]) for f in found}) == 1 else found:
             t = entry[name]
             note = f" ({t['note']})" if t["note"] else ""
-            say(f"thresholds {artifact.dataset} {artifact.label}: {name} = {t['value']:.4g} "
+            say(f"thresholds {artifact.subject} {artifact.label}: {name} = {t['value']:.4g} "
                 f"[{t['low']:.4g}, {t['high']:.4g}] by {t['method']}{note}")  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     state_file = context.store.scratch(artifact) / "state.pt"
     if (state := _saved_state(state_file, device)) is not None:
         trainer.restore(state)
-        say(f"train {artifact.dataset} {artifact.label}: resumes at step {trainer.step:,}")
+        say(f"train {artifact.subject} {artifact.label}: resumes at step {trainer.step:,}")
     progress = context.progress(artifact, iterations, "steps", trainer.step)
     first, saved = trainer.step, time.monotonic()
     began = saved
