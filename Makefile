@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 LOCK := locks/requirements.txt
+# lock: the exact versions of the lock file; lowest-direct or highest: the oldest or the newest that pyproject.toml allows
+RESOLUTION ?= lock
 BIN := $(VENV)/bin
 export PATH := $(if $(filter /%,$(VENV)),,$(CURDIR)/)$(BIN):$(PATH)
 
@@ -21,7 +23,12 @@ $(VENV)/.amdiff-installed: $(LOCK)
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'amdiff needs Python >= 3.11, this is ' + sys.version.split()[0] + '; set PYTHON=python3.x')"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); the first time takes minutes and about 6 GB"
+ifeq ($(RESOLUTION),lock)
 	@$(BIN)/python -m pip install --quiet --requirement $(LOCK)
+else
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --resolution $(RESOLUTION) --extra dev --requirements pyproject.toml
+endif
 	@touch $@
 
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile

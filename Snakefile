@@ -1,5 +1,5 @@
-# One fine DAG: what to compute is planned by amdiff.plan from the configuration, and every
-# artifact lies at an address that says what it is. A job runs exactly when its output is missing.
+# The workflow. amdiff.plan derives from the configuration what to compute. The address of an artifact says what the
+# artifact is, so a job runs exactly when its output is missing.
 import shlex
 import sys
 
@@ -38,8 +38,8 @@ envvars:
     SENT,
 
 
-# Where amdiff's logger shows the run, what jobs say stays in their logs, and the logger reads it there; but
-# not where logs go to a storage.
+# If amdiff's logger shows the run, jobs write only to their logs, where the logger reads what they say. If logs go to a
+# storage, the logger cannot read them, and jobs also write to the screen.
 SCREENS = screens_of(workflow.logger_manager.get_log_handlers())
 SAID = "> /dev/null" if SCREENS and not STORED else ""
 

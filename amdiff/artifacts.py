@@ -1,12 +1,12 @@
-"""Artifacts: files addressed by what they are.
+"""Artifacts: results of computations, stored in folders whose names follow from what was computed.
 
-An artifact is one computation's result: a folder whose name ends in
+An artifact is the result of one computation. The name of its folder ends in
 
     address = sha256(canonical JSON of {stage, version, params, parents' addresses})[:12]
 
-The address holds every value that can change the result and nothing else. ``spec.json``,
-written last, carries those values, the checksums of the other files, and the provenance, which
-is not hashed. Where ``spec.json`` stands the artifact is complete; rules depend on it alone.
+The address depends on every value that can change the result, and on nothing else. ``spec.json`` contains these values,
+the checksums of the other files, and the provenance, which is not part of the address. It is written last, so an
+artifact with a ``spec.json`` is complete. The rules of the workflow depend on this file only.
 """
 
 from __future__ import annotations
@@ -22,42 +22,45 @@ from typing import Any
 from amdiff.catalogue import STAGES
 
 SPEC = "spec.json"
+"""Name of the file that describes an artifact."""
 
 
 def canonical_json(value: Any) -> str:
-    """The one JSON text of plain data: sorted keys, no spaces, no NaN."""
+    """The canonical JSON text of plain data: sorted keys and no spaces. Raises ``ValueError`` for NaN or infinity."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def short_digest(value: Any) -> str:
-    """Twelve hexadecimal digits of the SHA-256 of plain data's canonical JSON."""
+    """The first twelve hexadecimal digits of the SHA-256 of the canonical JSON of plain data."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """What a computation is: its stage, its parameters and the artifacts it reads."""
+    """A computation, described by its stage, its parameters and the artifacts that it reads."""
 
     stage: str
+    """Name of the stage that makes it."""
     subject: str
-    """Name of what it belongs to, a dataset, a comparison or prompts: the folder, no part of the address."""
+    """Name of the dataset, comparison or prompts that it belongs to. It gives the folder, not the address."""
     label: str
-    """Readable prefix of the folder, for people; nothing parses it."""
+    """Prefix of the folder's name, for people only."""
     params: Mapping[str, Any]
-    """Plain JSON data: every value that decides the result."""
+    """Every value that decides the result, as plain JSON data."""
     parents: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
-    """Artifacts read, by role."""
+    """Artifacts that the computation reads, by role. Default none."""
     derived: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
-    """Artifacts read as well that follow from the parameters and the parents' content; no part of the address."""
+    """Further artifacts that it reads, by role. They follow from the parameters and the content of the parents, so they
+    are not part of the address. Default none."""
 
     @property
     def reads(self) -> Mapping[str, tuple[Artifact, ...]]:
-        """All artifacts read, by role."""
+        """All artifacts that the computation reads, by role."""
         return {**self.parents, **self.derived}
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What is hashed."""
+        """The values that decide the address."""
         return {
             "stage": self.stage,
             "version": STAGES[self.stage].version,
@@ -67,12 +70,12 @@ class Artifact:
 
     @cached_property
     def address(self) -> str:
-        """The digest of ``identity``."""
+        """The address: twelve hexadecimal digits, the digest of ``identity``."""
         return short_digest(self.identity)
 
     @cached_property
     def folder(self) -> Path:
-        """Where the artifact lies, relative to the project's root."""
+        """Folder of the artifact, relative to the project's root."""
         name = f"{self.label}-{self.address}" if self.label else self.address
         if self.stage == "dataset":
             return Path("data/canonical") / self.subject / name
@@ -80,13 +83,14 @@ class Artifact:
 
     @property
     def spec(self) -> Path:
-        """The file whose existence says that all is complete."""
+        """The file whose existence tells that the artifact is complete, relative to the project's root."""
         return self.folder / SPEC
 
     def file(self, content: str | None = None) -> str:
-        """Name of the file that holds something, as the stage's record has it; of its only one for None.
+        """Name of the file that holds ``content``, a key of ``files`` in the record of the stage.
 
-        Raises ``KeyError`` where the stage has no such file, ``ValueError`` where it has several and none is named.
+        None stands for the only file. Raises ``KeyError`` if the stage has no such file, and ``ValueError`` if
+        ``content`` is None and the stage has several files.
         """
         files = STAGES[self.stage].files
         if content is not None:
@@ -95,12 +99,15 @@ class Artifact:
         return only
 
     def parent(self, role: str) -> Artifact:
-        """The only parent with this role."""
+        """The parent with this role. Raises ``ValueError`` if there are several, ``KeyError`` if there is none."""
         (only,) = self.parents[role]
         return only
 
     def ancestors(self) -> Iterator[Artifact]:
-        """Every artifact this one is made of, parents first, each folder once: of one address there may be several."""
+        """Every artifact that this one is made from, parents first.
+
+        Each folder comes once. Artifacts in different folders may have the same address.
+        """
         seen: set[Path] = set()
 
         def visit(artifact: Artifact) -> Iterator[Artifact]:

@@ -1,4 +1,4 @@
-"""What can be checked of a configuration before any job starts, once the size of each dataset is known."""
+"""Checks a configuration against the sizes and shapes of its datasets, before any job starts."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ from amdiff.errors import DataError
 
 
 def check(config: Config, extents: Mapping[str, Extent]) -> None:
-    """Training-set sizes, shapes, models and pipelines against the data. Raises ``ConfigError``.
+    """Check that training-set sizes, image shapes, models and pipelines fit together.
 
-    ``extents`` are those of every dataset that an experiment uses.
+    ``extents`` tells the numbers of images and the shape of every dataset that an experiment uses. Raises
+    ``ConfigError`` if something does not fit.
     """
     for name, experiment in config.experiments.items():
         count, test_count, shape = extents[experiment.dataset]
@@ -42,7 +43,7 @@ def check(config: Config, extents: Mapping[str, Extent]) -> None:
                 if not METRICS[metric].takes(shape[0]):
                     known = " or ".join(map(str, METRICS[metric].channels or ()))
                     raise ConfigError(
-                        f"experiments.{name}: the metric {metric!r} needs images of {known} channels, dataset "
+                        f"experiments.{name}: the metric {metric!r} needs images of {known} channels, but dataset "
                         f"{experiment.dataset!r} has {shape[0]}; use 'pixels'"
                     )
             _check_images(name, experiment, config.datasets[experiment.dataset], count, test_count, shape)
@@ -51,7 +52,8 @@ def check(config: Config, extents: Mapping[str, Extent]) -> None:
                 if not experiment.neighbors.by.network and math.prod(theirs) != math.prod(shape):
                     raise ConfigError(
                         f"experiments.{name}.thresholds.experiment: {experiment.lender!r} measures distances between "
-                        f"images of {_size(theirs)}, this experiment of {_size(shape)}; they do not compare"
+                        f"images of {_size(theirs)}, this experiment between images of {_size(shape)}; such "
+                        "distances are not comparable; borrow from an experiment on images of the same size"
                     )
             for other in experiment.datasets[1:]:
                 if extents[other][0] < 2:
@@ -72,11 +74,19 @@ def _size(shape: tuple[int, ...]) -> str:
 def _check_images(
     name: str, experiment: ExperimentSpec, dataset: DatasetSpec, count: int, test_count: int, shape: tuple[int, ...]
 ) -> None:
-    """Held-out images and the network's fit; so many training and test images of ``shape``. Raises ``ConfigError``."""
+    """Check that there are enough held-out images, and that denoiser and analyses fit the images.
+
+    The dataset has ``count`` training images and ``test_count`` test images of ``shape`` (C, H, W). Raises
+    ``ConfigError``.
+    """
     total = count + test_count
     for size, needed, why in _heldout_needs(experiment, dataset):
         if total - size < needed:
-            todo = "give more, or none" if experiment.denoiser.elsewhere and dataset.has_test else "choose a smaller K"
+            todo = (
+                "give more of them, or none"
+                if experiment.denoiser.elsewhere and dataset.has_test
+                else "choose a smaller K"
+            )
             raise ConfigError(
                 f"experiments.{name}.sizes: K = {size} leaves {total - size} held-out images, but {why} needs "
                 f"{needed}; {todo}"
@@ -87,7 +97,7 @@ def _check_images(
             most = max(known) if thresholds.shared else min(known)
             if thresholds.estimated and most < LEAST_HELDOUT:
                 raise ConfigError(
-                    f"experiments.{name}: no image is held out, so training images stand for such ones, of which "
+                    f"experiments.{name}: no image is held out, so training images stand in for held-out ones; "
                     f"thresholds of method {thresholds.method!r} need {LEAST_HELDOUT}, got {most}; give held-out "
                     "images, or more training images"
                 )
@@ -101,19 +111,19 @@ def _check_images(
 
 
 def _check_models(name: str, experiment: ExperimentSpec, denoiser: PretrainedDenoiser, shape: tuple[int, ...]) -> None:
-    """Models of others fit, as far as their files say. Raises ``ConfigError``."""
+    """Check that pretrained models fit, as far as their files tell. Raises ``ConfigError``."""
     for size in experiment.first_sizes:
         path = model_path(denoiser, size)
         try:
             problem = misfit(find_model(path, denoiser.weights), shape, experiment.diffusion, denoiser.prediction)
         except DataError:
-            continue  # gone, and what was read from it before is used: ``find_sources`` says so
+            continue  # it is gone: ``find_sources`` has noted that
         if problem:
             raise ConfigError(f"experiments.{name}.denoiser: {path}{'' if problem.startswith(':') else ' '}{problem}")
 
 
 def _check_prompts(name: str, prompts: PromptsSpec) -> None:
-    """A pipeline fits, as far as its files say, and its library is here. Raises ``ConfigError``."""
+    """Check that transformers is installed, and that a pipeline fits, as its files tell. Raises ``ConfigError``."""
     if importlib.util.find_spec("transformers") is None:
         raise ConfigError(f"prompts.{name}: needs the package transformers; pip install 'amdiff[stable-diffusion]'")
     path = prompts.pipeline.path
@@ -122,7 +132,7 @@ def _check_prompts(name: str, prompts: PromptsSpec) -> None:
     try:
         pipeline_files(path)
     except DataError:
-        return  # gone, as for models
+        return  # it is gone, as for models
     try:
         problem = pipeline_misfit(read_components(path), prompts)
     except DataError as error:
@@ -132,18 +142,18 @@ def _check_prompts(name: str, prompts: PromptsSpec) -> None:
 
 
 def _heldout_needs(experiment: ExperimentSpec, dataset: DatasetSpec) -> Iterator[tuple[int, int, str]]:
-    """(K, number of held-out images that are needed there, what needs them)."""
+    """Each need for held-out images: (K, number of images that are needed, what needs them)."""
     sizes = experiment.first_sizes
     for thresholds in experiment.ways:
         if thresholds.estimated and not experiment.stands_in(dataset):
             size = min(sizes) if thresholds.shared else max(sizes)
-            yield size, LEAST_HELDOUT, f"thresholds of method {thresholds.method!r}"
+            yield size, LEAST_HELDOUT, f"the threshold method {thresholds.method!r}"
     if isinstance(experiment.denoiser, ExactDenoiser) and experiment.denoiser.memories == "heldout":
         yield max(sizes), max(sizes), "'memories: heldout'"
 
 
 def remarks(config: Config, extents: Mapping[str, Extent]) -> Iterator[str]:
-    """What is allowed and rarely wise, for people."""
+    """Sentences for the user about settings that are allowed but rarely wise."""
     for name, experiment in config.experiments.items():
         yield from _of_training(name, experiment)
         if remark := experiment.denoiser.remark(extents[experiment.dataset][2]):
@@ -151,11 +161,11 @@ def remarks(config: Config, extents: Mapping[str, Extent]) -> Iterator[str]:
 
 
 REMAINING = 0.01
-"""Weight of the untrained network in the average, from which it is said."""
+"""Weight of the untrained network in the averaged weights above which a remark is made."""
 
 
 def _of_training(name: str, experiment: Sweep) -> Iterator[str]:
-    """An average of the weights that is longer than the training still holds the network as it was at first."""
+    """A remark if the averaged weights still contain much of the untrained network at the end of the training."""
     training = experiment.training
     if not experiment.trained or training.ema_warmup:
         return

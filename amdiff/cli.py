@@ -1,9 +1,10 @@
-"""The command line: each stage of the workflow, and what people ask for.
+"""The command line: the commands that people type, and a hidden command for each stage of the workflow.
 
-Thin: every command reads its arguments, calls one function, and turns an expected failure into one line on stderr.
-Any other exception is a fault of amdiff itself: that is said, and where its traceback lies. Exit status: 0 done,
-1 failed, 2 a mistake in the usage or the configuration; of an audit 1 means too many copies, 3 that the samples do not
-decide, and 2 every failure.
+Every command reads its arguments and calls one function. An expected failure ends in one line on stderr. Any other
+exception is a fault of amdiff itself: one line says so, and names the file that holds the traceback.
+
+The exit status is 0 for success, 1 for a failure, and 2 for a mistake in the usage or the configuration. An audit
+differs: 1 means that there are too many copies, 3 that the samples do not decide, and 2 is every failure.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ from amdiff.errors import AmdiffError
 
 app = typer.Typer(
     name="amdiff",
-    help="Memorized, spurious and generalized samples of diffusion models. The workflow runs by `snakemake`; "
-    "these commands are its steps, and ways to look at what it makes.",
+    help="Memorized, spurious and generalized samples of diffusion models. `snakemake` runs the whole workflow. "
+    "These commands begin a project, plan its work, inspect its results, and audit samples without a project.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-# a mistake in the arguments, of whichever click Typer brings
+# the error for mistakes in the arguments; Typer may bring its own copy of click
 _USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "UsageError")
 
 ConfigFile = Annotated[Path, typer.Option("--configfile", help="Configuration file.")]
@@ -57,7 +58,7 @@ def _version(asked: bool | None) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Say it and end.")
+        bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = None,
 ) -> None:
     pass
@@ -65,12 +66,12 @@ def _options(
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="An empty folder, or one to make.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Folder of the project: empty, or not there yet.")] = Path(),
     data: Annotated[
-        Path | None, typer.Option(help="Pictures or arrays of your own; without, scikit-learn's digits.")
+        Path | None, typer.Option(help="Your pictures or arrays. Without it, scikit-learn's digits are used.")
     ] = None,
 ) -> None:
-    """Begin a project: workflow, profiles, a commented config.yaml, dvc.yaml."""
+    """Begin a project: write its workflow, profiles, a commented config.yaml and dvc.yaml."""
     from amdiff.commands.beginning import init
 
     init(folder, data)
@@ -79,13 +80,15 @@ def init(
 @app.command()
 def plan(
     configfile: ConfigFile = DEFAULT,
-    json: Annotated[bool, typer.Option("--json", help="Print plain data for programs.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
     steps_per_second: Annotated[
-        float | None, typer.Option(help="Training steps a second of your device, to estimate hours.")
+        float | None, typer.Option(help="Training steps per second of your device. Hours are estimated from it.")
     ] = None,
-    measure: Annotated[bool, typer.Option("--measure", help="Time each network here, to estimate hours.")] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Time each network on this machine and estimate hours from that.")
+    ] = False,
 ) -> None:
-    """What would run: experiments, models, jobs, parameters, disk, hours."""
+    """Show what would run: experiments, models, jobs, parameters, disk space and hours."""
     from amdiff.commands.planning import show_plan
 
     show_plan(configfile, json, steps_per_second, measure)
@@ -96,7 +99,7 @@ def why(
     path: Annotated[Path, typer.Argument(help="An artifact's folder, any file in it, or a published result.")],
     configfile: ConfigFile = DEFAULT,
 ) -> None:
-    """What an artifact is made of, and why it would or would not be made again."""
+    """Show what an artifact is made of, and why it would or would not be made again."""
     from amdiff.commands.why import why
 
     why(path, configfile)
@@ -104,9 +107,11 @@ def why(
 
 @app.command()
 def verify(
-    path: Annotated[Path, typer.Argument(help="A folder to search; all artifacts by default.")] = Path(),
+    path: Annotated[
+        Path, typer.Argument(help="The folder to check. By default all artifacts and results are checked.")
+    ] = Path(),
 ) -> None:
-    """Check every checksum; exit status 1, naming it, where an artifact is not whole."""
+    """Check every checksum. Damaged artifacts are named, and the exit status is then 1."""
     from amdiff.commands.verify import verify
 
     raise typer.Exit(verify(path))
@@ -114,12 +119,16 @@ def verify(
 
 @app.command()
 def prune(
-    configfiles: Annotated[list[Path] | None, typer.Option("--configfile", help="May be given several times.")] = None,
-    delete: Annotated[bool, typer.Option("--delete", help="Remove them; without this they are only listed.")] = False,
+    configfiles: Annotated[
+        list[Path] | None, typer.Option("--configfile", help="A configuration file. May be given several times.")
+    ] = None,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove the artifacts. Without this option they are only listed.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
 ) -> None:
-    """List artifacts that nothing refers to: no configuration (by default config.yaml and workflow/config/*.yaml), no
-    published page, no configuration of a run before, as scratch/config/ has them."""
+    """List artifacts that nothing needs. Three things need an artifact: a configuration (by default config.yaml and
+    workflow/config/*.yaml), a published page, and an earlier run, whose configuration is kept in scratch/config/."""
     from amdiff.commands.pruning import prune
 
     prune(configfiles, delete, yes)
@@ -130,8 +139,8 @@ app.command()(audit)
 
 @app.command()
 def export(
-    artifact: Annotated[str, typer.Argument(help="Folder of a trained U-Net, artifacts/.../train/...")],
-    target: Annotated[Path, typer.Argument(help="The folder to make.")],
+    artifact: Annotated[str, typer.Argument(help="Folder of a trained U-Net: artifacts/.../train/...")],
+    target: Annotated[Path, typer.Argument(help="The folder to write.")],
     configfile: ConfigFile = DEFAULT,
 ) -> None:
     """Write a trained U-Net as a folder that diffusers' DDPMPipeline loads."""
@@ -144,7 +153,7 @@ def export(
 
 @app.command()
 def paper(configfile: ConfigFile = Path("workflow/config/paper.yaml")) -> None:
-    """Write results/paper.html: the paper's figures and tables beside those that are made, and what is not."""
+    """Write results/paper.html: our figures and tables beside those of the paper, and which of ours are missing."""
     from amdiff.commands.paper import paper
 
     paper(configfile)
@@ -152,7 +161,7 @@ def paper(configfile: ConfigFile = Path("workflow/config/paper.yaml")) -> None:
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of configuration files, for editors."""
+    """Print the JSON schema of configuration files, with which editors complete and check keys."""
     sys.stdout.write(json_schema())
 
 
@@ -189,14 +198,14 @@ for _name in STAGES:
 
 
 def main() -> None:
-    """Run a command; expected failures end in one line and the right exit status."""
+    """Run a command. An expected failure ends in one line on stderr and the right exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    # imports make many objects and no garbage: collections, the last one at exit, took a sixth of a short stage's time
+    # imports make many objects and no garbage; collecting it, at exit too, took a sixth of a short stage's time
     gc.set_threshold(100_000, 20, 100)
     atexit.register(gc.freeze)
     if len(sys.argv) == 1:
         sys.argv.append("--help")
-    failed = 2 if sys.argv[1:2] == ["audit"] else 1  # an audit says by 1 that there are too many copies
+    failed = 2 if sys.argv[1:2] == ["audit"] else 1  # in an audit, 1 means too many copies
     try:
         status = app(standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
@@ -208,8 +217,8 @@ def main() -> None:
         _fail(error, 2)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _fail(f"no space left on the device ({error.filename or 'while writing'}); free some and run again: "
-                  "nothing half-written is kept, nothing finished is lost", failed)  # fmt: skip
+            _fail(f"no space left on the device ({error.filename or 'while writing'}); free some space and run "
+                  "again. Finished results are kept, half-written files are not", failed)  # fmt: skip
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             _fail(f"{error.filename or 'a file'}: {error.strerror}; make it accessible and run again: nothing finished "
                   "is lost", failed)  # fmt: skip
@@ -217,14 +226,14 @@ def main() -> None:
     except (AmdiffError, MemoryError) as error:
         _fail(error, failed)
     except Exception as error:
-        if type(error).__name__ == "OutOfMemoryError":  # torch's own; torch is not imported for its name
+        if type(error).__name__ == "OutOfMemoryError":  # torch's class, compared by name to avoid importing torch
             _fail(f"the GPU has too little memory ({error}); lower runtime.sampling_batch or runtime.analysis_batch",
                   failed)  # fmt: skip
         _fail(_fault(error), failed)
 
 
 def _fault(error: Exception) -> str:
-    """What is said of an error that nobody expected, whose traceback is kept."""
+    """Save the traceback of an unexpected error to a file, and return the message about it."""
     name = f"fault-{datetime.now().strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     text = "".join([f"{shlex.join(sys.argv)}\n", *traceback.format_exception(error)])
     for folder in (Path("logs"), Path(tempfile.gettempdir())):
@@ -232,10 +241,10 @@ def _fault(error: Exception) -> str:
             folder.mkdir(exist_ok=True)
             (folder / name).write_text(text)
             return (
-                f"this is a fault of amdiff itself, {type(error).__name__}: {error}; nothing finished is lost. Its "
-                f"traceback is in {folder / name}; please report it with that file to whoever gave you amdiff"
+                f"this is a fault of amdiff itself, {type(error).__name__}: {error}; finished results are kept. Its "
+                f"traceback is in {folder / name}; please report it, with that file, to whoever gave you amdiff"
             )
-    return f"this is a fault of amdiff itself, {type(error).__name__}: {error}; AMDIFF_TRACEBACK=1 shows where"
+    return f"this is a fault of amdiff itself, {type(error).__name__}: {error}; AMDIFF_TRACEBACK=1 shows the traceback"
 
 
 def _fail(error: Any, status: int) -> None:

@@ -1,4 +1,4 @@
-"""How long a plan takes here, by the arithmetic of its networks."""
+"""Estimates how long a plan takes on this machine, from the arithmetic of its networks."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from amdiff.plan.costs import seconds
 from amdiff.store import Store
 
 DAY = 86400.0
-"""Seconds of work from which a person is warned."""
+"""Seconds of work above which the user is warned."""
 
 
 def cost(plan: Plan, artifact: Artifact, gpu: bool | None = None) -> float:
-    """Seconds that an artifact takes about: on a GPU or not, by default as it gets one here."""
+    """Seconds that an artifact takes, about.
+
+    ``gpu`` tells whether it is made on a GPU. By default, it is if the artifact uses one and this machine has one.
+    """
     if gpu is None:
         gpu = wants_gpu(artifact, plan.config.runtime.device) and has_driver()
     return seconds(artifact, plan.shapes.get(artifact.subject, (1, 1, 1)), gpu)
 
 
 def long_runs(plan: Plan, root: Path = Path()) -> list[str]:
-    """A sentence where what experiments still have to make takes more than a day: how long, and what takes most."""
+    """A sentence if the work left in the experiments takes more than a day: how long, and what takes most of it."""
     store, driver = Store(root), has_driver()
     parts: dict[tuple[str, str], float] = defaultdict(float)
     on_gpus, wanted = 0.0, False
@@ -43,5 +46,5 @@ def long_runs(plan: Plan, root: Path = Path()) -> list[str]:
     other = f", or {on_gpus / 3600:,.0f} of a GPU" if wanted and not driver else ""
     return [
         f"this takes about {total / 3600:,.0f} hours of {unit}{other}, by the networks' arithmetic; {kind} of {name} "
-        f"takes {most / total:.0%} of it; `amdiff plan` lists all, `amdiff plan --measure` times the networks"
+        f"takes {most / total:.0%} of it; `amdiff plan` lists all parts, `amdiff plan --measure` times the networks"
     ]

@@ -1,6 +1,6 @@
-"""Errors that a person can do something about: each says what was got, what was expected, and what to do.
+"""Errors that the user can do something about. Each one says what was got, what was expected, and what to do.
 
-The command line tells them in one line. Any other exception is a fault of amdiff itself.
+The command line prints them in one line. Any other exception is a mistake in amdiff itself.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ class AmdiffError(ValueError):
 
 
 class ArtifactError(AmdiffError):
-    """An artifact that is missing or damaged; the message says which and what to do."""
+    """An artifact is missing or damaged. The message says which one, and what to do."""
 
 
 class ConfigError(AmdiffError):
-    """A configuration that cannot be run; the message names the key, the value and what is allowed."""
+    """A configuration cannot be run. The message names the key, the value, and what is allowed."""
 
 
 class DataError(AmdiffError):
-    """Images, weights or models that cannot be used; the message says which, why and what to do."""
+    """Images, weights or models cannot be used. The message says which ones, why, and what to do."""

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, checksums, and locks between processes."""
+"""Atomic writes, checksums, and locks between processes."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ def sha256_file(path: Path) -> str:
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success sync it, rename it into place and sync its name.
+    """Yield a temporary path to write to. On success, the file replaces ``path`` and is synced to disk.
 
-    Whatever goes wrong, ``path`` is either untouched or whole, and no temporary file stays
-    (but after kill -9, where its name says that it is one). If a later file survives a
-    power loss, so does this one.
+    Whatever goes wrong, ``path`` is either untouched or whole. The temporary file is removed, except after kill -9; its
+    name ends in .tmp. If a later file survives a power loss, so does this one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
@@ -44,7 +43,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 def sync_folder(path: Path) -> None:
-    """Let the names in a folder outlast a power loss, where its file system can do that."""
+    """Sync a folder to disk, so that the names in it survive a power loss, if its file system can do that."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
@@ -56,10 +55,10 @@ def sync_folder(path: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a file atomically.
+    """Write a file atomically. Raises ``OSError`` if the disk is full.
 
-    Libraries that write files themselves (HDF5, torch) may crash on a full disk; what they make is
-    written through here, where a full disk is an ``OSError``.
+    Libraries that write files themselves (HDF5, torch) may crash on a full disk. They write to memory instead, and the
+    result is written here.
     """
     with atomic_file(path) as temporary:
         temporary.write_bytes(content)
@@ -71,7 +70,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file. Raises ``ArtifactError`` where it is missing or broken."""
+    """Read a JSON file. Raises ``ArtifactError`` if it is missing or cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -81,21 +80,24 @@ def read_json(path: Path) -> Any:
 
 
 def none_from_the_future(paths: Iterable[Path]) -> None:
-    """Give files whose time is still to come the present one.
+    """Set the time of files that come from the future to the present time.
 
-    Where the clock was set back, what was made before looks newer than what is made of it now, and Snakemake
-    throws the latter away.
+    After the clock was set back, older files seem newer than those that are made from them now, and Snakemake would
+    throw the new ones away.
     """
     now = time.time()
     for path in paths:
-        with contextlib.suppress(OSError):  # gone, or not ours to change
+        with contextlib.suppress(OSError):  # the file is gone, or belongs to another user
             if path.stat().st_mtime > now:
                 os.utime(path, (now, now))
 
 
 @contextlib.contextmanager
 def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold an exclusive kernel lock on ``path``; it is freed when the process ends, however it ends."""
+    """Hold an exclusive kernel lock on ``path``. The kernel frees it if the process ends for any reason.
+
+    ``waiting`` is called once if another process holds the lock.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
         try:

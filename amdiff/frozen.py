@@ -1,6 +1,7 @@
-"""The configuration of a run, frozen: editing ``config.yaml`` in the midst of a run disturbs nothing.
+"""Stores the configuration of a run, so that editing ``config.yaml`` during the run has no effect on it.
 
-It lies in ``scratch/config/<digest>.json``. A job on another machine gets it packed, in an environment variable.
+The stored configuration lies in ``scratch/config/<digest>.json``. A job on another machine gets it packed into an
+environment variable.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from amdiff.project import open_plan, settle
 
 
 def freeze(config: Config, root: Path = Path()) -> Path:
-    """Write a prepared configuration to its place in scratch, and return the path relative to the root."""
+    """Write a prepared configuration to the scratch folder, and return its path relative to the root."""
     plain = json.loads(config.model_dump_json())
     content, path = canonical_json(plain).encode(), Path("scratch/config") / f"{short_digest(plain)}.json"
     if not (root / path).is_file() or (root / path).read_bytes() != content:
@@ -27,17 +28,17 @@ def freeze(config: Config, root: Path = Path()) -> Path:
 
 
 def thaw(path: Path, root: Path = Path()) -> Plan:
-    """The plan of a frozen configuration, or of a configuration file. Raises ``ConfigError``."""
+    """Plan a frozen configuration or a configuration file. Raises ``ConfigError``."""
     if path.suffix == ".json" and path.parent.parts[-2:] == ("scratch", "config") and path.exists():
         return settle(parse_config(read_json(path)), root)
     return open_plan(path, root)
 
 
 def pack(config: Config) -> str:
-    """A prepared configuration in letters, digits and few signs, for an environment variable."""
+    """A prepared configuration as compressed base64 text, for an environment variable."""
     return base64.b64encode(zlib.compress(config.model_dump_json().encode())).decode()
 
 
 def unpack(text: str) -> Config:
-    """The configuration that ``pack`` gave."""
+    """The configuration that ``pack`` turned into text."""
     return parse_config(json.loads(zlib.decompress(base64.b64decode(text))))

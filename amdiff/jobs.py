@@ -1,4 +1,4 @@
-"""Jobs of a run, as people read of them."""
+"""The jobs of a run: their progress, the reason of a failure, and their names for people."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from amdiff.artifacts import Artifact
 
 FAILURE = "amdiff: "
-"""What a command of ours begins the sentence with that says why it failed."""
+"""Beginning of the sentence in which an amdiff command says why it failed."""
 PROGRESS = re.compile(r": ([\d,]+)/([\d,]+) [^,]+, ")
-"""A line of progress: how much is done of how much."""
+"""A line of progress, with the amount that is done and the total."""
 
 
 @dataclass
@@ -22,37 +22,44 @@ class Job:
     """A job of a run."""
 
     label: str
+    """Its name for people."""
     stage: str
+    """Name of its stage."""
     cost: float = 1.0
-    """Seconds that it is expected to take."""
+    """Seconds that it is expected to take. Default 1."""
     log: Path | None = None
+    """Its log file, if known."""
     began: float | None = None
+    """Time in seconds when it began; None until then."""
     share: float = 0.0
-    """Of its work that is done."""
+    """Share of its work that is done, between 0 and 1."""
     read: int = 0
-    """Bytes of its log that were read."""
+    """Number of bytes of its log that were read."""
     before: tuple[int, int] | None = None
-    """Size and time of the log that an earlier attempt left."""
+    """Size and time of the log that an earlier attempt left; None if there is none."""
 
     def begin(self, now: float) -> None:
-        """It begins, or begins again; what its log holds is that of an earlier attempt until it changes."""
+        """Note that the job begins, or begins again, at the time ``now``.
+
+        Until its log changes, the content is that of an earlier attempt.
+        """
         self.began, self.read, self.share = now, 0, 0.0
         self.before = _state(self.log)
 
     @property
     def silent(self) -> bool:
-        """Whether its log holds nothing of this attempt."""
+        """Whether its log holds nothing from this attempt."""
         return _state(self.log) in (None, self.before)
 
     def news(self) -> list[str]:
-        """Whole lines that came to the log since this was asked last."""
+        """Complete lines that were added to the log since the last call."""
         if self.log is None or self.silent:
             return []
         self.before = None
         try:
             with self.log.open("rb") as file:
                 if self.read > file.seek(0, os.SEEK_END):
-                    self.read = 0  # it was begun anew
+                    self.read = 0  # the log was begun anew
                 file.seek(self.read)
                 new = file.read()
         except OSError:
@@ -71,7 +78,11 @@ def _state(log: Path | None) -> tuple[int, int] | None:
 
 
 def failure(job: Job, logs: Iterable[Path] = (), reason: str | None = None) -> str:
-    """The sentence that says why a job failed: amdiff's own, the ``reason`` of what ran it, or the log's last line."""
+    """The sentence that says why a job failed.
+
+    It is amdiff's own sentence in the logs, or else the ``reason`` that the program running the job gave, or else the
+    last line of the logs. ``logs`` are further log files.
+    """
     places = [log for log in logs if log != job.log]
     if job.log is not None and not job.silent:
         places.insert(0, job.log)
@@ -88,7 +99,7 @@ def failure(job: Job, logs: Iterable[Path] = (), reason: str | None = None) -> s
         return " ".join(told[0].split())
     if not found and job.log is not None:
         return "it failed, and its log is not here"
-    return "it ended without a word; it may have been killed, for memory or by a person"
+    return "it ended without a message; it may have been killed, for lack of memory or by a person"
 
 
 def job_of(artifact: Artifact, cost: float) -> Job:
@@ -101,7 +112,7 @@ def job_of(artifact: Artifact, cost: float) -> Job:
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it."""
+    """A number of seconds as people say it, such as '5 min'."""
     if seconds < 90:
         return f"{max(round(seconds), 1)} s"
     if seconds < 90 * 60:
@@ -110,7 +121,7 @@ def duration(seconds: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds since the start, hours where there are some."""
+    """A number of seconds as minutes and seconds, with hours if there are any: ' 5:03', '1:05:03'."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:3}:{rest:02}"

@@ -1,9 +1,9 @@
-"""Leases on the GPUs of a node: each job computes on a device of its own.
+"""Leases on the GPUs of a machine, so that no two jobs compute on the same device.
 
-Snakemake counts GPUs and pins none. So a job binds a socket whose name stands for one device, shows CUDA that device
-only, and keeps the socket as long as it lives. Such a name (Linux's abstract ones) can be bound once, needs no file,
-and is freed by the kernel even after kill -9. Where no device is free a job waits. A scheduler's devices are shared in
-the same way among the jobs of one allocation; with one device there, one job computes at a time.
+Snakemake counts GPUs, but does not assign a device to a job. So a job binds a socket whose name stands for one device,
+lets CUDA see only that device, and keeps the socket until it ends. The name is one of Linux's abstract names: it can be
+bound only once, needs no file, and is freed by the kernel even after kill -9. If no device is free, the job waits. Jobs
+in one allocation of a scheduler share its devices in the same way. If there is only one device, they compute in turn.
 """
 
 from __future__ import annotations
@@ -22,21 +22,23 @@ from collections.abc import Callable, Iterator, Mapping
 from amdiff.errors import AmdiffError
 
 DEVICES = "AMDIFF_GPUS"
-"""Environment variable that names the devices to use, as '0,1'; of those that a scheduler assigned it keeps some."""
+"""Environment variable that names the devices to use, as '0,1'. In a scheduler's job it selects from those assigned."""
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+"""Environment variable that names the devices that CUDA may use."""
 SCHEDULERS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
-"""Environment variables in which schedulers name a job; they tell its devices by ``CUDA_VISIBLE_DEVICES``."""
+"""Environment variables in which schedulers name a job. They assign its devices by ``CUDA_VISIBLE_DEVICES``."""
 
 POLL = 0.5
-"""Seconds between two looks for a free device."""
+"""Seconds to wait before looking again for a free device."""
 
 
 def devices(environment: Mapping[str, str] = os.environ) -> list[str] | None:
-    """Names of the devices that jobs share; None where nothing tells.
+    """Names of the devices that jobs share; None if they cannot be found out.
 
-    Those that CUDA is allowed to see, else all that the driver knows. ``AMDIFF_GPUS`` replaces both; but inside an
-    allocation of a scheduler it chooses among the assigned ones.
+    They are the devices that ``CUDA_VISIBLE_DEVICES`` allows, or else all that the driver knows. ``AMDIFF_GPUS``
+    replaces both, but in a scheduler's job it only selects among the assigned devices. Raises ``AmdiffError`` if it
+    names none of these.
     """
     wanted = _names(environment[DEVICES]) if DEVICES in environment else None
     if wanted is not None and not (_allocation(environment) and VISIBLE in environment):
@@ -48,7 +50,7 @@ def devices(environment: Mapping[str, str] = os.environ) -> list[str] | None:
     if wanted and there and not both:
         raise AmdiffError(
             f"{DEVICES} is {environment[DEVICES]!r}, but this job was assigned {', '.join(there)} by its scheduler "
-            f"({VISIBLE}); unset {DEVICES} there"
+            f"({VISIBLE}); unset {DEVICES} in this job"
         )
     return both
 
@@ -58,7 +60,7 @@ def _names(value: str) -> list[str]:
 
 
 def _driver() -> list[str] | None:
-    """Numbers of the devices that NVIDIA's driver lets this process use; None without its tool."""
+    """Numbers of the devices that NVIDIA's driver lets this process use; None if ``nvidia-smi`` does not run."""
     try:
         listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.SubprocessError):
@@ -68,7 +70,7 @@ def _driver() -> list[str] | None:
 
 @functools.cache
 def has_driver() -> bool:
-    """Whether CUDA's driver is on this machine, which costs less to see than to import PyTorch."""
+    """Whether CUDA's driver is on this machine. This check is faster than importing PyTorch."""
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -77,16 +79,19 @@ def has_driver() -> bool:
 
 
 def _allocation(environment: Mapping[str, str]) -> str:
-    """The scheduler's name of this job; empty outside one. Devices of two jobs may have the same names."""
+    """The name that a scheduler gave this job; empty without a scheduler.
+
+    It is part of a lease's name, since different devices may have the same name in two jobs.
+    """
     return next((environment[variable] for variable in SCHEDULERS if variable in environment), "")
 
 
 @contextlib.contextmanager
 def gpu(wanted: bool, waiting: Callable[[list[str]], None] = lambda taken: None) -> Iterator[str | None]:
-    """Hold one device, and let CUDA see it alone: its name, or None where there is none.
+    """Hold a lease on one device, and let CUDA see only that device. Yields its name, or None if there is none.
 
-    Without ``wanted`` CUDA sees no device; where nothing tells which there are, it sees what it finds. ``waiting``
-    hears once that all devices are taken.
+    If ``wanted`` is False, CUDA sees no device. If the devices cannot be found out, CUDA sees all that it finds.
+    ``waiting`` is called once, with the names of the devices, if all of them are taken.
     """
     before = os.environ.get(VISIBLE)
     names = devices() if wanted else []
@@ -104,7 +109,7 @@ def gpu(wanted: bool, waiting: Callable[[list[str]], None] = lambda taken: None)
 
 
 def _take(names: list[str], allocation: str, held: contextlib.ExitStack, waiting: Callable[[list[str]], None]) -> str:
-    """Bind the first device that is free; it is released with ``held``."""
+    """Take a lease on the first free device, and return its name. Closing ``held`` releases the lease."""
     told = False
     while True:
         for name in names:
@@ -119,7 +124,7 @@ def _take(names: list[str], allocation: str, held: contextlib.ExitStack, waiting
 
 
 def take_lease(name: str) -> socket.socket | None:
-    """What holds the lease of that name until it is closed; None where another one holds it."""
+    """Take the lease of that name. Closing the socket releases it. None if another process holds the lease."""
     lease = socket.socket(socket.AF_UNIX)
     try:
         lease.bind(f"\0amdiff-{hashlib.sha256(name.encode()).hexdigest()[:32]}")  # such names are short

@@ -1,4 +1,4 @@
-"""From numbers to the 256 levels of an image: which is black, which is white, and whether the data bear it out."""
+"""From numbers to the 256 levels of an image: which value is black, which is white, and whether the data agree."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from jaxtyping import Shaped, UInt8
 from amdiff.errors import DataError
 
 OVERSHOOT = 0.01
-"""Share of the stated range by which values may lie outside it; they are clipped, and it is said."""
+"""Values may lie outside the stated range by this share of it. They are clipped, and a note says so."""
 
 Range = tuple[float, float]
 
 
 def to_nchw(array: Shaped[np.ndarray, "..."], layout: str) -> Shaped[np.ndarray, "n c h w"]:
-    """Bring an array whose axes mean ``layout``, as 'NHWC' or 'HWN', to (N, C, H, W). Raises ``DataError``."""
+    """Bring an array whose axes are ``layout``, such as 'NHWC' or 'HWN', to (N, C, H, W).
+
+    Raises ``DataError`` if the array is empty, or has another number of axes.
+    """
     if array.ndim != len(layout):
         raise DataError(f"layout {layout} has {len(layout)} axes, got an array of shape {array.shape}")
     if array.size == 0:
@@ -24,10 +27,10 @@ def to_nchw(array: Shaped[np.ndarray, "..."], layout: str) -> Shaped[np.ndarray,
 
 
 def to_uint8(values: Shaped[np.ndarray, "..."], black_white: Range | None) -> UInt8[np.ndarray, "..."]:
-    """Map numbers to 0..255 linearly, rounding half to even; those of a whole set at once.
+    """Map the numbers of a whole set to 0..255 linearly, rounding half to even.
 
-    ``black_white`` are the values that become 0 and 255; uint8 arrays may leave it out. Raises ``DataError`` for NaN,
-    infinities, values outside the range, a missing range, and for numbers that cannot mean what was stated.
+    ``black_white`` are the values that become 0 and 255. For a uint8 array it may be None. Raises ``DataError`` for
+    NaN, infinities, values outside the range, a missing range, and numbers that cannot be images with the stated range.
     """
     numbers = Numbers(black_white)
     images = numbers.to_uint8(values)
@@ -36,7 +39,7 @@ def to_uint8(values: Shaped[np.ndarray, "..."], black_white: Range | None) -> UI
 
 
 class Numbers:
-    """The numbers of one set of images, met block by block."""
+    """The numbers of one set of images, which come block by block."""
 
     def __init__(self, black_white: Range | None) -> None:
         self.range = black_white
@@ -45,7 +48,7 @@ class Numbers:
         self._kind = np.dtype(np.uint8)
 
     def to_uint8(self, values: Shaped[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
-        """A block of the set as ``to_uint8`` gives it. Raises ``DataError``."""
+        """Convert one block of the set, as the function ``to_uint8`` does. Raises ``DataError``."""
         if not (np.issubdtype(values.dtype, np.number) or values.dtype == np.bool_):
             raise DataError(f"images are numbers, got an array of {values.dtype}")
         if np.iscomplexobj(values):
@@ -75,7 +78,10 @@ class Numbers:
         return np.clip(levels, 0, 255).astype(np.uint8)
 
     def remarks(self) -> list[str]:
-        """What a user must know of all that was met. Raises ``DataError`` where it cannot be images as stated."""
+        """What the user should know about all blocks so far.
+
+        Raises ``DataError`` if the numbers cannot be images with the stated range.
+        """
         if not self._count:
             return []
         ends = f"values run from {self._low:g} to {self._high:g}"
@@ -107,6 +113,6 @@ class Numbers:
 
 
 def unfilled(low: float, high: float, black: float, white: float) -> bool:
-    """Whether values leave half of a range unused: all above its middle, all below, or spread over less than half."""
+    """Whether values leave half of a range unused: all lie above its middle, or below it, or within less than half."""
     middle, room = (black + white) / 2, OVERSHOOT * (white - black)
     return low >= middle - room or high <= middle + room or high - low < (white - black) / 2

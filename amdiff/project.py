@@ -1,8 +1,8 @@
-"""A project folder: a configuration made ready to run.
+"""Makes the configuration of a project folder ready to run.
 
-Before any job starts, sources of one's own are looked at: their digest is part of the dataset's address, so changed
-files mean a new artifact. Training-set sizes and image shapes are checked. Where a sparse sweep has found the sizes of
-a grid, they are read.
+Three things happen before any job starts. The user's files are digested: the digest is part of the dataset's address,
+so changed files mean a new artifact. Training-set sizes and image shapes are checked. If a sparse sweep has found the
+sizes of a grid, they are read.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from amdiff.sources import find_sources
 from amdiff.store import SCRATCH, STORES, Store
 
 SNAKEMAKE = ".snakemake"
-"""Folder of Snakemake's own notes; it runs nothing where it cannot write them."""
+"""Folder of Snakemake's own records. Snakemake runs nothing if it cannot write to it."""
 
 
 def open_plan(configfile: Path, root: Path = Path()) -> Plan:
-    """The plan of a configuration file, checked against the data. Raises ``ConfigError``."""
+    """Plan a configuration file, and check it against the data. Raises ``ConfigError``."""
     return prepare(read_config(configfile), root)
 
 
 def prepare(config: Config, root: Path = Path()) -> Plan:
-    """Look at the sources, check what can be checked, and plan. Raises ``ConfigError``."""
+    """Digest the sources of a configuration, check it against the data, and plan it. Raises ``ConfigError``."""
     notes: list[str] = []
     used = dict.fromkeys(name for e in config.experiments.values() for name in e.datasets)
     config = config.model_copy(update={"sources": find_sources(config, root, notes)})
@@ -46,9 +46,9 @@ def prepare(config: Config, root: Path = Path()) -> Plan:
 
 
 def settle(config: Config, root: Path = Path()) -> Plan:
-    """The plan of a prepared configuration, with the sizes of grids whose sparse sweep is done.
+    """Plan a prepared configuration, with the sizes of the grids whose sparse sweep is done.
 
-    Raises ``ConfigError``.
+    Raises ``ConfigError`` if the file with such sizes is damaged.
     """
     plan, store = build_plan(config), Store(root)
     waiting = {e.name: e.grid for e in plan.experiments if e.grid is not None and store.complete(e.grid)}
@@ -62,7 +62,7 @@ def settle(config: Config, root: Path = Path()) -> Plan:
 
 
 def unwritable(root: Path = Path()) -> list[str]:
-    """Folders that a run may have to write to and cannot."""
+    """Folders that a run may have to write to, but cannot."""
 
     def there(path: Path) -> Path:
         return path if path.exists() else there(path.parent)
@@ -72,12 +72,15 @@ def unwritable(root: Path = Path()) -> list[str]:
 
 
 def image_shape(plan: Plan, dataset: str, root: Path = Path()) -> tuple[int, ...]:
-    """Shape (C, H, W) of a dataset's images, (2,) of its points."""
+    """Shape of one element of a dataset: (C, H, W) of an image, (2,) of a point. Raises ``ConfigError``."""
     return _extent(plan.config, dataset, root)[2]
 
 
 def _extent(config: Config, name: str, root: Path) -> Extent:
-    """Training images or points, test images, their shape: of the canonical file where it is there, else the source."""
+    """The number of training images or points, the number of test images, and their shape.
+
+    They are read from the canonical file of the dataset, or from its source if there is no such file.
+    """
     artifact, spec = dataset_artifact(config, name), config.datasets[name]
     try:
         with h5py.File(root / artifact.folder / artifact.file(), "r") as file:
@@ -86,7 +89,7 @@ def _extent(config: Config, name: str, root: Path) -> Extent:
             test = file["split"][:] == 1
             return int((~test).sum()), int(test.sum()), tuple(file["images"].shape[1:])
     except (OSError, KeyError):
-        pass  # not made yet; or damaged, which `verify` and the stages that read it say
+        pass  # not made yet, or damaged: `verify` and the stages that read it report damage
     try:
         return peek(spec)
     except (DataError, OSError) as error:

@@ -1,8 +1,8 @@
-"""What a person sees of a run: a line for each job that begins and ends, notes, and how much is done and left.
+"""Shows a run on the screen: the jobs that begin and end, notes, and how much is done and left.
 
-Jobs write logs. From the log of a job that runs come its notes, and how far it is; from that of one that failed comes
-the sentence that matters. How much is left follows from the jobs' expected costs, set right by what jobs of the same
-stage took so far.
+The notes and the progress of a running job come from its log, and so does the sentence that says why a job failed. The
+time that is left follows from the expected costs of the jobs, corrected by the time that jobs of the same stage have
+taken so far.
 """
 
 from __future__ import annotations
@@ -22,34 +22,38 @@ from typing import Any
 from amdiff.jobs import FAILURE, PROGRESS, Job, clock, duration, failure
 
 REFRESH = 1.0
-"""Seconds between two looks at the logs of the jobs that run."""
+"""Seconds between two readings of the logs of running jobs."""
 
 QUIET = 30.0
-"""Seconds between two lines of progress where the last one cannot be replaced, as in a file."""
+"""Seconds between two lines of progress in a file, where a line cannot replace the last one."""
 
 _TOLD = re.compile(r"^note: |: see |waiting for|resumes at|is damaged|it is left out")
 
 
 @dataclass
 class Screen:
-    """Lines on a text stream, by which a run is followed. Its methods may be called from several threads."""
+    """Shows a run as lines on a text stream. Its methods may be called from several threads."""
 
     stream: Any = field(default_factory=lambda: sys.stderr)
+    """The text stream. Default standard error."""
     waiting: dict[str, Job] = field(default_factory=dict)
-    """Jobs that have not begun."""
+    """Jobs that have not begun, by name."""
     running: dict[str, Job] = field(default_factory=dict)
+    """Jobs that are running, by name."""
     failed: dict[str, tuple[Job, str]] = field(default_factory=dict)
-    """Jobs that failed, and the sentence that says why."""
+    """Jobs that failed, each with the sentence that says why, by name."""
     done: int = 0
+    """Number of jobs that are done."""
     describe: Callable[[str, Mapping[str, str]], Job] | None = None
-    """A job by the name of its rule and its wildcards, where one begins that was not expected."""
+    """Makes a job from the name of its rule and its wildcards, for jobs that were not expected. Default none."""
     notes: bool = True
-    """Whether notes of jobs are shown as they come."""
+    """Whether the notes of jobs are shown as they come. Default True."""
     _spent: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0]))
-    """By stage: seconds that its jobs took, and those that they were expected to take."""
+    """For each stage, the seconds that its jobs took, and those that they were expected to take."""
     _earned: float = 0.0
+    """Seconds that the jobs that are done were expected to take."""
     _busy: float = 0.0
-    """Seconds that jobs ran, those side by side added."""
+    """Seconds that jobs ran, summed over jobs that ran at the same time."""
     _start: float = field(default_factory=time.monotonic)
     _told: float = field(default_factory=time.monotonic)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -57,7 +61,7 @@ class Screen:
     _transient: bool = False
 
     def expect(self, jobs: Mapping[str, Job], log: Path | None = None) -> None:
-        """The jobs of a run that is about to start, by name; ``log`` has all that its engine says."""
+        """Start to follow a run with these jobs, given by name. ``log`` is the log of the program that runs them."""
         with self._lock:
             self.waiting = dict(jobs)
             self._start = self._told = time.monotonic()
@@ -67,7 +71,10 @@ class Screen:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def begin(self, name: str, job: Job | None = None) -> None:
-        """A job begins, or begins again; ``job`` tells its log, and all of one that was not expected."""
+        """Show that a job begins, or begins again.
+
+        ``job`` gives its log and, if the job was not expected, everything else about it.
+        """
         with self._lock:
             again, _ = self.failed.pop(name, (None, ""))
             here = self.waiting.pop(name, None) or again or self.running.get(name) or job or Job(name, name)
@@ -78,7 +85,7 @@ class Screen:
             self._say(f"begins  {here.label}")
 
     def end(self, name: str) -> None:
-        """A job is done."""
+        """Show that a job is done."""
         with self._lock:
             job = self.running.pop(name, None)
             if job is None or job.began is None:
@@ -94,7 +101,10 @@ class Screen:
             self._say(f"done    {job.label}, {duration(took)}")
 
     def fail(self, name: str, logs: Sequence[Path] = (), reason: str | None = None) -> None:
-        """A job failed; its ``logs``, or what ran it, tell the ``reason``."""
+        """Show that a job failed, and why.
+
+        ``logs`` are its log files. ``reason`` is what the program that ran it says.
+        """
         with self._lock:
             job = self.running.pop(name, None) or self.waiting.pop(name, None) or Job(name, name)
             if job.began is not None:
@@ -106,14 +116,14 @@ class Screen:
             self._say(f"FAILED  {job.label}: {sentence}")
 
     def line(self, text: str) -> None:
-        """A line that stays."""
+        """Write a line that stays on the screen."""
         with self._lock:
             self._clear()
             self.stream.write(f"{text}\n")
             self.stream.flush()
 
     def close(self) -> None:
-        """The run is over; what failed is said last, once."""
+        """End the display, with the jobs that failed or did not finish. Further calls do nothing."""
         if self._stopped.is_set():
             return
         self._stopped.set()
@@ -125,13 +135,13 @@ class Screen:
                 return
             left = len(self.waiting)
             self.line(f"{_count(len(self.failed))} failed" + (f", {left:,} more did not begin" if left else "")
-                      + "; once it is mended the same command goes on from here")  # fmt: skip
+                      + "; fix the cause, and the same command goes on from here")  # fmt: skip
             for job, sentence in self.failed.values():
                 self.line(f"{job.label} failed{f' (all it said: {job.log})' if job.log else ''}: {sentence}")
 
     @property
     def summary(self) -> str:
-        """How much of the run is done, and how long the rest takes."""
+        """How much of the run is done, and about how long the rest takes."""
         total = self.done + len(self.running) + len(self.waiting) + len(self.failed)
         earned = self._earned + sum(j.share * j.cost for j in self.running.values())
         whole = self._earned + sum(j.cost for j in (*self.running.values(), *self.waiting.values()))
@@ -140,7 +150,10 @@ class Screen:
         return f"{self.done} of {_count(total)} done, {earned / whole if whole else 1:.0%} of the work{ending}"
 
     def seconds_left(self) -> float | None:
-        """Seconds that the rest takes, if jobs go on side by side as they did; None where nothing tells yet."""
+        """Estimated seconds for the rest, or None if it is too early to tell.
+
+        The estimate assumes that as many jobs run at the same time as so far.
+        """
         now = time.monotonic()
         begun = [(j, now - j.began) for j in self.running.values() if j.began is not None]
         took = defaultdict(lambda: [0.0, 0.0], {stage: list(pair) for stage, pair in self._spent.items()})
@@ -173,7 +186,7 @@ class Screen:
                 self._progress()
 
     def _progress(self) -> None:
-        """The one line of the whole run: the last of a terminal, now and then one of a file."""
+        """Show the progress of the whole run: in the last line of a terminal, or now and then in a line of a file."""
         if self.stream.isatty() and os.environ.get("TERM") != "dumb":
             self._clear()
             text = f"\r{clock(time.monotonic() - self._start)}  {self.summary}"
@@ -190,13 +203,13 @@ class Screen:
             self._transient = False
 
     def _follow(self, job: Job) -> None:
-        """Read what came to a job's log: how far it is, and what a person must hear."""
+        """Read the new lines of a job's log: its progress, and the notes to show."""
         for text in job.news():
             if found := PROGRESS.search(text):
                 done, total = (int(number.replace(",", "")) for number in found.groups())
                 job.share = min(done / total, 1.0) if total else job.share
             elif text.startswith(FAILURE):
-                continue  # told where it fails
+                continue  # shown when the job fails
             elif _TOLD.search(text) and (self.notes or not text.startswith("note: ")):
                 self.line(f"{' ' * 6}  {text}")
 

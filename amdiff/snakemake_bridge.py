@@ -1,12 +1,15 @@
-"""All that stands between a plan and Snakemake: what the Snakefile and the rules ask for, as plain Python.
+"""The bridge between a plan and Snakemake: everything that the Snakefile and the rules ask for, as plain Python.
 
-Rules are written in ``workflow/rules``; what they compute is here, where it is tested. Three things need more than a
+The rules are in ``workflow/rules``. What they compute is here, where it is tested. Three things need more than a
 look-up:
 
-- A job on another machine has the configuration of the run that sent it, whatever the file says by then (``SENT``).
-- Where a sparse sweep has to find the sizes of a grid, the plan is made again when it has (``Run.report_parents``).
-- Snakemake copies output that it leaves alone, and puts the copy back when the job fails: perhaps years later, over
-  what was published since. Nothing has to be put back, since all files are replaced whole (``leave_output_alone``).
+- A job on another machine uses the configuration of the run that sent it, even if the file has changed since then
+  (``SENT``).
+- If a sparse sweep has to find the sizes of a grid, the plan is made again when the sweep is done
+  (``Run.report_parents``).
+- Snakemake keeps a copy of output that it does not delete before a job, and restores the copy if the job fails. This
+  may happen years later, and then overwrites what was published in between. amdiff replaces each file as a whole, so
+  nothing has to be restored, and Snakemake is told to make no copies (``leave_output_alone``).
 """
 
 from __future__ import annotations
@@ -31,14 +34,17 @@ from amdiff.plan import wants_gpu
 from amdiff.project import SNAKEMAKE, prepare, settle, unwritable
 
 SENT = "AMDIFF_SENT_CONFIG"
-"""Environment variable in which a job on another machine gets its configuration."""
+"""Environment variable that gives a job on another machine its configuration."""
 
 KNOWN = "snakemake>=9.23,<10"
-"""Versions of Snakemake whose insides were looked at."""
+"""Versions of Snakemake whose internals are known to be as this module expects them."""
 
 
 def leave_output_alone() -> None:
-    """Let Snakemake make no copies of output that it leaves alone. Raises ``WorkflowError`` where it cannot be told."""
+    """Stop Snakemake from making copies of output before a job.
+
+    Raises ``WorkflowError`` if this version of Snakemake makes copies in an unknown way.
+    """
     import snakemake.persistence
 
     wanted = ("backup_output", "cleanup_backup", "restore_output")
@@ -59,18 +65,30 @@ def _leave_alone(keeper: Any) -> None:
 
 
 def sent_configuration(is_main: bool) -> str | None:
-    """The configuration that was sent with a job on another machine; None in the main process."""
+    """The configuration that was sent with a job to another machine. None in the main process."""
     return None if is_main else os.environ.get(SENT)
 
 
 class Run:
-    """A run of Snakemake: a plan, and what rules ask of it."""
+    """A run of Snakemake: its plan, and everything that the rules ask for."""
 
     def __init__(self, config: Mapping[str, Any], sent: str | None, *, stored: bool) -> None:
-        """Plan a configuration, or the one that was ``sent``.
+        """Make the plan of a configuration.
 
-        ``stored`` says whether jobs share no file system: a storage then carries every file of an artifact, else one
-        file says that all are there. Raises ``WorkflowError`` for a configuration that cannot be run.
+        Parameters
+        ----------
+        config
+            The configuration, as Snakemake has read it.
+        sent
+            The configuration that was sent with a job to another machine. It is used instead, unless it is None.
+        stored
+            Whether jobs share no file system. A storage then carries every file of an artifact between them. If they
+            do share one, a single file stands for all files of the artifact.
+
+        Raises
+        ------
+        WorkflowError
+            If the configuration cannot be run.
         """
         try:
             self.plan = prepare(parse_config(config)) if sent is None else settle(unpack(sent))
@@ -85,20 +103,26 @@ class Run:
             )
 
     def notes(self) -> list[str]:
-        """What a person should hear before it runs. Raises ``WorkflowError`` where Snakemake cannot keep its notes."""
+        """Notes that a person should read before the run.
+
+        Raises ``WorkflowError`` if the folder in which Snakemake keeps its records cannot be written.
+        """
         lines = [*self.plan.notes, *(long_runs(self.plan) if self.main else ())]
         closed = unwritable() if self.main else []
         if SNAKEMAKE in closed:
             raise WorkflowError(
-                f"{SNAKEMAKE} cannot be written, where snakemake keeps its notes; make it accessible and run again: "
-                "nothing finished is lost"
+                f"{SNAKEMAKE} cannot be written, but snakemake keeps its records there; make it accessible and run "
+                "again: nothing finished is lost"
             )
-        return [*lines, *([f"{', '.join(closed)} cannot be written; jobs that have to will fail"] if closed else [])]
+        return [
+            *lines,
+            *([f"{', '.join(closed)} cannot be written; jobs that write there will fail"] if closed else []),
+        ]
 
     def freeze(self) -> Path:
-        """Where the configuration is kept for the jobs of this run; for jobs elsewhere it is in the environment.
+        """Keep the configuration for the jobs of this run. Returns the path of the file.
 
-        Raises ``WorkflowError`` where it cannot be written.
+        Jobs on other machines get it by the environment. Raises ``WorkflowError`` if the file cannot be written.
         """
         os.environ[SENT] = pack(self.plan.config)
         try:
@@ -110,28 +134,32 @@ class Run:
 
     @staticmethod
     def folder(stage: str) -> str:
-        """Folder of a stage's artifacts, with wildcards."""
+        """Folder of the artifacts of a stage, with Snakemake's wildcards."""
         where = "data/canonical/{dataset}" if stage == "dataset" else f"artifacts/{{dataset}}/{stage}"
         return f"{where}/{{name}}"
 
     def files(self, folder: str | Path, names: Iterable[str]) -> list[str]:
-        """What stands for an artifact."""
+        """The files that stand for an artifact in a rule. ``folder`` is its folder, ``names`` are all its files."""
         return [f"{folder}/{name}" for name in (SPEC, *(names if self.stored else ()))]
 
     def files_of(self, artifact: Artifact) -> list[str]:
-        """What stands for an artifact of the plan."""
+        """The files that stand for an artifact of the plan in a rule."""
         names = STAGES[artifact.stage].files.values() or self._reports[artifact.address]
         return self.files(artifact.folder, names)
 
     def made(self, paths: Iterable[Any], update: Callable[[Any], Any]) -> list[Any]:
-        """Output that Snakemake leaves alone when it starts the job, by its own flag ``update``.
+        """Mark output files by Snakemake's flag ``update``, so that it does not delete them when it starts the job.
 
-        Another run may have made it since, or a job that outlived its Snakemake; then the job has nothing to do.
+        Another run, or a job that outlived its Snakemake, may have made them in the meantime. The job then has nothing
+        to do.
         """
         return list(paths) if self.stored else [update(path) for path in paths]
 
     def caption(self, name: str) -> str:
-        """A file with the caption of a figure, for Snakemake's own report."""
+        """Write the caption of a figure to a file, for Snakemake's own report. Returns the path of the file.
+
+        Raises ``WorkflowError`` if the file cannot be written.
+        """
         path = Path("scratch/captions").absolute() / f"{name}.rst"
         text = f"{FIGURES[name].caption}\n".encode()
         if self.main and not (path.is_file() and path.read_bytes() == text):
@@ -148,20 +176,20 @@ class Run:
         return self.plan.artifact(self.folder(stage).format(**wildcards))
 
     def needed(self, artifact: Artifact) -> list[str]:
-        """The files by which one artifact is made from others."""
+        """The files that must exist before an artifact can be made."""
         return [path for group in artifact.reads.values() for parent in group for path in self.files_of(parent)]
 
     def parents(self, stage: str) -> Callable[[Any], list[str]]:
-        """Input function of a stage's rule: the artifacts that it reads."""
+        """Input function of a stage's rule: the files of the artifacts that a job reads."""
         return lambda wildcards: self.needed(self.planned(stage, wildcards))
 
     def report_parents(self, name: str, checkpoints: Any) -> Callable[[Any], list[str]]:
-        """Input function of a page's report: where a sparse sweep has to find the sizes, it comes first."""
+        """Input function of a page's report. If a sparse sweep has to find the sizes, it runs first."""
 
         def look_up(wildcards: Any) -> list[str]:
             wanted = self.plan.page(name).report
             if os.path.exists(wanted.spec):  # noqa: PTH110
-                return []  # it is made, and what it was made of may be gone
+                return []  # the report exists, and the artifacts it was made from may be gone
             for grid in wanted.parents.get("grid", ()):
                 if not wanted.derived:
                     checkpoints.grid.get(dataset=grid.subject, name=grid.folder.name)
@@ -171,21 +199,21 @@ class Run:
         return look_up
 
     def gpus(self, stage: str) -> Callable[[Any], int]:
-        """Resource function: 1 where a GPU serves the job."""
+        """Resource function: 1 if the job uses a GPU, else 0."""
         return lambda wildcards: int(wants_gpu(self.planned(stage, wildcards), self.plan.config.runtime.device))
 
     def memory(self, stage: Stage) -> Callable[[Any, int], int]:
-        """Resource function: MiB of memory, more each time that a job is tried again."""
+        """Resource function: memory in MiB. It grows each time that a job is tried again."""
         return growing(2000 + 2 * self.plan.config.runtime.neighbor_memory_mb if stage.searches else stage.memory_mb)
 
     def minutes(self, stage: Stage) -> Callable[[Any, int], int]:
-        """Resource function: minutes, more each time that a job is tried again."""
+        """Resource function: time in minutes. It grows each time that a job is tried again."""
         return growing(stage.minutes)
 
     # -- the screen -------------------------------------------------------------------------------
 
     def described(self, rule: str, wildcards: Any) -> Job:
-        """What the screen says of a job, and weighs it by."""
+        """A job as the screen shows it, with its label and its expected cost."""
         if rule in {page.name for page in self.plan.pages}:
             return Job(f"publish {rule}", "publish")
         name = rule.removeprefix("report_")
@@ -193,13 +221,13 @@ class Run:
         return job_of(artifact, cost(self.plan, artifact))
 
     def expected(self, dag: Any) -> dict[str, Job]:
-        """The jobs of a run, by their numbers."""
+        """The jobs of a run, by their numbers in Snakemake."""
         jobs = (job for job in dag.needrun_jobs() if job.rule.name != "all")
         return {str(dag.jobid(job)): self.described(job.rule.name, job.wildcards) for job in jobs}
 
 
 def growing(first: int) -> Callable[[Any, int], int]:
-    """Resource function: more each time that a job is tried again."""
+    """Resource function: ``first`` times the number of the attempt, so a job that is tried again gets more."""
 
     def amount(wildcards: Any, attempt: int) -> int:
         return first * attempt
@@ -208,7 +236,11 @@ def growing(first: int) -> Callable[[Any, int], int]:
 
 
 def root_of(first: str | Path) -> Callable[[Any, Sequence[Any]], str]:
-    """Parameter function: the folder below which a job writes, of whose output ``first`` is the first."""
+    """Parameter function: the folder below which a job writes, quoted for the shell.
+
+    ``first`` is the path of the first output file below that folder, with wildcards. Raises ``WorkflowError`` if
+    Snakemake names another file.
+    """
 
     def look_up(wildcards: Any, output: Sequence[Any]) -> str:
         path = str(first).format(**wildcards)
@@ -220,15 +252,15 @@ def root_of(first: str | Path) -> Callable[[Any, Sequence[Any]], str]:
 
 
 def screens_of(handlers: Iterable[Any]) -> list[Any]:
-    """The screens of amdiff's logger, of all that Snakemake logs to."""
+    """The screens of amdiff's logger, among all handlers that Snakemake logs to."""
     return [handler.screen for handler in handlers if getattr(handler, "screen", None) is not None]
 
 
 def check_all_made(dag: Any) -> None:
-    """Raise ``WorkflowError`` where a run that ended well has not made everything.
+    """Raise ``WorkflowError`` if a run ended without an error but has not made everything.
 
-    Jobs behind one whose output came while the run went on, from another run or from a job that outlived its
-    Snakemake, are dropped by Snakemake where it looks at all jobs again, as a sparse sweep makes it do.
+    During a run, output of one of its jobs may come from another run, or from a job that outlived its Snakemake. If
+    Snakemake then looks at all jobs again, as after a sparse sweep, it drops the jobs that need this output.
     """
     for job in dag.targetjobs & set(dag.jobs):
         for path in (*job.input, *job.output):

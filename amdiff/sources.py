@@ -1,7 +1,7 @@
-"""What lies outside the project: images, weights and models of one's own, known by the digests of their files.
+"""Finds the digests of the files that a user brings: images, weights and models.
 
-A digest is part of the addresses of what is made from the files, so changed files mean new artifacts. Where files are
-gone, what was read from them before still counts.
+The digest of a file is part of the address of every artifact made from it, so changed files mean new artifacts. If
+files are gone, the digest that was recorded when they were read is used.
 """
 
 from __future__ import annotations
@@ -31,21 +31,22 @@ from amdiff.plan import image_source, model_source, pipeline_source
 
 
 def find_sources(config: Config, root: Path, notes: list[str]) -> dict[str, str]:
-    """Digest of each source that the experiments use, by its key in ``config.sources``.
+    """The digest of each source that the configuration uses, by its key in ``config.sources``.
 
-    ``notes`` hears of sources that are gone. Raises ``ConfigError`` for those that were never read.
+    ``root`` is the project's root. A sentence about each source that is gone is appended to ``notes``. Raises
+    ``ConfigError`` if a source is gone and no digest, or several, were recorded for it.
     """
     cache = root / "scratch" / "sources.json"
     try:
         known: dict[str, str] = dict(json.loads(cache.read_text()))
     except (OSError, ValueError, TypeError):
-        known = {}  # what is lost is read again
+        known = {}  # without the cache, all files are read again
     before, found = len(known), dict(config.sources)
     for key, where, read, recorded in _wanted(config, root, known):
         if key not in found:
             found[key] = _digest(key, where, read, recorded, notes)
     if len(known) != before:
-        with contextlib.suppress(OSError):  # a plan may be read where nothing can be written
+        with contextlib.suppress(OSError):  # a project may be read-only
             write_json(cache, known)
     return found
 
@@ -53,7 +54,10 @@ def find_sources(config: Config, root: Path, notes: list[str]) -> dict[str, str]
 def _digest(
     key: str, where: str, read: Callable[[], str], recorded: Callable[[], dict[str, bool]], notes: list[str]
 ) -> str:
-    """Digest of a source's files or, where they are gone, as artifacts made from the same path recorded it."""
+    """Digest of a source: that of its files or, if they are gone, the one recorded by artifacts made from its path.
+
+    ``read`` digests the files, and ``recorded`` finds the recorded digests; see ``_wanted``.
+    """
     try:
         return read()
     except (DataError, OSError) as error:
@@ -65,17 +69,20 @@ def _digest(
         if not before:
             raise ConfigError(f"{where}: {error}") from None
         choices = " or ".join(f"'sources: {{{key}: {digest}}}'" for digest in same or sorted(before))
-        what = "several were read from there before" if same else "from other paths these were read before"
+        what = "several versions were read from there before" if same else "these were read from other paths before"
         raise ConfigError(f"{where}: {error}; {what}: choose one by {choices}") from None
 
 
 Wanted = tuple[str, str, Callable[[], str], Callable[[], dict[str, bool]]]
+"""A source, as ``_wanted`` describes it."""
 
 
 def _wanted(config: Config, root: Path, known: dict[str, str]) -> Iterator[Wanted]:
-    """Key of each source, its place in the configuration, how to read its digest, and how to find it recorded.
+    """Describe each source of a configuration by four values.
 
-    What was recorded are digests, and whether they were read from the path that the configuration names.
+    They are its key, its place in the configuration, a function that digests its files, and a function that finds the
+    digests recorded in artifacts. The latter maps each digest to whether it was read from the path that the
+    configuration names.
     """
     for name in dict.fromkeys(name for e in config.experiments.values() for name in e.datasets):
         dataset = config.datasets[name]
@@ -130,17 +137,17 @@ def _pipeline_digest(spec: PipelineSpec, known: dict[str, str]) -> str:
 
 
 def _recorded_pipelines(name: str, spec: PipelineSpec, root: Path) -> dict[str, bool]:
-    """Digests of the pipelines that were looked at before under the same name."""
+    """Digests of the pipelines that were read before under the same name."""
     return _recorded(root / "artifacts" / name / "pipeline", "*", "source", str(spec.path))
 
 
 def _recorded_images(name: str, spec: OwnDataset, root: Path) -> dict[str, bool]:
-    """Digests of the sources behind canonical datasets of that name and specification."""
+    """Digests of the sources of canonical datasets with the same name and specification."""
     return _recorded(root / "data/canonical" / name, "*", "source", str(spec.path), spec.identity())
 
 
 def _recorded_backbones(metric: str, path: Path, root: Path) -> dict[str, bool]:
-    """Digests of the weights behind the networks of a metric that were made before."""
+    """Digests of the weights from which networks of a metric were made before."""
     return _recorded(root / "artifacts", "*/metric/*", "backbone", str(path), {"metric": metric})
 
 
@@ -149,16 +156,17 @@ def _model_digest(denoiser: PretrainedDenoiser, size: int, known: dict[str, str]
 
 
 def _recorded_models(dataset: str, denoiser: PretrainedDenoiser, size: int, root: Path) -> dict[str, bool]:
-    """Digests of the models of one dataset that were converted before."""
+    """Digests of the models that were converted before for one dataset."""
     return _recorded(root / "artifacts" / dataset / "convert", "*", "source", str(model_path(denoiser, size)))
 
 
 def _recorded(
     root: Path, pattern: str, key: str, path: str, identity: Mapping[str, object] | None = None
 ) -> dict[str, bool]:
-    """Digests under ``key`` of the artifacts in the folders that match, and whether they were read from ``path``.
+    """Digests that artifacts recorded under a parameter, each with whether it was read from ``path``.
 
-    Artifacts with other parameters than ``identity``, if given, are passed over, and so are damaged ones.
+    The artifacts are those in folders below ``root`` that match ``pattern``, and ``key`` is the name of the parameter.
+    Damaged artifacts are passed over. If ``identity`` is given, so are artifacts with other parameters.
     """
     found: dict[str, bool] = {}
     for spec in root.glob(f"{pattern}/{SPEC}"):

@@ -1,4 +1,4 @@
-"""Artifacts on disk: made by one process at a time, checked by checksum whenever they are read."""
+"""Stores artifacts on disk. One process at a time makes an artifact, and checksums are verified when it is read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from amdiff.errors import ArtifactError
 from amdiff.files import locked, none_from_the_future, read_json, sha256_file, write_json
 
 STORES = ("artifacts", "data/canonical")
-"""Folders that hold artifacts, relative to a project's root."""
+"""Folders that hold artifacts, relative to the project's root."""
 
 SCRATCH = "AMDIFF_SCRATCH"
 """Environment variable that names a folder for resumable states, in place of ``scratch/``."""
@@ -30,14 +30,15 @@ class Store:
         self._verified: set[Path] = set()
 
     def scratch(self, artifact: Artifact) -> Path:
-        """Folder of an artifact's resumable state; deleted when the artifact is complete."""
+        """Folder of an artifact's resumable state. It is deleted when the artifact is complete."""
         return self._scratch / artifact.stage / artifact.address
 
     def features(self) -> Path:
-        """Folder of the vectors of images that stages leave to one another."""
+        """Folder where stages share the feature vectors of images."""
         return self._scratch / "features"
 
     def complete(self, artifact: Artifact) -> bool:
+        """Whether an artifact has been made, as its ``spec.json`` shows."""
         return (self.root / artifact.spec).exists()
 
     @contextlib.contextmanager
@@ -47,10 +48,11 @@ class Store:
         provenance: Callable[[], Mapping[str, Any]],
         waiting: Callable[[], None] = lambda: None,
     ) -> Iterator[Path | None]:
-        """Yield the folder to fill, or None where another process has made the artifact.
+        """Yield the folder to fill, or None if the artifact is complete.
 
-        One process at a time makes an artifact. On success the checksums of what the folder
-        holds and the provenance go into ``spec.json``; on failure there is none.
+        One process at a time makes an artifact; ``waiting`` is called once if another process is at it. On success, the
+        checksums of the files in the folder and the ``provenance`` go into ``spec.json``. On failure there is no
+        ``spec.json``. Raises ``RuntimeError`` if the stage did not write the files that it should.
         """
         with locked(self._scratch / "locks" / artifact.address, waiting):
             if self.complete(artifact):
@@ -58,7 +60,7 @@ class Store:
                 yield None
                 return
             folder = self.root / artifact.folder
-            shutil.rmtree(folder, ignore_errors=True)  # what a killed run left; resumable state is in scratch
+            shutil.rmtree(folder, ignore_errors=True)  # left by a killed run; resumable state lies in scratch
             folder.mkdir(parents=True)
             yield folder
             files = {p.relative_to(folder).as_posix(): sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}
@@ -78,16 +80,16 @@ class Store:
             self._tidy(artifact)
 
     def _tidy(self, artifact: Artifact) -> None:
-        """Remove what a complete artifact needs no more, and let nothing that it is made of be from the future.
+        """Remove the resumable state of a complete artifact, and see that no file that it read is from the future.
 
-        Snakemake takes it for stale otherwise.
+        Snakemake would take the artifact for stale otherwise.
         """
         shutil.rmtree(self.scratch(artifact), ignore_errors=True)
         read = (self.root / parent.folder for group in artifact.reads.values() for parent in group)
         none_from_the_future(path for folder in read for path in folder.rglob("*"))
 
     def record(self, artifact: Artifact) -> dict[str, Any]:
-        """The content of ``spec.json``. Raises ``ArtifactError``."""
+        """The content of an artifact's ``spec.json``. Raises ``ArtifactError`` if it is missing or damaged."""
         path = self.root / artifact.spec
         record = read_json(path)
         if not (isinstance(record, dict) and all(isinstance(record.get(key), dict) for key in ("files", "provenance"))):
@@ -95,14 +97,18 @@ class Store:
         return record
 
     def file(self, artifact: Artifact, content: str | None = None) -> Path:
-        """Path of the file that holds something of an artifact, its checksum verified; of its only one for None.
+        """Path of a file of an artifact, after its checksum is verified.
 
-        Raises ``ArtifactError``.
+        ``content`` is the name of what the file holds, as for ``Artifact.file``; None for an artifact with one file.
+        Raises ``ArtifactError`` if the file is missing or damaged.
         """
         return self.path(artifact, artifact.file(content))
 
     def path(self, artifact: Artifact, name: str) -> Path:
-        """Path of a file of an artifact by its name, its checksum verified. Raises ``ArtifactError``."""
+        """Path of a file of an artifact, given by its file name, after its checksum is verified.
+
+        Raises ``ArtifactError`` if the file is missing or damaged.
+        """
         path = self.root / artifact.folder / name
         if path not in self._verified:
             expected = self.record(artifact)["files"].get(name)
@@ -116,12 +122,12 @@ class Store:
 
 
 def _digest_of_read(address: str, derived: Any) -> str:
-    """Digest of what an artifact read beside its parents, which is no part of its address."""
+    """Digest of the artifacts that were read beside the parents. They are not part of the address."""
     return short_digest([address, derived])
 
 
 def check_file(path: Path, expected: str | None) -> str | None:
-    """What is wrong with a file that should have the given SHA-256, or None."""
+    """What is wrong with a file that should have the given SHA-256; None if nothing is."""
     if expected is None:
         return f"{path} is not listed in its {SPEC}"
     if not path.is_file():
@@ -132,12 +138,12 @@ def check_file(path: Path, expected: str | None) -> str | None:
 
 
 def check_files(folder: Path, digests: Mapping[str, str | None]) -> Iterator[str]:
-    """Everything that is wrong with files of a folder that should have the given SHA-256."""
+    """All problems of the files of a folder, whose names and expected SHA-256 are ``digests``."""
     return (problem for name, digest in digests.items() if (problem := check_file(folder / name, digest)))
 
 
 def check_folder(spec: Path) -> list[str]:
-    """Every problem of the artifact whose ``spec.json`` is given; empty when it is whole."""
+    """All problems of the artifact whose ``spec.json`` is given; empty if it is whole."""
     try:
         record = read_json(spec)
         files = dict(record["files"])
@@ -149,7 +155,9 @@ def check_folder(spec: Path) -> list[str]:
     if "derived" in record or "read" in record:  # artifacts of older versions lack both
         whole = {"derived", "read"} <= record.keys()
         if not whole or record["read"] != _digest_of_read(record.get("address", ""), record["derived"]):
-            problems.append(f"{spec} is damaged: what it says to be derived is not what was read")
+            problems.append(f"{spec} is damaged: its entries 'derived' and 'read' do not agree")
     if address != record.get("address"):
-        problems.append(f"{spec} is damaged: what it records does not give its address {record.get('address')}")
+        problems.append(
+            f"{spec} is damaged: its address {record.get('address')} does not follow from its other entries"
+        )
     return problems

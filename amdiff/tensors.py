@@ -1,4 +1,4 @@
-"""Files of weights, of which tensors and plain data are read and nothing is run."""
+"""Reading files of weights. Only tensors and plain data are read, and no code in the file runs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from amdiff.errors import DataError
 
 
 def plain_data() -> list[Any]:
-    """What a pickle of weights may hold besides tensors: settings and numbers, nothing that runs.
+    """Types that a pickle of weights may hold besides tensors. They are settings and numbers, and run no code.
 
-    Pairs are a class and the name under which other versions knew it.
+    A pair holds a type and the name by which a pickle may refer to it.
     """
     import numpy as np
 
@@ -34,19 +34,19 @@ def plain_data() -> list[Any]:
 
 
 def _dictionary(*_: Any) -> dict[Any, Any]:
-    """In place of a ``defaultdict``, into which torch puts nothing."""
+    """Stands in for a ``defaultdict``, which torch refuses to fill."""
     return {}
 
 
 def _sequence(*_: Any) -> list[Any]:
-    """In place of a ``deque``, into which torch puts nothing."""
+    """Stands in for a ``deque``, which torch refuses to fill."""
     return []
 
 
 def stored_weights(path: Path) -> Any:
-    """What a .pth or .safetensors file holds.
+    """The contents of a .pth or .safetensors file.
 
-    Of a pickle nothing but tensors and plain data is read. Raises ``DataError``.
+    Only tensors and plain data are read from a pickle. Raises ``DataError`` if the file cannot be read as weights.
     """
     import torch
     from safetensors.torch import load_file
@@ -56,16 +56,16 @@ def stored_weights(path: Path) -> Any:
             return load_file(path)
         with torch.serialization.safe_globals(plain_data()):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # zip, pickle, safetensors and torch each have their own
+    except Exception as error:  # zip, pickle, safetensors and torch each raise their own errors
         raise DataError(f"{path}: {_reason(str(error))}") from None
 
 
 def _reason(error: str) -> str:
-    """Why a file was not read, without torch's advice to switch its safety off."""
+    """Why a file was not read, without torch's advice to switch off its safety check."""
     if kind := re.search(r"GLOBAL ([\w.]+)", error):
         return (
             f"cannot be read as weights: it holds {kind[1]!r}, which is neither weights nor plain data; save the "
-            "weights alone, as by torch.save(network.state_dict(), 'weights.pt')"
+            "weights alone, for example by torch.save(network.state_dict(), 'weights.pt')"
         )
     plain = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", error).split())
     _, marker, what = plain.partition("WeightsUnpickler error:")

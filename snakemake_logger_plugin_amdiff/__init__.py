@@ -1,6 +1,7 @@
-"""Snakemake's logger plugin ``amdiff``: on the screen what a person follows, in Snakemake's own log file all the rest.
+"""Snakemake's logger plugin ``amdiff``.
 
-A dry run, ``--verbose`` and ``--quiet`` have Snakemake's own text. So have all uses that run no job.
+The screen shows what a person follows during a run. Snakemake's own log file has all the rest. A dry run,
+``--verbose`` and ``--quiet`` show Snakemake's own text, and so does every use that runs no job.
 """
 
 from __future__ import annotations
@@ -25,21 +26,21 @@ SILENT = ("Using workflow specific profile", "Using profile", "Config file ", "h
 NOTHING = "Nothing to be done"
 NO_CONFIGURATION = re.compile(r"(?:FileNotFoundError|IsADirectoryError): .*: '(.*)'")
 TARGETS_FIRST = (
-    "what follows --configfile is read as one, so give targets before it: "
+    "all that follows --configfile is read as configuration files, so give targets before it: "
     "snakemake --cores all TARGET --configfile FILE"
 )
 AFTER_FAILURES = ("--keep-incomplete", "Exiting because a job execution failed", "At least one job did not complete")
 
 
 class LogHandler(LogHandlerBase):
-    """Snakemake's events as lines of a ``Screen``."""
+    """Shows Snakemake's events as lines of a ``Screen``."""
 
     def __post_init__(self) -> None:
         settings = self.common_settings
         self.started = False
         self.screen: Screen | None = None
         self.plain: logging.Handler | None = None
-        # Snakemake imports all plugins, whoever uses them: what they need is imported here
+        # Snakemake imports all plugins, also those that are not used: so the imports for use are here
         if settings.dryrun or settings.verbose or settings.quiet or settings.debug_dag:
             from snakemake.logging import ColorizingTextHandler
 
@@ -51,31 +52,31 @@ class LogHandler(LogHandlerBase):
 
     @property
     def writes_to_stream(self) -> bool:
-        """It replaces Snakemake's text."""
+        """True: the plugin replaces Snakemake's text on the screen."""
         return True
 
     @property
     def writes_to_file(self) -> bool:
-        """Snakemake writes its own."""
+        """False: Snakemake writes its log file itself."""
         return False
 
     @property
     def has_filter(self) -> bool:
-        """Snakemake's applies."""
+        """False: Snakemake's own filter applies."""
         return False
 
     @property
     def has_formatter(self) -> bool:
-        """Snakemake's applies, where its text is shown."""
+        """False: Snakemake's own format applies where its text is shown."""
         return False
 
     @property
     def needs_rulegraph(self) -> bool:
-        """Not drawn."""
+        """False: the plugin does not use the graph of rules."""
         return False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show a record, or leave it to the log file."""
+        """Show a record on the screen, or leave it to the log file."""
         try:
             if self.plain is not None:
                 self.plain.setFormatter(self.formatter)
@@ -86,7 +87,7 @@ class LogHandler(LogHandlerBase):
             self.handleError(record)
 
     def close(self) -> None:
-        """Snakemake ends: what failed is said last."""
+        """Snakemake ends: show the jobs that failed, as the last lines."""
         if self.screen is not None:
             self.screen.close()
         super().close()
@@ -105,13 +106,13 @@ class LogHandler(LogHandlerBase):
             self._pass_on(screen, record)
 
     def _job(self, screen: Screen, record: Any) -> Job:
-        """The job of a record, as the workflow describes it, else by its rule."""
+        """The job of a record, as the workflow describes it. If it does not, the label names the rule."""
         from amdiff.jobs import Job
 
         wildcards = {str(key): str(value) for key, value in dict(record.wildcards or {}).items()}
         job = Job(" ".join((record.rule_name, *wildcards.values())), record.rule_name)
         if screen.describe is not None:
-            with contextlib.suppress(Exception):  # of a workflow that is not ours
+            with contextlib.suppress(Exception):  # the workflow may not be amdiff's
                 job = screen.describe(record.rule_name, wildcards)
         job.log = Path(record.log[0]) if record.log else None
         return job
@@ -119,13 +120,13 @@ class LogHandler(LogHandlerBase):
     def _pass_on(self, screen: Screen, record: logging.LogRecord) -> None:
         text = self.format(record)
         if "load_configfile" in text and (found := NO_CONFIGURATION.search(text)):
-            text = f"{found[1]}: no configuration file; {TARGETS_FIRST}"
+            text = f"{found[1]}: there is no such configuration file; {TARGETS_FIRST}"
         if not text or text == "None" or text.startswith(SILENT):
             return
         if record.levelno < logging.WARNING and self.started and not text.startswith(NOTHING):
             return
         if text.startswith("RuleException:"):
-            return  # of a job that failed, which is told by what the job said
+            return  # it is about a failed job, for which the screen shows the job's own message
         if screen.failed and any(phrase in text for phrase in AFTER_FAILURES):
             return
         screen.line(text)

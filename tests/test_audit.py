@@ -111,7 +111,7 @@ def test_planted_shares_are_found_in_folders(planted: tuple[Planted, Path], tmp_
     page = (tmp_path / "out/report.html").read_text()
     assert "not authentic (Alaa et al. 2022)" in page
     assert '<p class="verdict failed">Failed: the share of memorized samples is above 0.1' in page
-    assert "The 10 pairs most like copies" in page
+    assert "The 10 pairs that look most like copies" in page
     assert page.count('<div class="two">') == 10
     assert page.index("What was compared") < page.index("Limits") < page.index('id="browse"')
     assert "copies that are mirrored, cropped or recoloured may be missed" in page
@@ -261,13 +261,13 @@ def test_a_gray_picture_among_coloured_ones(planted: tuple[Planted, Path], tmp_p
         (("--train", "{}", "--synthetic", "{}/synthetic"), "overlap"),
         (("--train", "{}/train", "--synthetic", "{}/synthetic", "--heldout", "{}/train/deep"), "overlap"),
         (("--train", "{}/train", "--synthetic", "{}/synthetic", "--out", "{}/train/out"), "overlap"),
-        (("--train", "{}/train", "--synthetic", "{}/synthetic", "--values", "0", "1"), "there are none"),
-        (("--train", "{}/train", "--synthetic", "{}/synthetic", "--key", "x"), "or folders only"),
-        (("--train", "{}/train", "--synthetic", "{}/synthetic", "--samples", "9"), "is for a pipeline"),
+        (("--train", "{}/train", "--synthetic", "{}/synthetic", "--values", "0", "1"), "but there are none; leave"),
+        (("--train", "{}/train", "--synthetic", "{}/synthetic", "--key", "x"), "no side is such a file; leave"),
+        (("--train", "{}/train", "--synthetic", "{}/synthetic", "--samples", "9"), "is for a pipeline, which draws"),
         (("--train", "{}/train", "--synthetic", "{}/one"), "holds one sample"),
         (("--train", "{}/cut.npz", "--synthetic", "{}/synthetic"), "cut.npz: cannot be read"),
         (("--train", "{}/rgba.npy", "--synthetic", "{}/synthetic"), "leave out alpha"),
-        (("--train", "{}/train", "--synthetic", "{}/synthetic", "--heldout", "{}/one"), "give more, or none"),
+        (("--train", "{}/train", "--synthetic", "{}/synthetic", "--heldout", "{}/one"), "give more of them, or none"),
     ],
 )
 def test_wrong_arguments_are_refused_before_any_work(

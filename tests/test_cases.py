@@ -259,9 +259,11 @@ def test_each_side_has_its_own_key(case: Case) -> None:
     np.save(case.root / "samples.npy", case.planted["samples"])
     sides = {"train": "train.npz::train", "heldout": "heldout.npz", "synthetic": "samples.npy"}
     assert case.right(case.audit(**sides))
-    with pytest.raises(ValueError, match=r"samples\.npy: key: got 'x', but a \.npy holds one array"):
+    with pytest.raises(
+        ValueError, match=r"samples\.npy: key: got 'x', but a \.npy file holds one array without a name"
+    ):
         case.audit(**{**sides, "synthetic": "samples.npy::x"})
-    with pytest.raises(ValueError, match="are for pictures; there are arrays only"):
+    with pytest.raises(ValueError, match="are for pictures, but there are only arrays; leave them out"):
         case.audit("--background", "black", **sides)
 
 

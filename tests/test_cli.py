@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_verify_looks_at_what_is_published(root: Path) -> None:
             broken = amdiff(root, "verify")
             assert broken.returncode == 1
             assert f"{path.relative_to(root)} is damaged" in broken.stdout
-            remedy = f"`rm {stamp.relative_to(root)}`, then `snakemake --cores all tiny` publishes it again"
+            remedy = f"to repair it, run `rm {stamp.relative_to(root)}`, then `snakemake --cores all tiny`"
             assert remedy in broken.stdout
         finally:
             path.write_bytes(content)
@@ -138,8 +139,8 @@ def test_why(root: Path, tmp_path: Path) -> None:
     other = {**SMALL, "experiments": {"tiny": {**tiny, "training": {**tiny["training"], "learning_rate": 0.1}}}}
     text = why(root, weights, other, tmp_path)
     assert (
-        "does not ask for it; the nearest that is asked for differs in training.learning_rate (0.005, asked: 0.1)"
-        in text
+        "does not ask for it; the most similar artifact that it asks for differs in training.learning_rate "
+        "(0.005, asked: 0.1)" in text
     )
 
 
@@ -218,6 +219,16 @@ def test_outside_a_project_commands_say_so(command: str, tmp_path: Path) -> None
     assert "`amdiff init`" in done.stderr
 
 
+def test_every_place_has_the_same_version() -> None:
+    import amdiff as package
+
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
+    cited = yaml.safe_load((REPO / "CITATION.cff").read_text())
+    assert project["version"] == cited["version"] == package.__version__
+    assert f"\n## [{package.__version__}] - 20" in (REPO / "CHANGELOG.md").read_text()
+    assert (Path(package.__file__).parent / "py.typed").exists()
+
+
 def test_version() -> None:
     assert amdiff(REPO, "--version").stdout == f"amdiff {importlib.metadata.version('amdiff')}\n"
 
@@ -280,7 +291,7 @@ def test_a_fault_of_amdiff_is_told_as_one(
     arguments = [] if command == "plan" else ["--train", "images", "--synthetic", "images"]
     done = amdiff(tmp_path, command, *arguments)
     assert done.returncode == status
-    assert "this is a fault of amdiff itself, ValueError: too many values to unpack; nothing finished" in done.stderr
+    assert "this is a fault of amdiff itself, ValueError: too many values to unpack; finished results" in done.stderr
     (kept,) = (tmp_path / "logs").glob("fault-*.txt")
     assert f"Its traceback is in logs/{kept.name}; please report it" in done.stderr
     assert kept.read_text().splitlines()[0] == " ".join(["amdiff", command, *arguments])

@@ -128,7 +128,7 @@ def test_thresholds_of_each_size_are_lent_one_by_one() -> None:
 
     first = borrower([4, 8])
     assert borrower([4, 8, 16]) == first  # one more at the lender changes nothing here
-    with pytest.raises(ConfigError, match=r"experiments.tiny has thresholds for each K of its own, 4, 16.* K = 8"):
+    with pytest.raises(ConfigError, match=r"experiments.tiny has thresholds only for its own K, 4, 16.* K = 8"):
         borrower([4, 16])
     config["experiments"]["tiny"]["thresholds"] = {"method": "fixed", "delta_m": 1.0, "delta_s": 1.0}
     assert borrower([4, 16]).keys() == {4, 8}
@@ -171,7 +171,7 @@ def test_nothing_is_removed_while_sizes_are_to_be_found(tmp_path: Path, capsys: 
     with pytest.raises(ConfigError, match="nothing was removed, since it is not clear what is needed"):
         prune([tmp_path / "c.yaml"], True, root=tmp_path)
     prune([tmp_path / "c.yaml"], False, root=tmp_path)
-    assert "the sizes of found are still to be found" in capsys.readouterr().out
+    assert "the sizes of found are not known yet, nor the artifacts that they will need" in capsys.readouterr().out
 
 
 def test_a_given_end_that_does_not_fit_the_other_is_refused(tmp_path: Path) -> None:
@@ -188,7 +188,11 @@ def test_a_given_end_that_does_not_fit_the_other_is_refused(tmp_path: Path) -> N
         write_json(tmp_path / artifact.folder / artifact.file("summary"), summary)
         digest = sha256_file(tmp_path / artifact.folder / artifact.file("summary"))
         write_json(tmp_path / artifact.spec, {"files": {artifact.file("summary"): digest}, "provenance": {}})
-    with pytest.raises(ValueError, match="from K = 4 to 8 in the sparse sweep, which does not fit"):
+    message = (
+        "from K = 4 to 8 in the sparse sweep, which contradicts the value that is given: fall must be less than "
+        "plateau, but fall is 20 and plateau is 8; give both or none"
+    )
+    with pytest.raises(ValueError, match=message):
         make(grid, plan, tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 from pathlib import Path
@@ -16,7 +17,7 @@ from amdiff.config import ConfigError, parse_config, read_config
 from amdiff.frozen import freeze, thaw
 from amdiff.project import prepare
 from amdiff.stages import make
-from tests.conftest import run_project
+from tests.conftest import TOY, run_project
 
 
 @pytest.fixture
@@ -92,7 +93,11 @@ def test_k_counts_distinct_images(config: dict[str, Any], tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("sizes", "change", "message"),
     [
-        ([16, 1790], {"thresholds": {"method": "heldout"}}, "K = 1790 leaves 7 held-out images, but thresholds of"),
+        (
+            [16, 1790],
+            {"thresholds": {"method": "heldout"}},
+            "K = 1790 leaves 7 held-out images, but the threshold method 'heldout' needs 20",
+        ),
         ([1790], {}, "K = 1790 leaves 7 held-out images"),
         ([1000], {"denoiser": {"kind": "exact", "memories": "heldout"}}, "'memories: heldout' needs 1000"),
     ],
@@ -169,7 +174,9 @@ def test_a_source_that_changed_and_went_is_asked_for(config: dict[str, Any], tmp
         plan = prepare(parse_config(config), tmp_path)
         make(plan.experiments[0].dataset, plan, tmp_path)
     shutil.rmtree(tmp_path / "mine")
-    with pytest.raises(ConfigError, match=r"several were read from there before: choose one by 'sources: \{mine: "):
+    with pytest.raises(
+        ConfigError, match=r"several versions were read from there before: choose one by 'sources: \{mine: "
+    ):
         prepare(parse_config(config), tmp_path)
 
 
@@ -219,3 +226,19 @@ def test_an_average_longer_than_its_training_is_noted(tmp_path: Path) -> None:
     assert notes() == ()  # the average warms up unless it is told otherwise
     experiment["training"] = {"iterations": 100_000, "ema_warmup": False}
     assert notes() == ()
+
+
+def test_closed_forms_on_the_circle_run_from_a_frozen_configuration(tmp_path: Path) -> None:
+    """A frozen configuration spells out every default, a training that there is none of among them."""
+    config = copy.deepcopy(TOY)
+    config["experiments"]["ring"] = {
+        key: value for key, value in config["experiments"]["ring"].items() if key != "training"
+    } | {"denoiser": {"kind": "exact"}}
+    plan = prepare(parse_config(config), tmp_path)
+    frozen = thaw(tmp_path / freeze(plan.config, tmp_path), tmp_path)
+    assert frozen.by_folder.keys() == plan.by_folder.keys()
+    for artifact in frozen.by_folder.values():
+        make(artifact, frozen, tmp_path)
+    config["experiments"]["ring"]["training"] = {"iterations": 3}
+    with pytest.raises(ConfigError, match=r"experiments\.ring\.training: the denoiser 'exact' is not trained"):
+        parse_config(config)

@@ -81,7 +81,7 @@ def test_a_file_gets_a_line_of_progress_now_and_then(monkeypatch: pytest.MonkeyP
     [
         ("train: 1/2 steps\namdiff: weights are damaged\ntrailing\n", "amdiff: weights are damaged"),
         ("Traceback (most recent call last):\n  File\nTypeError: no\n\n", "TypeError: no"),
-        ("", "it ended without a word; it may have been killed, for memory or by a person"),
+        ("", "it ended without a message; it may have been killed, for lack of memory or by a person"),
     ],
 )
 def test_the_sentence_that_matters(text: str, sentence: str, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_killed_job_is_no_line_of_progress(tmp_path: Path) -> None:
     log.write_text("train d: 20/2,000 steps, 9 steps/s, 1:00 left\n")
     job = Job("train", "train", log=log)
     assert failure(job, reason="SLURM status is: 'OUT_OF_MEMORY'") == "SLURM status is: 'OUT_OF_MEMORY'"
-    assert failure(job).startswith("it ended without a word")
+    assert failure(job).startswith("it ended without a message")
     other.write_text("amdiff: all GPUs are gone\n")
     assert failure(job, [log, other]) == "amdiff: all GPUs are gone"
     assert failure(Job("train", "train", log=Path("no/such.log"))) == "it failed, and its log is not here"
@@ -138,7 +138,7 @@ def test_what_did_not_finish_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     seen.close()
     seen.close()
     assert stream.getvalue().endswith(
-        "not finished: b\n1 job failed, 2 more did not begin; once it is mended the same command goes on from here\n"
+        "not finished: b\n1 job failed, 2 more did not begin; fix the cause, and the same command goes on from here\n"
         "a failed: no\n"
     )
 
@@ -181,5 +181,8 @@ def test_a_run_shows_its_jobs_and_ends_in_what_failed(project: Project) -> None:
 
 def test_a_target_after_configfile_is_explained(finished: Project) -> None:
     output = finished.snakemake("--configfile", "config.yaml", "tiny", check=False)
-    assert "tiny: no configuration file; what follows --configfile is read as one, so give targets before it" in output
+    assert (
+        "tiny: there is no such configuration file; all that follows --configfile is read as configuration files, "
+        "so give targets before it"
+    ) in output
     assert "Traceback" not in output

@@ -1,7 +1,7 @@
-"""Analyses of the energy landscape, and what a page shows of them.
+"""Analyses of the energy landscape, and the sections of a page about them.
 
-What an analysis costs is an upper bound: searches of basins stop early, and classes may have fewer samples than are
-asked for.
+The cost of an analysis is an upper bound, because searches for basins stop early, and a class may have fewer samples
+than the analysis may take.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable
 from .records import DAY, Figure, Params, Passes, Section, Stage, Table
 
 CLASS_COUNT = 3
-"""Classes of samples at which an analysis looks."""
+"""Number of classes of samples that an analysis examines."""
 
 FLOW_EVALUATIONS = 400
-"""Evaluations of the probability flow from one end to the other, about, at the default tolerance."""
+"""Approximate number of evaluations for one solution of the probability flow, at the default tolerance."""
 
 
 def _at_targets(each: Callable[[Params, Params, int], float]) -> Passes:
-    """Passes of an analysis, from those of one target: of the analysis' settings, the process and the dimension."""
+    """Passes of an analysis. ``each`` gives those of one target, from the analysis, the process and the dimension."""
 
     def passes(params: Params, samples: int, dimension: int) -> float:
         analysis = params["analysis"]
@@ -74,38 +74,39 @@ SECTIONS = (
             Figure(
                 "log_volume", "Basins", "Log-volume of basins", paper="Figures 4B, 16-17", narrow=True,
                 caption="Mean log-volume of the basins of attraction against the number of training images K, by "
-                "class, with intervals between attractors.\n"
-                "A basin is the ball of the largest noise from which a sample still comes back; where "
-                "memorized samples have large basins and generalized ones none, the landscape around the "
-                "latter is flat.",
+                "class. The confidence intervals use the variance between attractors.\n"
+                "The radius of a basin is the largest noise from which a sample still comes back. If memorized "
+                "samples have large basins and generalized samples have none, the landscape around generalized "
+                "samples is flat.",
             ),
             Figure(
                 "critical_time", "Basins", "Critical times", paper="Figures 18-19", narrow=True,
-                caption="The last noise level from which copies of a target come back to it, by class, with "
-                "intervals between attractors.\n"
-                "Critical times fall as K grows: what is stored sharply when data are scarce is not "
-                "stored as a point when they are plentiful.",
+                caption="The last noise level from which noisy copies of a target come back to it, by class. The "
+                "confidence intervals use the variance between attractors.\n"
+                "Critical times fall as K grows: with few data the model stores single images as points, and "
+                "with many data it does not.",
             ),
             Figure(
                 "basin_scan", "Basins", "Log-volume at other thresholds",
                 caption="The same log-volumes where :math:`\\delta`, the distance at which a copy counts as "
                 "recovered, is multiplied by a factor.\n"
-                "An order of the classes that is the same in every panel does not hang on the choice of "
+                "If the order of the classes is the same in every panel, it does not depend on the choice of "
                 ":math:`\\delta`.",
             ),
             Figure(
                 "basin_choice", "Basins", "What counts as recovered", raster=True,
-                caption="Targets of each class at a small, the spurious peak's and a large K, and the last of one "
-                "noisy copy that counts as recovered at each threshold :math:`\\delta` of the scan.\n"
-                "A threshold is right where the pictures are still the target; where they turn into "
-                "another image it is too large.",
+                caption="Targets of each class at a small K, at the K of the spurious peak, and at a large K. "
+                "Beside each is the last image of one noisy copy that counts as recovered, for each threshold "
+                ":math:`\\delta` of the scan.\n"
+                "A threshold is right if the pictures still show the target. It is too large if they show "
+                "another image.",
             ),
             Figure(
                 "recovery", "Basins", "What comes back from noise", raster=True,
-                caption="Targets of each class, and what comes back of one noisy copy from rising noise levels, "
-                "with its distance; framed where it counts as recovered.\n"
-                "Here :math:`\\delta` is checked by eye: it is right where the framed pictures are the "
-                "target and the others are not.",
+                caption="Targets of each class, and the images that come back from one noisy copy at rising noise "
+                "levels, with their distances to the target. A frame marks those that count as recovered.\n"
+                "Use them to check :math:`\\delta` by eye. It is right if the framed pictures show the target "
+                "and the others do not.",
             ),
         ),
         (
@@ -118,24 +119,24 @@ SECTIONS = (
         (
             Figure(
                 "spectra", "Curvature", "Curvature spectra by class", paper="Figures 5A, 20-23",
-                caption="Singular values of the score's Jacobian by class, mean and standard deviation, times the "
-                "noise variance :math:`\\sigma_t^2`: near 1 a direction is closed, near 0 the landscape is "
-                "flat along it.\n"
+                caption="Singular values of the score's Jacobian times the noise variance :math:`\\sigma_t^2`, as "
+                "mean and standard deviation by class. Near 1 the energy rises steeply along a direction, and near "
+                "0 it is flat along it.\n"
                 "The largest values are left out, as in the paper.",
             ),
             Figure(
                 "spectra_train", "Curvature", "Curvature spectra of training points",
                 paper="Figures 5A, 20-23", narrow=True,
-                caption="Mean spectra at training points, from small K (purple) to large K (red); the largest "
+                caption="Mean spectra at training points, from small K (purple) to large K (red). The largest "
                 "values are left out.\n"
-                "They fall as K grows: sharp minima at single data give way to a flat manifold.",
+                "The spectra fall as K grows: sharp minima at single training points give way to a flat manifold.",
             ),
             Figure(
                 "dimension", "Curvature", "Dimension of the learned manifold",
                 caption="Dimension of the manifold around each class, by the largest gap of the spectrum and by "
                 "the number of values below a threshold.\n"
-                "A sample that is stored as a point has dimension 0; around one that was made anew there "
-                "are directions in which the density hardly changes.",
+                "A sample that is stored as a point has dimension 0. Around a generalized sample there are "
+                "directions in which the density hardly changes.",
             ),
         ),
         (
@@ -147,14 +148,15 @@ SECTIONS = (
         (
             Figure(
                 "energy_gap", "Energy", "Relative energy", paper="Figures 6, 26", narrow=True,
-                caption="Relative energy of each class against that of training points, for one training image as "
-                "reference; bars are intervals of the mean, bands the standard deviation over samples.\n"
-                "Below the dashed line a class lies deeper than the training points.",
+                caption="Relative energy of each class compared with that of training points, for one training "
+                "image as reference. Bars are confidence intervals of the mean, bands the standard deviation over "
+                "samples.\n"
+                "Below the dashed line, a class lies deeper than the training points.",
             ),
             Figure(
                 "energy_references", "Energy", "Relative energy for other references", paper="Figures 27-30",
-                caption="The same for other reference images.\n"
-                "An order of the classes that is the same in every panel does not hang on the reference.",
+                caption="Relative energy of each class for other reference images.\n"
+                "If the order of the classes is the same in every panel, it does not depend on the reference.",
             ),
         ),
         (
@@ -166,16 +168,16 @@ SECTIONS = (
         (
             Figure(
                 "landscape", "Landscape", "Energy landscapes of the circle", paper="Figure 2", first=True,
-                caption="Energy on the plane, its minimum at 0: learned by the model, from its likelihood (upper "
-                "row), and of the associative memory of the same K training points (lower row); on the "
-                "right the exact one of infinitely many data.\n"
-                "Circles are training points, white dots samples, crosses centres of their clusters, "
-                "arrows the learned score. Separate basins at small K merge into a ring.",
+                caption="Energy on the plane, with its minimum set to 0. The upper row is learned by the model, "
+                "from its likelihood. The lower row is the associative memory of the same K training points. On "
+                "the right is the exact energy of infinitely many data.\n"
+                "Circles are training points, white dots are samples, crosses are the centres of their clusters, "
+                "and arrows are the learned score. Separate basins at small K merge into a ring at large K.",
             ),
             Figure(
                 "ring", "Landscape", "Energy along the radius",
-                caption="Energy averaged over angles, against the radius: learned, of the K points, and of "
-                "infinitely many data.\n"
+                caption="Energy averaged over angles, against the radius: as learned, for the K training points, "
+                "and for infinitely many data.\n"
                 "The dotted line is the radius of the exact ring, which lies inside the unit circle at "
                 "this noise level.",
             ),
@@ -183,8 +185,8 @@ SECTIONS = (
                 "two_memories", "Theory", "Two memories",
                 caption="Two memories at distance :math:`D`: the energy along the line through both at several "
                 "temperatures, with its minima, and the minima against :math:`\\beta D^2`.\n"
-                "Up to :math:`\\beta D^2 = 2` there is one minimum, half-way: a spurious state that equals "
-                "neither memory. Beyond there are two.",
+                "Up to :math:`\\beta D^2 = 2` there is one minimum, halfway between them. It is a spurious state "
+                "that equals neither memory. Beyond, there are two minima.",
             ),
         ),
         (

@@ -1,7 +1,7 @@
-"""The metrics: what each one is, in one record.
+"""The metrics, each described by one record.
 
-A metric compares two images by their vectors: its distance is ``unit * |phi(x) - phi(y)|``, or the square of the norm
-where it is ``squared``. The module ``amdiff.neighbors.<module>`` makes the vectors.
+A metric compares two images by their vectors phi. Its distance is ``unit * |phi(x) - phi(y)|``, or with ``squared`` the
+square of the norm times ``unit``. The module ``amdiff.neighbors.<module>`` makes the vectors.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ BACKBONE_FILES: dict[Backbone, str] = {
     "vgg": "vgg16-397923af.pth",
     "squeeze": "squeezenet1_1-b8a52dc0.pth",
 }
-"""torchvision's files; each name ends in the first digits of the file's SHA-256."""
+"""torchvision's files. Each name ends in the first digits of the file's SHA-256."""
 
 
 def official_digest(backbone: Backbone) -> str:
-    """First digits of the SHA-256 of torchvision's file."""
+    """The first digits of the SHA-256 of torchvision's file."""
     return BACKBONE_FILES[backbone].removesuffix(".pth").rsplit("-", 1)[1]
 
 
@@ -31,34 +31,35 @@ class Metric:
 
     name: str
     label: str
-    """Name and unit on the axes of figures, with their mathematics."""
+    """Name and unit on the axes of figures, with formulas in matplotlib's notation."""
     title: str
     """Name in sentences and menus."""
     module: str
-    """Module of ``amdiff.neighbors`` with ``embedding``, ``pair_distance`` and, for a network, ``read_weights``."""
+    """Module of ``amdiff.neighbors`` with ``embedding`` and ``pair_distance``, and with ``read_weights`` for a
+    network."""
     squared: bool = False
     """Whether the distance is the squared distance of the vectors."""
     unit: float = 1.0
-    """Factor from the vectors' distance, or its square, to the metric."""
+    """Factor by which the distance of the vectors, or its square, is multiplied."""
     units: str = ""
-    """Metrics of one name here have distances that compare with each other."""
+    """Name of the units. Distances of metrics with the same units can be compared with each other."""
     channels: tuple[int, ...] | None = None
-    """Numbers of channels that an image may have; None for any."""
+    """Numbers of channels that an image may have; None for any number."""
     least_side: int = 1
-    """Side in pixels below which images are enlarged."""
+    """Smallest side, in pixels. Smaller images are enlarged to it."""
     network: bool = False
-    """Whether a network makes the vectors: its weights are an artifact, its vectors are kept."""
+    """Whether a network makes the vectors. Its weights are then an artifact, and its vectors are kept."""
     backbone: Backbone | None = None
-    """The network of torchvision that it takes, if any."""
+    """The network of torchvision that it uses; None if it uses none."""
     features: float | None = None
-    """Numbers of a vector for each pixel, about; None where they are the pixels' values themselves."""
+    """Approximate length of a vector per pixel; None if the vector holds the values of the pixels themselves."""
 
     def takes(self, channels: int) -> bool:
-        """Whether images of so many channels can be compared."""
+        """Whether it can compare images with this number of channels."""
         return self.channels is None or channels in self.channels
 
     def length(self, shape: tuple[int, ...]) -> float:
-        """Length of the vector of an image of a shape (C, H, W), about."""
+        """Approximate length of the vector of an image of shape (C, H, W)."""
         return float(math.prod(shape) if self.features is None else self.features * math.prod(shape[1:]))
 
 
@@ -85,7 +86,7 @@ METRICS = {
 """Every metric, by name."""
 
 FIRST = next(iter(METRICS))
-"""The metric that is used where none is named: it needs no network."""
+"""The metric that is used if none is named. It needs no network."""
 
 if TYPE_CHECKING:
     MetricName = str

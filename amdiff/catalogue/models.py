@@ -1,4 +1,4 @@
-"""Stages from a dataset to samples, and what a page shows of a training."""
+"""Stages from a dataset to samples, and the section of a page about training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .records import DAY, Figure, Params, Section, Stage
 from .samplers import SAMPLERS
 
 TRAINING_PASS = 3
-"""Forward passes that an image in a training step is worth: the backward pass costs about two."""
+"""Cost of an image in a training step, in forward passes. The backward pass costs about two of them."""
 
 
 def _training(params: Params, samples: int, dimension: int) -> float:
@@ -37,8 +37,8 @@ SECTIONS = (
             Figure(
                 "training", "Models", "Training", narrow=True,
                 caption="Noise-prediction loss of each model during training.\n"
-                "Small training sets are learnt by heart, so their loss falls below what is possible on "
-                "fresh data.",
+                "A small training set is learnt by heart, so its loss falls below the lowest loss that is "
+                "possible on new data.",
             ),
         ),
     ),

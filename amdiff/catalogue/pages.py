@@ -1,16 +1,16 @@
-"""Pages, the comparison of experiments, and the stages and the page of a text-to-image model."""
+"""The report, the comparison of experiments, and the stages and the page of a text-to-image model."""
 
 from __future__ import annotations
 
 from .records import DAY, Figure, Section, Stage, Table
 
 STAGES = (
-    Stage("report", 9, page=True, minutes=120, seconds=6),
-    Stage("comparison", 5, page=True, minutes=120, seconds=4),
+    Stage("report", 10, page=True, minutes=120, seconds=6),
+    Stage("comparison", 6, page=True, minutes=120, seconds=4),
     Stage("pipeline", 1, {"files": "pipeline.json"}, memory_mb=2000, minutes=120, local=True),
     Stage("generate", 1, {"image": "generation.h5"}, memory_mb=16_000, minutes=120, gpu="yes", seconds=60),
     Stage("spectrum", 2, {"spectrum": "spectrum.h5"}, memory_mb=24_000, minutes=DAY, gpu="yes", seconds=600),
-    Stage("prompts", 3, page=True, minutes=120, seconds=6),
+    Stage("prompts", 4, page=True, minutes=120, seconds=6),
 )
 
 SECTIONS = (
@@ -20,15 +20,15 @@ SECTIONS = (
             Figure(
                 "comparison", "Comparison", "Shares side by side", paper="Figures 7-9", first=True,
                 caption="Shares of memorized, spurious and generalized samples against K for each experiment, "
-                "with their confidence bands.\n"
-                "A network with more parameters keeps its training data up to a larger K; a larger "
-                "synthetic set shows more of what comes back.",
+                "with confidence bands.\n"
+                "A network with more parameters memorizes its training data up to a larger K. In a larger "
+                "synthetic set, more samples have a near neighbour among the others.",
             ),
             Figure(
                 "capacity", "Comparison", "Capacity", paper="Figures 7-9",
-                caption="K at which the spurious share is largest against the parameters of the network; the line "
-                "spans the fall of the memorized share, from A to B.\n"
-                "In the paper the transition moves to larger training sets where networks have more "
+                caption="The K at which the spurious share is largest, against the number of parameters of the "
+                "network; the line shows the range from A to B over which the memorized share falls.\n"
+                "In the paper, the transition moves to larger training sets for networks with more "
                 "parameters.",
             ),
         ),
@@ -46,11 +46,11 @@ SECTIONS = (
                 "prompt_spectra", "Curvature", "Curvature of text-to-image models",
                 paper="Figures 5B, 24", raster=True, first=True,
                 caption="Singular values of the guided score's Jacobian in latent space at each image that was "
-                "drawn, coloured by the class its prompt is a candidate for; below, the images, with the "
-                "training image that belongs to the prompt where it was given.\n"
-                "The larger the values, the sharper the minimum of the energy: memorized images are "
-                "expected above spurious ones, and these above generalized ones (fig. 5B and 24 of the "
-                "paper).",
+                "drawn. Colours show the class that is expected for its prompt. Below are the images, with the "
+                "training image of a prompt if it was given.\n"
+                "The larger the values are, the sharper is the minimum of the energy. The values of memorized "
+                "images are expected above those of spurious ones, and these above those of generalized ones "
+                "(fig. 5B and 24 of the paper).",
             ),
         ),
         (

@@ -1,4 +1,4 @@
-"""Stages that compare and sort samples, and what a page shows of them."""
+"""Stages that compare samples and sort them into classes, and the sections of a page about them."""
 
 from __future__ import annotations
 
@@ -25,58 +25,56 @@ SECTIONS = (
             Figure(
                 "fractions", "Phases", "The three phases", paper="Figure 4A", narrow=True, first=True,
                 caption="Shares of memorized, spurious and generalized samples against the number of training "
-                "images K, with confidence bands in which the errors of the thresholds are counted.\n"
-                "In theory copying gives way to generalization as K grows, and in between samples come "
-                "back again and again that are in no training set. The dotted line counts those of them "
-                "that do not gather around a training image.",
+                "images K, with confidence bands that include the errors of the thresholds.\n"
+                "In theory, copying gives way to generalization as K grows. In between there are spurious "
+                "samples, which recur although they are not in the training set. The dotted line counts the "
+                "spurious samples that do not gather around a training image.",
             ),
             Figure(
                 "distances", "Thresholds", "Nearest distances and thresholds", paper="Figures 3, 10-12", first=True,
                 caption="Distance from each sample to the nearest training image (olive) and to the nearest other "
                 "sample (gray), on an axis that is linear near zero and logarithmic beyond.\n"
-                "Where samples are copies or repeat one another there is a mode on the left; dashed lines "
-                "mark :math:`\\delta_m` and :math:`\\delta_s`, with their bootstrap intervals shaded, and "
-                "are best in the valley between two modes.",
+                "If samples are copies, or repeat one another, there is a mode on the left. Dashed lines mark "
+                "the thresholds :math:`\\delta_m` and :math:`\\delta_s`, with their bootstrap intervals shaded. "
+                "They are best in the valley between two modes.",
             ),
             Figure(
                 "sensitivity", "Thresholds", "Sensitivity to the thresholds",
-                caption=":math:`\\delta_m` and :math:`\\delta_s` are multiplied by the factors on the axes: what "
-                "becomes of the memorized share, of the spurious share, and of the largest spurious "
-                "share.\n"
-                "The further curves move, the more the classes hang on the choice of a threshold.",
+                caption="The memorized share, the spurious share and the largest spurious share, where "
+                ":math:`\\delta_m` and :math:`\\delta_s` are multiplied by the factors on the axes.\n"
+                "The further the curves move, the more the classes depend on the choice of a threshold.",
             ),
             Figure(
                 "panel_memorized", "Samples", "Memorized samples", paper="Figures 1B, 13-15", raster=True,
-                caption="Memorized samples, each beside its nearest training images (S, upper row) and nearest "
-                "other samples (S′, lower row), with distances; the closest copies first.\n"
+                caption="Memorized samples, each with its nearest training images (S, upper row) and its nearest "
+                "other samples (S′, lower row), and with the distances. The closest copies come first.\n"
                 "A memorized sample and its first neighbour in S should be the same picture.",
             ),
             Figure(
                 "panel_spurious", "Samples", "Spurious samples", paper="Figures 1B, 13-15", raster=True,
-                caption="Spurious samples, those closest to another sample first.\n"
-                "Their neighbours among the samples (lower row) lie within :math:`\\delta_s`, no training "
-                "image (upper row) within :math:`\\delta_m`; whether the pictures say the same is for the "
-                "eye.",
+                caption="Spurious samples. Those closest to another sample come first.\n"
+                "Each has a neighbour within :math:`\\delta_s` among the samples (lower row), but no training "
+                "image (upper row) within :math:`\\delta_m`. Check by eye whether the pictures agree.",
             ),
             Figure(
                 "panel_generalized", "Samples", "Generalized samples", paper="Figures 1B, 13-15", raster=True,
-                caption="Generalized samples, those farthest from any other sample first.\n"
-                "Nothing lies within :math:`\\delta_m` of them in the training set, or within "
-                ":math:`\\delta_s` among the samples; whether they look new is for the eye to say.",
+                caption="Generalized samples. Those farthest from any other sample come first.\n"
+                "No training image lies within :math:`\\delta_m` of them, and no other sample within "
+                ":math:`\\delta_s`. Check by eye whether they look new.",
             ),
             Figure(
                 "borderline", "Samples", "Samples at the thresholds", raster=True,
-                caption="The samples nearest to the thresholds, on both sides: the last to be called memorized "
-                "and the last to be called spurious, and the first that are not.\n"
-                "This is where a threshold is checked by eye: copies should lie on one side and distinct "
-                "pictures on the other.",
+                caption="The samples nearest to the thresholds on both sides: the last ones that count as "
+                "memorized or as spurious, and the first ones that do not.\n"
+                "Use them to check a threshold by eye. Copies should lie on one side, and distinct pictures on "
+                "the other.",
             ),
             Figure(
                 "attractors", "Attractors", "Spurious attractors", raster=True,
-                caption="The most visited spurious attractors: each row shows visits to one of them, twelve at "
-                "most, and the training image nearest to any visit.\n"
-                "In a true one the same picture comes back in independent samples, and no training image "
-                "is that picture.",
+                caption="The most visited spurious attractors. Each row shows at most twelve visits to one of "
+                "them, and the training image nearest to any visit.\n"
+                "At a true attractor, independent samples show the same picture, and no training image is that "
+                "picture.",
             ),
         ),
         (

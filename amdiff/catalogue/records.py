@@ -1,4 +1,4 @@
-"""What a record says: of a stage, of a figure, and of a section of a page."""
+"""The types of the records: of a stage, of a figure, of a table, and of a section of a page."""
 
 from __future__ import annotations
 
@@ -10,70 +10,73 @@ Params = Mapping[str, Any]
 """Parameters of an artifact."""
 
 Passes = Callable[[Params, int, int], float]
-"""Forward passes that an artifact takes at most.
+"""A function that returns the largest number of forward passes that an artifact takes.
 
-Of its parameters, the number of samples that it reads, and the number of values of an image.
+Its arguments are the parameters of the artifact, the number of samples that it reads, and the number of values of an
+image.
 """
 
 DAY = 1440
-"""Minutes."""
+"""A day, in minutes."""
 
 
 @dataclass(frozen=True)
 class Stage:
     """A stage makes artifacts of one kind.
 
-    The function ``<name>`` of the module ``amdiff.stages.<name>`` makes them, and is imported where it is needed. A
+    The function ``<name>`` of the module ``amdiff.stages.<name>`` makes them. It is imported only when it is needed. A
     rule of the workflow and a command of the program have the same name.
     """
 
     name: str
     version: int
-    """Of the meaning of its results; raise it when that changes."""
+    """Version of the meaning of its results. Raise it when the meaning changes."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """Its files, by what they hold; empty for a page, whose files depend on its sections."""
+    """Its files, by what they hold. It is empty for a page, whose files depend on its sections."""
     memory_mb: int = 4000
-    """Memory that a first attempt asks for, in MiB."""
+    """Memory that the first attempt asks for, in MiB."""
     minutes: int = 60
-    """Time that a first attempt asks for."""
+    """Time that the first attempt asks for, in minutes."""
     gpu: Literal["no", "network", "yes"] = "no"
-    """Whether a GPU serves it: 'network' where its denoiser is a network, not a closed form."""
+    """Whether a GPU helps it. 'network' means that it helps if the denoiser is a network, not a closed form."""
     local: bool = False
-    """Whether it runs where snakemake runs. It may download, and the nodes of a cluster often have no network."""
+    """Whether it runs on the machine where snakemake runs, so that it can download. Nodes of a cluster often cannot."""
     searches: bool = False
-    """Whether it searches among images: its memory follows ``runtime.neighbor_memory_mb``, its time the pairs."""
+    """Whether it searches among images. Its memory then follows ``runtime.neighbor_memory_mb``, and its time the number
+    of pairs."""
     page: bool = False
-    """Whether it makes a page, which is published."""
+    """Whether it makes a page. Pages are published."""
     decides: bool = False
-    """Whether what it finds decides which jobs follow: a checkpoint of Snakemake."""
+    """Whether its result decides which jobs follow. It is then a checkpoint of Snakemake."""
     work: Literal["training", "sampling", "analyses", "comparisons"] = "comparisons"
-    """What a plan counts its time under."""
+    """The heading under which a plan counts its time."""
     passes: Passes | None = None
-    """Forward passes of its network; None where it runs no network of an experiment."""
+    """Counts the forward passes of its network. None if it runs no network of an experiment."""
     double: bool = False
     """Whether its network runs in float64."""
     seconds: float = 0.0
-    """What it takes beside passes and searches, about."""
+    """Approximate time that it takes beside passes and searches, in seconds."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a page: the function ``<name>`` of the module ``amdiff.figures.<section>`` draws it."""
+    """A figure of a page. The function ``<name>`` of the module ``amdiff.figures.<section>`` draws it."""
 
     name: str
     group: str
-    """The heading that it stands under."""
+    """The heading under which it stands."""
     title: str
     caption: str
-    """What it shows and what that means, in two sentences of reStructuredText, whose only role is ``:math:``."""
+    """What it shows, and what that means. These are two lines of reStructuredText, each of at least one sentence. The
+    only role is ``:math:``."""
     paper: str = ""
     """Its number in the paper, if it has one there."""
     raster: bool = False
-    """Whether it is made of images, and so a PNG on the page, where an SVG would be larger."""
+    """Whether it consists of images. The page then holds it as a PNG, because an SVG would be larger."""
     narrow: bool = False
     """Whether it is one column wide."""
     first: bool = False
-    """Whether it may be the figure of the first screen: the first of a page that may is."""
+    """Whether it may stand on the first screen of a page. The first such figure of a page does."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +84,16 @@ class Table:
     """A table of a page."""
 
     name: str
-    """Of its file, with the suffix."""
+    """Name of its file, with the suffix."""
     paper: str = ""
     """Its number in the paper, if it has one there."""
     title: str = ""
-    """What it holds, where it has a number in the paper."""
+    """What it holds, if it has a number in the paper."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page: ``amdiff.stages.sections.<name>`` reads what it shows, ``amdiff.figures.<name>`` draws it."""
+    """A part of a page. ``amdiff.stages.sections.<name>`` reads what it shows, ``amdiff.figures.<name>`` draws it."""
 
     name: str
     figures: tuple[Figure, ...] = ()

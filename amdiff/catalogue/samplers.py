@@ -1,4 +1,4 @@
-"""The samplers of images; the function of the same name in ``amdiff.diffusion.samplers`` takes their steps."""
+"""The samplers of images. ``amdiff.diffusion.samplers.SAMPLERS`` makes the steps of each, by the same name."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 @dataclass(frozen=True)
 class SamplerRecord:
-    """What is known of a sampler."""
+    """The record of a sampler."""
 
     evaluations: int = 1
-    """Evaluations of the network that a step takes."""
+    """Number of evaluations of the network per step."""
     takes_eta: bool = False
-    """Whether it has a choice of how much noise a step adds."""
+    """Whether it has the setting eta, the amount of noise that a step adds."""
 
 
 SAMPLERS = {"ddpm": SamplerRecord(), "ddim": SamplerRecord(takes_eta=True)}

@@ -1,1 +1,1 @@
-"""What people ask of a project, a module each command."""
+"""The commands that people type, one module for each."""

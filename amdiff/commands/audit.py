@@ -1,7 +1,7 @@
-"""An audit: samples of one's own against the images that a generator was trained on, without a configuration file.
+"""``amdiff audit``: compares samples with the images that a generator was trained on, without a configuration file.
 
-It is an experiment like any other, whose configuration follows from the arguments. Its artifacts lie below
-``<out>/work``, so an audit that was stopped goes on, and one that is asked for again finds all made.
+An audit is an experiment like any other. Its configuration follows from the arguments. Its artifacts lie below
+``<out>/work``. So an audit that was stopped goes on where it was, and a finished one is not computed again.
 """
 
 from __future__ import annotations
@@ -35,27 +35,27 @@ from .audit_verdict import verdict
 from .telling import show
 
 PERCEPTUAL = "stlpips-alex"
-"""The metric beside pixels unless metrics are named: it needs no download."""
+"""The metric that is used beside pixels if no metric is named. It needs no download."""
 FEATURES_GIB = 16.0
-"""Room on the disk that its features may take without being asked for."""
+"""Largest disk space in GiB that features of ``PERCEPTUAL`` may take if the user has not named this metric."""
 _BYTES_A_PIXEL = 32
-"""Of its features: AlexNet makes about eight numbers of a pixel."""
+"""Size of these features: AlexNet makes about eight numbers from each pixel."""
 
 
 def audit(asked: Audit) -> int:
     """Run an audit, write its results to ``asked.out``, and return the exit status.
 
-    0 where surely few enough samples are copies, 1 where surely too many are, 3 where the samples do not decide; 0 too
-    without ``fail_above``. Raises ``ConfigError`` where the arguments cannot be used.
+    The status is 0 if the share of copies is surely at most ``fail_above``, 1 if it is surely larger, and 3 if the
+    samples do not decide. Without ``fail_above`` it is 0. Raises ``ConfigError`` if the arguments cannot be used.
     """
     if asked.fail_above is not None and not 0 <= asked.fail_above <= 1:
         raise ConfigError(f"--fail-above: got {asked.fail_above:g}, expected a share from 0 to 1")
-    os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))  # an audit is one job at a time
+    os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))  # one job runs at a time, on all cores
     _check_places(asked)
     context, plan, notes = _run(asked, asked.out / "work")
     experiment = plan.experiment(NAME)
     found = find(context, experiment)
-    # what a look at the names told is told by those who read the files as well
+    # a note from a look at the names is left out if reading the files gave the same note
     twice = {note for note in plan.notes for said in found.reservations if note.partition(": ")[2] in said}
     summary = found.summary([*notes, *(note for note in plan.notes if note not in twice)])
     outcome = verdict(summary, asked.fail_above)
@@ -65,7 +65,7 @@ def audit(asked: Audit) -> int:
     for name in CLASSES:
         show(f"{name}: {_share(summary[name])}")
     if len(found.metrics) > 1:
-        show(f"suspected, memorized by any of {', '.join(found.metrics)}: {_share(summary['suspected'])}")
+        show(f"suspected (memorized by any of {', '.join(found.metrics)}): {_share(summary['suspected'])}")
     for note in summary["notes"]:
         show(f"note: {note}")
     counts = f"{summary['n_synthetic']:,} samples against {summary['n_train']:,} training images"
@@ -81,9 +81,9 @@ def _share(share: dict[str, float]) -> str:
 
 
 def _run(asked: Audit, root: Path) -> tuple[Context, Plan, list[str]]:
-    """Make all artifacts; where they lie, and what a user must know of how the arguments were taken."""
+    """Make all artifacts. Return where they lie, the plan, and notes on how the arguments were understood."""
     config, notes = configuration(asked)
-    # how many images there are without byte-equal ones is known once they are read
+    # byte-equal images count once, so the number of images is known only after reading them
     first = prepare(parse_config({**config, "experiments": _experiments(config, [1])}), root)
     dataset = first.experiment(NAME).dataset
     _make([dataset], first, root)
@@ -98,7 +98,7 @@ def _run(asked: Audit, root: Path) -> tuple[Context, Plan, list[str]]:
 
 
 def _make(artifacts: Iterable[Artifact], plan: Plan, root: Path) -> None:
-    """Make those that are not there, one after the other; what they say goes to a log each."""
+    """Make the artifacts that are missing, one after the other. The messages of each go to its own log."""
     store = Store(root)
     missing = [artifact for artifact in artifacts if not store.complete(artifact)]
     if not missing:
@@ -107,7 +107,7 @@ def _make(artifacts: Iterable[Artifact], plan: Plan, root: Path) -> None:
     logs.mkdir(parents=True, exist_ok=True)
     places = {artifact.address: logs / f"{artifact.stage}-{artifact.address}.log" for artifact in missing}
     jobs = {a.address: replace(job_of(a, cost(plan, a)), log=places[a.address]) for a in missing}
-    screen = Screen(notes=False)  # the audit says them at its end
+    screen = Screen(notes=False)  # the audit prints the notes at its end
     screen.expect(jobs, logs)
     try:
         for artifact in missing:
@@ -120,9 +120,9 @@ def _make(artifacts: Iterable[Artifact], plan: Plan, root: Path) -> None:
 
 
 def _other_metrics(plan: Plan, images: int, root: Path) -> tuple[list[str], list[str]]:
-    """A perceptual metric beside pixels, unless its features would fill the disk; and what was left out.
+    """Choose the metrics to use beside pixels: ``PERCEPTUAL``, unless its features need too much disk space.
 
-    ``images`` are the training and the held-out ones.
+    ``images`` is the number of training and held-out images. Return the metrics, and notes on what was left out.
     """
     (model,) = plan.experiment(NAME).models
     images += model.samples
@@ -134,8 +134,8 @@ def _other_metrics(plan: Plan, images: int, root: Path) -> tuple[list[str], list
     if needed <= FEATURES_GIB:
         return [PERCEPTUAL], []
     note = (
-        f"compared by pixels alone: the features of {PERCEPTUAL} would take about {needed:,.0f} GiB on the disk; ask "
-        f"for it by --metric pixels --metric {PERCEPTUAL}, or compare smaller images by --resize"
+        f"images are compared by pixels only, since the features of {PERCEPTUAL} would take about {needed:,.0f} GiB "
+        f"on the disk; to use it as well, give --metric pixels --metric {PERCEPTUAL}, or reduce images by --resize"
     )
     return [], [note]
 
@@ -145,17 +145,17 @@ def _experiments(config: dict[str, Any], sizes: list[int]) -> dict[str, Any]:
 
 
 def _check_places(asked: Audit) -> None:
-    """Sets of images are different ones, and results lie in none of them. Raises ``ConfigError``."""
+    """Check that sets of images do not overlap and that results lie in none of them. Raises ``ConfigError``."""
     sides = {option: (side.path, side.key) for option, side in asked.sides.items()} | {"--out": (asked.out, None)}
     places = {option: path.resolve() for option, (path, _) in sides.items()}
     for (a, first), (b, second) in itertools.combinations(places.items(), 2):
         inside = first.is_dir() and first in second.parents and (second.is_dir() or b == "--out")
         around = second.is_dir() and second in first.parents and first.is_dir() and b != "--out"
-        same = first == second and not (first.is_file() and sides[a][1] != sides[b][1])  # two arrays of one file
+        same = first == second and not (first.is_file() and sides[a][1] != sides[b][1])  # two arrays of one file differ
         if same or inside or around:
             raise ConfigError(
                 f"{a} {sides[a][0]} and {b} {sides[b][0]} overlap; folders are read with their subfolders, so give "
-                "folders that lie beside each other"
+                "folders of which none lies inside another"
             )
 
 

@@ -1,4 +1,4 @@
-"""What an audit is asked, and the configuration that it means."""
+"""The arguments of an audit, and the configuration that follows from them."""
 
 from __future__ import annotations
 
@@ -18,49 +18,51 @@ from amdiff.levels import unfilled
 from .audit_sides import Form, Range, SideOptions, common_channels, form_of
 
 NAME = "audit"
-"""Of the experiment."""
+"""Name of the experiment."""
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What is asked for."""
+    """The arguments of an audit."""
 
     train: SideOptions
-    """Training images: a folder, a container of pictures, .npy, .npz, HDF5 or .mat."""
+    """Training images: a folder, a container of pictures, or an array in .npy, .npz, HDF5 or .mat."""
     synthetic: SideOptions
-    """Samples: the same, or the folder of a diffusers pipeline, which samples."""
+    """Samples, in the same forms; or the folder of a diffusers pipeline, which then draws them."""
     heldout: SideOptions | None = None
-    """Real images that are no training data."""
+    """Real images that were not used for training. Default None: training images stand in for them."""
     metrics: tuple[str, ...] = ()
-    """The first decides; the report shows all. Empty for pixels and a perceptual metric."""
+    """Names of metrics. The first decides; the report shows all. Default empty: pixels and a perceptual metric."""
     out: Path = Path("audit")
+    """Folder of the results."""
     fail_above: float | None = None
-    """Share of memorized samples above which the exit status is 1."""
+    """Allowed share of memorized samples, from 0 to 1. Default None: there is no verdict."""
     samples: int | None = None
-    """Samples that a pipeline draws; None for 1,000."""
+    """Number of samples that a pipeline draws. Default None: 1,000."""
     resize: int | None = None
+    """Side in pixels to which images are resized. Default None: they keep their size."""
     crop: bool = False
-    """Centre crop to the largest square."""
+    """Whether each image is cropped to its largest central square, before it is resized."""
     values: Range | None = None
-    """As a side's, of all sides that have none of their own."""
+    """The values that mean black and white, for all sides that do not state their own."""
     key: str | None = None
-    """As a side's, of all sides that have none of their own."""
+    """Name of the array, or column, for all sides that do not state their own."""
     background: str = "white"
-    """What is seen behind transparent pixels."""
+    """Colour behind transparent pixels."""
     skip_unreadable: bool = False
-    """Leave out files that cannot be read as images."""
+    """Whether files that cannot be read as images are left out."""
 
     @property
     def sides(self) -> dict[str, SideOptions]:
-        """Each set of images by its option."""
+        """Each set of images, by the option that names it."""
         named = {"--train": self.train, "--synthetic": self.synthetic, "--heldout": self.heldout}
         return {option: side for option, side in named.items() if side is not None}
 
 
 def configuration(asked: Audit) -> tuple[dict[str, Any], list[str]]:
-    """The experiment that the arguments mean, its sizes left open, and what had to be guessed.
+    """Return the configuration that the arguments mean, without its sizes, and notes on what had to be guessed.
 
-    Raises ``ConfigError`` where the arguments cannot be used.
+    Raises ``ConfigError`` if the arguments cannot be used.
     """
     try:
         pipeline = (asked.synthetic.path / "model_index.json").is_file()
@@ -107,7 +109,7 @@ def configuration(asked: Audit) -> tuple[dict[str, Any], list[str]]:
 
 
 def _dataset(asked: Audit, form: Form, channels: int, heldout: Form | None) -> dict[str, Any]:
-    """The specification of a folder of images or of an array."""
+    """The configuration of a dataset: a folder of images or an array."""
     shared: dict[str, Any] = {"resize": asked.resize, "crop": "square" if asked.crop else None, "path": str(form.path)}
     held: dict[str, Any] = {} if heldout is None else {"heldout": str(heldout.path)}
     if heldout is not None and heldout.key != form.key:
@@ -123,29 +125,40 @@ def _dataset(asked: Audit, form: Form, channels: int, heldout: Form | None) -> d
 
 
 def _check_options(asked: Audit, forms: dict[str, Form], pipeline: bool) -> None:
-    """Every option decides something, and a range that all sides share fits each. Raises ``DataError``."""
+    """Check that every option has an effect, and that a shared range fits every side. Raises ``DataError``."""
     for option, side in asked.sides.items():
         form = forms.get(option)
         if side.values is not None and (form is None or not form.array):
-            raise DataError(f"{option}-values: is for arrays; {side.path} is none")
+            raise DataError(f"{option}-values: is for arrays, but {side.path} is no array; leave the option out")
         if side.key is not None and (form is None or form.key is None):
-            raise DataError(f"{option}-key: names an array or a column in a file; {side.path} has no names in it")
+            raise DataError(
+                f"{option}-key: names an array or a column, but {side.path} has none with a name; leave the option out"
+            )
     arrays = [form for form in forms.values() if form.array]
     if asked.key is not None and not any(form.key == asked.key for form in forms.values()):
-        raise DataError("--key: names an array or a column of files with several; there are none, or folders only")
+        raise DataError(
+            "--key: names an array or a column in files that hold several, but no side is such a file; leave the "
+            "option out"
+        )
     if all(form.array for form in forms.values()) and (asked.background != "white" or asked.skip_unreadable):
-        raise DataError("--background and --skip-unreadable: are for pictures; there are arrays only")
+        raise DataError(
+            "--background and --skip-unreadable: are for pictures, but there are only arrays; leave them out"
+        )
     if asked.values is not None and not any(form.values == asked.values for form in arrays):
-        raise DataError("--values: is for arrays that are not uint8 in 0..255; there are none")
+        raise DataError(
+            "--values: is for arrays that are not uint8 in 0..255, but there are none; leave the option out"
+        )
     if asked.samples is not None and not pipeline:
-        raise DataError("--samples: is for a pipeline, which draws them; the samples are there")
+        raise DataError(
+            "--samples: is for a pipeline, which draws samples, but --synthetic is no pipeline; leave the option out"
+        )
     if asked.values is None:
         return
     shared = [form for form in arrays if form.values == asked.values]
     ends = {form.option: array_ends(form.path, form.key) for form in shared}
     halves = [form for form in shared if unfilled(*ends[form.option], *asked.values)]
     if len(halves) == len(forms):
-        return  # all sides alike: the distances do not depend on it, and the datasets say it
+        return  # the same on all sides: distances do not depend on it, and the datasets have a note on it
     if doubtful := [form for form in halves if asked.sides[form.option].values is None]:
         low, high = asked.values
         what = named(
@@ -155,5 +168,6 @@ def _check_options(asked: Audit, forms: dict[str, Form], pipeline: bool) -> None
         advice = " ".join(f"{form.option}-values {low:g} {high:g}" for form in doubtful)
         raise DataError(
             f"--values {low:g} {high:g} is meant for all arrays, but leaves half of the range unused: {what}. State "
-            f"the range of each side, as --train-values 0 1 --synthetic-values -1 1; where it is meant so, {advice}"
+            f"the range of each side, such as --train-values 0 1 --synthetic-values -1 1; if the range is right, give "
+            f"{advice}"
         )

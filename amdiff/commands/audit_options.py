@@ -7,51 +7,66 @@ from typing import Annotated
 
 import typer
 
-_SideValues = Annotated[tuple[float, float] | None, typer.Option(help="As --values, of this side alone.")]
-_SideKey = Annotated[str | None, typer.Option(help="As --key, of this side alone.")]
+_SideValues = Annotated[tuple[float, float] | None, typer.Option(help="Like --values, for this side only.")]
+_SideKey = Annotated[str | None, typer.Option(help="Like --key, for this side only.")]
 
 
 def audit(
     train: Annotated[
         Path, typer.Option(help="Training images: a folder, .zip, .tar, .parquet, .npy, .npz, HDF5 or .mat.")
     ],
-    synthetic: Annotated[Path, typer.Option(help="Samples: the same, or the folder of a diffusers pipeline.")],
-    heldout: Annotated[Path | None, typer.Option(help="Real images that are no training data.")] = None,
+    synthetic: Annotated[
+        Path,
+        typer.Option(help="Samples, in the same forms; or the folder of a diffusers pipeline, which then draws them."),
+    ],
+    heldout: Annotated[Path | None, typer.Option(help="Real images that were not used for training.")] = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(
-            help="pixels, stlpips-alex, lpips-alex, -vgg or -squeeze; pixels and stlpips-alex by default. Given "
-            "several times, the first decides, and what any finds is suspected."
+            help="pixels, stlpips-alex, lpips-alex, lpips-vgg or lpips-squeeze. May be given several times: the first "
+            "decides, and a sample that any of them calls memorized is suspected. Default: pixels and stlpips-alex."
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the results, and of work that is resumed.")] = Path("audit"),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results, and for unfinished work, which the next call continues.")
+    ] = Path("audit"),
     fail_above: Annotated[
         float | None,
         typer.Option(
-            help="Exit status 0 where surely at most this share is memorized, 1 where surely more, 3 where unsure."
+            help="Allowed share of memorized samples, from 0 to 1. The exit status is 0 if the share is surely at most "
+            "this, 1 if it is surely larger, and 3 if the samples do not decide."
         ),
     ] = None,
-    samples: Annotated[int | None, typer.Option(min=2, help="Samples that a pipeline draws; 1000 by default.")] = None,
-    resize: Annotated[int | None, typer.Option(help="Side in pixels to which all images are resized.")] = None,
-    crop: Annotated[bool, typer.Option("--crop", help="Centre crop to the largest square, before --resize.")] = False,
+    samples: Annotated[
+        int | None, typer.Option(min=2, help="Number of samples that a pipeline draws. Default: 1000.")
+    ] = None,
+    resize: Annotated[int | None, typer.Option(help="Resize all images to this side in pixels.")] = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="Crop each image to its largest central square, before --resize.")
+    ] = False,
     values: Annotated[
-        tuple[float, float] | None, typer.Option(help="Black and white of arrays that are not uint8 in 0..255.")
+        tuple[float, float] | None,
+        typer.Option(help="The values that mean black and white in arrays that are not uint8 in 0..255."),
     ] = None,
     train_values: _SideValues = None,
     synthetic_values: _SideValues = None,
     heldout_values: _SideValues = None,
     key: Annotated[
-        str | None, typer.Option(help="Name of the array in .npz, HDF5 and .mat files with several; or FILE::NAME.")
+        str | None,
+        typer.Option(
+            help="Name of the array, or column, in files that hold several. FILE::NAME instead of FILE does the same."
+        ),
     ] = None,
     train_key: _SideKey = None,
     synthetic_key: _SideKey = None,
     heldout_key: _SideKey = None,
-    background: Annotated[str, typer.Option(help="What is seen behind transparent pixels.")] = "white",
+    background: Annotated[str, typer.Option(help="Colour to show behind transparent pixels.")] = "white",
     skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Leave out files that cannot be read as images, and say so.")
+        bool,
+        typer.Option("--skip-unreadable", help="Leave out files that cannot be read as images, and report how many."),
     ] = False,
 ) -> None:
-    """Which samples are copies of training images, which come again and again, and which are new."""
+    """Find which samples are copies of training images, which come again and again, and which are new."""
     from .audit import audit
     from .audit_configuration import Audit
     from .audit_sides import SideOptions

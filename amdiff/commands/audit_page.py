@@ -1,4 +1,4 @@
-"""The page of an audit: the verdict first, what was compared, the pairs most like copies, and what is not known."""
+"""The page of an audit: the verdict, what was compared, the pairs that look most like copies, and the limits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .audit_results import Found
 from .audit_verdict import Verdict
 
 PAIRS = 10
-"""Pairs on the first page."""
+"""Number of pairs on the first page."""
 
 
 def audit_page(
@@ -33,7 +33,23 @@ def audit_page(
     notes: Sequence[str],
     outcome: Verdict | None,
 ) -> str:
-    """The page, whose figures and tables are those of the audit's report."""
+    """Return the page of an audit as HTML. Its figures and tables are those of the audit's report.
+
+    Parameters
+    ----------
+    asked
+        The arguments of the audit.
+    context
+        The store of the audit's artifacts.
+    experiment
+        The audit's experiment.
+    found
+        The results.
+    notes
+        Sentences that limit the trust in the results.
+    outcome
+        The verdict; None if no limit was given.
+    """
     report = experiment.report
     assert isinstance(experiment.spec, ExperimentSpec)
     parts = [part(name, context, report, experiment.spec) for name in experiment.spec.sections]
@@ -42,7 +58,7 @@ def audit_page(
     lead = first_screen.lead([summary])
     if len(found.metrics) > 1:
         share = f"{suspected.value:.1%} [{suspected.low:.1%}, {suspected.high:.1%}]"
-        lead += f" By one metric or another, {share} are suspected to be copies."
+        lead += f" In all, {share} are suspected: at least one of the metrics calls them memorized."
     return render(
         title=f"Audit of {asked.synthetic.path}",
         address=report.address,
@@ -56,7 +72,7 @@ def audit_page(
         browser=next((section.browser for section in parts if section.browser), None),
         auditing=Auditing(
             None if outcome is None else outcome.outcome,
-            f"No limit was given (--fail-above), so there is no verdict. {_counted(found)}"
+            f"There is no verdict, since no limit was given (--fail-above). {_counted(found)}"
             if outcome is None
             else f"{outcome.text[0].upper()}{outcome.text[1:]}.",
             _compared(asked, found),
@@ -76,35 +92,37 @@ def _compared(asked: Audit, found: Found) -> list[tuple[str, str]]:
     heldout = (
         f"{asked.heldout.path}: {found.first.entry['false_positives']['n']:,}" if asked.heldout is not None else ""
     )
-    held = heldout or "none given; training images stand for them"
+    held = heldout or "none were given; training images stand in for them"
     deltas = "; ".join(f"{by.pair.delta_m.value:.3g} by {name}" for name, by in found.metrics.items())
     metric, *others = found.metrics
     return [
         ("samples", f"{asked.synthetic.path}: {summary['n_samples']:,}"),
         ("training images", f"{asked.train.path}: {summary['size']:,}"),
         ("held-out images", held),
-        ("compared by", metric + (f", which decides; also by {', '.join(others)}" if others else "")),
+        ("metric", metric + (f", which decides; also {', '.join(others)}" if others else "")),
         ("memorized", f"within δ_m = {pair.delta_m.value:.3g} [{pair.delta_m.low:.3g}, {pair.delta_m.high:.3g}] of a "
-                      f"training image{f' ({deltas})' if others else ''}"),
-        ("come again", f"farther from all of these, within δ_s = {pair.delta_s.value:.3g} "
-                       f"[{pair.delta_s.low:.3g}, {pair.delta_s.high:.3g}] of another sample"),
+                      f"training image{f' (δ_m = {deltas})' if others else ''}"),
+        ("spurious", f"farther from every training image, but within δ_s = {pair.delta_s.value:.3g} "
+                     f"[{pair.delta_s.low:.3g}, {pair.delta_s.high:.3g}] of another sample"),
         ("confidence", f"{100 * summary['confidence']:g} %"),
     ]  # fmt: skip
 
 
 def _limits(found: Found) -> list[str]:
-    """What holds for every audit, and for this one's metrics."""
+    """The limits of every audit, and those of the metrics of this one."""
     lines = [
-        "Only the training images that were given are looked through, and only copies that the metric sees are found: "
+        "Only copies of the given training images can be found, and only if the metric recognises them: "
         "copies that are mirrored, cropped or recoloured may be missed."
     ]
     if not any(METRICS[name].network for name in found.metrics):
-        lines.append("Compared by pixels alone, also copies that are shifted by a few pixels may be missed.")
+        lines.append(
+            "Images were compared by pixels only, so copies that are shifted by a few pixels may be missed too."
+        )
     return lines
 
 
 def _suspects(context: Context, report: Artifact, found: Found) -> list[Suspect]:
-    """The pairs with the smallest distance to a training image, in units of the metric's threshold."""
+    """The samples with the smallest distance to a training image, in units of the metric's threshold δ_m."""
     store = context.store
     samples = sample_images(store, report.parents["samples"])
     train = dataset_images(store, report.parent("dataset"))
@@ -126,7 +144,7 @@ def _suspects(context: Context, report: Artifact, found: Found) -> list[Suspect]
 
 
 def _arguments(asked: Audit) -> str:
-    """The arguments that were given, one a line."""
+    """The arguments of the audit, one on each line."""
     lines = []
     for option, side in asked.sides.items():
         lines.append(f"{option} {side.path}")

@@ -1,4 +1,4 @@
-"""What an audit found, in tables and in numbers."""
+"""The results of an audit, as tables and as numbers."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ from amdiff.stages.stored_tables import read_samples, read_thresholds, threshold
 
 @dataclass(frozen=True)
 class ByMetric:
-    """The samples sorted by one metric."""
+    """The samples, classified by one metric."""
 
     table: pa.Table
+    """One row for each sample."""
     summary: dict[str, Any]
+    """Results of the stage ``classify``."""
     entry: dict[str, Any]
-    """Of its thresholds."""
+    """Results of the stage ``thresholds``."""
 
     @property
     def pair(self) -> Pair:
@@ -71,24 +73,27 @@ class ByMetric:
 
 @dataclass(frozen=True)
 class Found:
-    """The results of an audit; the first metric decides."""
+    """The results of an audit. The first metric decides."""
 
     metrics: dict[str, ByMetric]
+    """Results by metric."""
     samples: pa.Table
-    """Every sample, with file names and other measures."""
+    """One row for each sample, with file names and the field's other measures of copying."""
     peers: dict[str, Any]
+    """The field's other measures of copying, over all samples."""
     reservations: list[str]
-    """What limits the trust in the thresholds, the images and the model."""
+    """Sentences that limit the trust in the thresholds, the images and the model."""
     train_files: np.ndarray | None
+    """Names of the files of all training images; None where they have none."""
 
     @property
     def first(self) -> ByMetric:
-        """By the metric that decides."""
+        """Results by the metric that decides."""
         return next(iter(self.metrics.values()))
 
     @property
     def copies(self) -> pa.Table:
-        """The memorized samples, the nearest first."""
+        """The memorized samples, those nearest to a training image first."""
         memorized = pa.array(class_numbers(self.samples["class"].to_pylist()) == MEMORIZED)
         table = self.samples.filter(memorized).sort_by("train_distance_1")
         columns = ("index", "file", "train_neighbor_1", "train_file_1", "train_distance_1")
@@ -96,7 +101,7 @@ class Found:
 
     @cached_property
     def suspected(self) -> Estimate:
-        """Share of the samples that are memorized by any metric, with the errors of the thresholds in its interval."""
+        """Share of samples that any metric calls memorized. The interval includes the errors of the thresholds."""
         thresholds = [by.pair.delta_m for by in self.metrics.values()]
         distances = np.stack([by.nearest for by in self.metrics.values()])
 
@@ -108,7 +113,10 @@ class Found:
 
     @cached_property
     def candidates(self) -> pa.Table:
-        """All samples, the most likely copies first: by the smallest ratio, over metrics, of distance to threshold."""
+        """All samples, the most likely copies first.
+
+        They are ordered by the ratio of a sample's distance to the threshold δ_m, the smallest over the metrics.
+        """
         ratios = np.stack([by.nearest / by.pair.delta_m.value for by in self.metrics.values()])
         close = ratios.min(axis=0)
         order = np.argsort(close, kind="stable")
@@ -127,7 +135,7 @@ class Found:
         return pa.table(columns)
 
     def summary(self, notes: list[str]) -> dict[str, Any]:
-        """Everything in numbers, as plain data; ``notes`` are of how the arguments were taken."""
+        """All results as plain data. ``notes`` say how the arguments were understood."""
         first = self.first
         memorized = Estimate(**first.summary["fractions"]["memorized"])
         suspected = self.suspected
@@ -156,7 +164,7 @@ class Found:
 
 
 def find(context: Context, experiment: ExperimentPlan) -> Found:
-    """Read what the stages of an audit wrote."""
+    """Read the results that the stages of an audit wrote."""
     store, parents = context.store, experiment.report.parents
     classified = [*parents["classify"], *parents.get("also", ())]
     spec = experiment.spec
@@ -189,7 +197,7 @@ def _by_metric(context: Context, classified: Artifact) -> ByMetric:
 def _named(
     context: Context, experiment: ExperimentPlan, table: pa.Table, others: Artifact
 ) -> tuple[pa.Table, np.ndarray | None]:
-    """The per-sample table with other measures and the names of files; and those of all training images."""
+    """Add other measures and names of files to the per-sample table; also return the names of all training images."""
     store = context.store
     measured = read_parquet(store.file(others, "samples"))
     for name in measured.column_names:
@@ -207,6 +215,6 @@ def _named(
 
 
 def write_csv(path: Path, table: pa.Table) -> None:
-    """Write a table, atomically."""
+    """Write a table as a CSV file, atomically."""
     with atomic_file(path) as temporary:
         pa_csv.write_csv(table, temporary)

@@ -1,4 +1,4 @@
-"""The sides of an audit: sets of images as the arguments name them, and how they are stored."""
+"""The sides of an audit: the sets of images that the arguments name, and how each is stored."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class SideOptions:
-    """One set of images as the arguments name it."""
+    """One set of images, as the arguments name it."""
 
     path: Path
     values: Range | None = None
-    """The values that mean black and white."""
+    """The values that mean black and white. Default None: not stated for this side."""
     key: str | None = None
-    """Name of the array, or column, in files that hold several."""
+    """Name of the array, or column, in files that hold several. Default None: not stated for this side."""
 
     @classmethod
     def of(cls, path: Path, values: Range | None, key: str | None) -> SideOptions:
-        """A side, whose path may end in '::key'. Raises ``ConfigError`` where it names another key as well."""
+        """A side whose path may end in '::key'. Raises ``ConfigError`` if ``key`` is another one."""
         file, inside = split_key(str(path))
         if inside is not None and key not in (None, inside):
-            raise ConfigError(f"{path}: names {inside!r}, and its key option {key!r}; give one of them")
+            raise ConfigError(f"{path}: the path names {inside!r}, but the key option names {key!r}; give one of them")
         return cls(Path(file), values, key if inside is None else inside)
 
 
@@ -45,22 +45,26 @@ class Form:
     """How the images of one side are stored."""
 
     option: str
+    """The option that names the side, such as '--train'."""
     path: Path
     key: str | None
+    """Name of the array or column; None where there are no names."""
     values: Range | None
-    """Range of an array: its own, or that of all."""
+    """The values that mean black and white in an array: stated for this side or for all; None where not stated."""
     array: bool
-    """Whether it is an array of numbers; else pictures."""
+    """Whether the side is an array of numbers; else it is pictures."""
     layout: str = ""
+    """Axes of an array, such as 'NHWC'. Default empty: pictures."""
     channels: int = 0
-    """Of an array."""
+    """Channels of an array. Default 0: pictures."""
     notes: tuple[str, ...] = ()
+    """Notes on how the axes of an array were understood. Default empty."""
 
 
 def form_of(option: str, side: SideOptions, every_values: Range | None, every_key: str | None) -> Form:
-    """How the images of a side are stored; ``every_values`` and ``every_key`` are those of all sides.
+    """Find out how the images of a side are stored. ``every_values`` and ``every_key`` are stated for all sides.
 
-    Raises ``DataError``.
+    Raises ``DataError`` if the images cannot be read in any form.
     """
     path, values, key = side.path, side.values or every_values, side.key or every_key
     if path.is_file() and not packed(path, key):
@@ -69,7 +73,7 @@ def form_of(option: str, side: SideOptions, every_values: Range | None, every_ke
         shape, kind, matlab = array_type(path, key)
         layout, channels = _layout(path, shape, matlab)
         if kind == np.uint8 and side.values is None and every_values is not None and array_ends(path, key)[1] > 1:
-            values = None  # --values are for the others
+            values = None  # --values is meant for the other sides
         return Form(
             option, path, key, values, True, layout, channels, _doubts(f"{option} {path}", shape, layout, matlab)
         )
@@ -77,7 +81,7 @@ def form_of(option: str, side: SideOptions, every_values: Range | None, every_ke
 
 
 def _doubts(what: str, shape: tuple[int, ...], layout: str, matlab: bool) -> tuple[str, ...]:
-    """How the axes of an array were taken, where they may mean something else."""
+    """A note on how the axes of an array were understood, if another meaning is possible."""
     if layout in ("HWN", "HWCN"):
         return (f"{what}: its shape {shape} is read as ({', '.join(layout)}), MATLAB's order of axes",)
     if matlab or (layout == "NHW" and shape[0] <= max(shape[1:]) and shape[1] != shape[2]):
@@ -87,9 +91,10 @@ def _doubts(what: str, shape: tuple[int, ...], layout: str, matlab: bool) -> tup
 
 
 def common_channels(forms: list[Form]) -> tuple[int, list[str]]:
-    """Channels of the images, an array's, else one where all pictures are gray; and what loses its colour by it.
+    """Choose the channels in which all sides are compared, and note which pictures lose their colour by it.
 
-    Raises ``DataError``.
+    An array decides where there is one. Else it is one channel if all pictures are gray, and three if not. Raises
+    ``DataError`` if pictures cannot be listed.
     """
     arrays = [form for form in forms if form.array]
     if not arrays:
@@ -102,19 +107,19 @@ def common_channels(forms: list[Form]) -> tuple[int, list[str]]:
 
 
 def _gray(form: Form) -> Iterator[bool]:
-    """Whether each picture of a side is gray; those that cannot be read are no matter here."""
+    """Whether each picture of a side is gray. Pictures that cannot be read are skipped."""
     for member in list_pictures(form.path, form.key).members(Counter()):
         try:
             yield look(member.shown, member.source).gray
         except Unreadable:
-            continue  # said when all are known, or left out
+            continue  # the dataset reports it later, or leaves it out
 
 
 def _layout(path: Path, shape: tuple[int, ...], matlab: bool) -> tuple[str, int]:
-    """Meaning of the axes of an array, and its channels. Raises ``DataError``."""
+    """Meaning of the axes of an array, and its channels. Raises ``DataError`` if the shape is not of images."""
     layout = likely_layout(shape, matlab)
     if layout is None:
-        four = "of 4 axes one must have 1 or 3 channels (leave out alpha)"
+        four = "one of its 4 axes must hold 1 or 3 channels (leave out alpha)"
         wanted = four if len(shape) == 4 else "expected (N, H, W), (N, C, H, W) or (N, H, W, C)"
         raise DataError(f"{path}: its array has the shape {shape}; {wanted}")
     return layout, shape[layout.index("C")] if "C" in layout else 1

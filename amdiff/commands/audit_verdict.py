@@ -1,4 +1,4 @@
-"""The verdict of an audit: whether the share of copies is surely at most what is allowed, or surely more."""
+"""The verdict of an audit: whether the share of copies is surely at most the limit, or surely above it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an audit says of a limit."""
+    """The verdict of an audit for a limit."""
 
     outcome: str
     """'passed', 'failed' or 'undecided'."""
     limit: float
+    """Allowed share of memorized samples, from 0 to 1."""
     text: str
+    """The verdict as a sentence, without a full stop."""
 
     @property
     def status(self) -> int:
-        """Exit status; 2 is an error."""
+        """Exit status of the command; 2 is kept for errors."""
         return {"passed": 0, "failed": 1, "undecided": 3}[self.outcome]
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """The verdict as plain data."""
         return {**asdict(self), "exit_status": self.status}
 
 
 def verdict(summary: dict[str, Any], limit: float | None) -> Verdict | None:
-    """Compare intervals with the share of copies that is allowed; None where no limit was given.
+    """Compare the confidence intervals of an audit with the allowed share of copies; None if no limit was given.
 
-    Failed where the memorized share is surely above it. Passed where that share, and the share that any metric
-    suspects, are surely at most the limit, of samples that look like the data. Undecided else.
+    The audit has failed if the interval of the memorized share lies above the limit. It has passed if this interval
+    and that of the suspected share lie at or below the limit, and the samples look like the data. Otherwise it is
+    undecided.
     """
     if limit is None:
         return None
@@ -41,15 +44,17 @@ def verdict(summary: dict[str, Any], limit: float | None) -> Verdict | None:
         )
     if plausible is not None and plausible["implausible"]:
         return Verdict(
-            "undecided", limit, "undecided: the samples look like no real image, so their shares say nothing"
+            "undecided",
+            limit,
+            "undecided: the samples look like no real image, so their shares say nothing about copies",
         )
     if memorized["high"] > limit:
         text = f"undecided: the share of memorized samples may be above or below {limit:g} {level}, {_ends(memorized)}"
-        return Verdict("undecided", limit, f"{text}; more samples, and more held-out images, narrow it")
+        return Verdict("undecided", limit, f"{text}; more samples and more held-out images make this interval narrower")
     if suspected["high"] > limit:
         text = (
-            f"undecided: the share of memorized samples is at most {limit:g} {level}, but other metrics suspect more, "
-            f"{_ends(suspected)}; look at candidates.csv"
+            f"undecided: the share of memorized samples is at most {limit:g} {level}, but other metrics suspect more: "
+            f"the share of suspected samples may be above the limit, {_ends(suspected)}; look at candidates.csv"
         )
         return Verdict("undecided", limit, text)
     return Verdict(

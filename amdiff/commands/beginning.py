@@ -1,4 +1,4 @@
-"""A project folder of one's own, from the installed package: the workflow, profiles, a commented configuration, DVC."""
+"""``amdiff init``: writes a project folder with the workflow, profiles, a commented configuration and DVC stages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .telling import show
 PACKAGE = Path(__file__).parent.parent
 TEMPLATES = PACKAGE / "templates"
 WORKFLOW = ("Snakefile", "workflow/rules", "profiles")
-"""What an installed package carries below ``workflow_files``, and a clone at its root."""
+"""Files of the workflow. An installed package has them below ``workflow_files``, a clone at its root."""
 
 
 OF_ARRAYS = """\
@@ -28,34 +28,36 @@ OF_ARRAYS = """\
     # layout: NHWC          # or NCHW, NHW; MATLAB's are HWCN and HWN
     # range: [0.0, 1.0]     # the values that mean black and white; uint8 in 0..255 needs none
 """
+"""Lines of config.yaml for a dataset of arrays."""
 SIZES = (8, 32, 128)
-"""Training-set sizes to begin with."""
+"""Training-set sizes of a new project, as far as there are enough pictures."""
 
 
 def init(folder: Path, data: Path | None) -> None:
-    """Write a project to ``folder``: with an experiment on the pictures or arrays at ``data``, or on the digits.
+    """Write a project to ``folder``, with one experiment.
 
-    Raises ``ConfigError`` where one of its files is there already; nothing is written then.
+    The experiment uses the pictures or arrays at ``data``, or scikit-learn's digits if ``data`` is None. Raises
+    ``ConfigError``, and writes nothing, if one of the project's files exists already or ``data`` cannot be used.
     """
     files = _files(folder, data)
     if there := [name for name in files if (folder / name).exists()]:
         raise ConfigError(
             f"{folder}: holds {', '.join(there[:3])}{' and more' if len(there) > 3 else ''} already, and nothing was "
-            "written; give an empty folder, or one that does not exist"
+            "written; give an empty folder, or one that does not exist yet"
         )
     for name, content in files.items():
         write_bytes(folder / name, content)
     experiment = "mine" if data is not None else "digits"
-    show(f"{folder / 'config.yaml'}: the experiment {experiment!r}; edit it, then")
+    show(f"{folder / 'config.yaml'}: defines the experiment {experiment!r}; edit it, then run")
     if folder.resolve() != Path.cwd():
         show(f"  cd {folder}")
-    show("  amdiff plan                  what it costs")
-    show("  snakemake -n                 what would run")
-    show(f"  snakemake --cores all        runs it, and writes results/{experiment}/report.html")
+    show("  amdiff plan                  to see what it costs")
+    show("  snakemake -n                 to see what would run")
+    show(f"  snakemake --cores all        to run it and write results/{experiment}/report.html")
 
 
 def _files(folder: Path, data: Path | None) -> dict[str, bytes]:
-    """Content of every file of a project, by its name."""
+    """Content of every file of a project, by the file's name."""
     packed = PACKAGE / "workflow_files"
     source = packed if packed.is_dir() else PACKAGE.parent
     found: dict[str, bytes] = {}
@@ -72,7 +74,7 @@ def _files(folder: Path, data: Path | None) -> dict[str, bytes]:
 
 
 def _of_ones_own(folder: Path, data: Path) -> str:
-    """The configuration for pictures or arrays of one's own."""
+    """The text of config.yaml for the pictures or arrays at ``data``. Raises ``ConfigError`` if they cannot be used."""
     if not data.exists():
         raise ConfigError(f"--data {data}: there is no such file or folder")
     try:
@@ -84,8 +86,8 @@ def _of_ones_own(folder: Path, data: Path) -> str:
     place = data.resolve()
     if place == folder.resolve() or place in folder.resolve().parents:
         raise ConfigError(
-            f"--data {data}: holds the project's folder {folder}, whose results would be taken for pictures; give a "
-            "folder for the project that lies elsewhere, or pictures in a folder of their own"
+            f"--data {data}: holds the project's folder {folder}, whose results would be taken for pictures; choose "
+            "another folder for the project, or move the pictures to a separate folder"
         )
     inside = folder.resolve() in place.parents
     path = os.path.relpath(place, folder.resolve()) if inside else str(place)
@@ -98,7 +100,11 @@ def _of_ones_own(folder: Path, data: Path) -> str:
 
 
 def _sizes(folder: Path, text: str) -> list[int]:
-    """Training-set sizes that leave enough pictures over; all of them where the data want to be described first."""
+    """Choose those of ``SIZES`` that leave enough pictures over.
+
+    All of them if the data cannot be read before the user has added settings. Raises ``ConfigError`` if there are too
+    few pictures.
+    """
     config = parse_config(yaml.safe_load(text.replace("[SIZES]", f"[{SIZES[0]}]")))
     try:
         with contextlib.chdir(folder if folder.is_dir() else Path()):
@@ -110,13 +116,13 @@ def _sizes(folder: Path, text: str) -> list[int]:
     if not sizes:
         raise ConfigError(
             f"{count} pictures are too few: the smallest training set has {SIZES[0]}, and {LEAST_HELDOUT} must be left "
-            "over"
+            "over; give more pictures"
         )
     return sizes
 
 
 def _dvc(config: str) -> str:
-    """Stages of DVC, one a dataset, as the repository's own ``dvc.yaml``."""
+    """The text of dvc.yaml: one stage for each dataset, as in the repository's own file."""
     plain = yaml.safe_load(config)
     stages = {}
     for dataset in plain["datasets"]:
@@ -128,8 +134,8 @@ def _dvc(config: str) -> str:
             "outs": [{place: {"persist": True}} for place in places],
         }
     head = (
-        "# Snakemake holds the fine DAG; DVC records and shares what it made, one stage per dataset.\n"
-        "# `persist` keeps DVC from deleting outputs before a run: Snakemake reuses whatever is there.\n"
-        "# A dataset of your own: copy a stage, name its dataset and its experiments.\n"
+        "# Snakemake runs every step; DVC records and shares the results, with one stage for each dataset.\n"
+        "# `persist` keeps DVC from deleting outputs before a run, so Snakemake reuses them.\n"
+        "# To add a dataset, copy a stage and change the names of its dataset and its experiments.\n"
     )
     return head + yaml.safe_dump({"stages": stages}, sort_keys=False)

@@ -1,4 +1,4 @@
-"""``amdiff paper``: the paper's figures and tables beside ours."""
+"""``amdiff paper``: writes a page that shows our figures and tables beside those of the paper."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from .telling import show
 
 
 def paper(configfile: Path, root: Path = Path()) -> Path:
-    """Write ``results/paper.html``: each figure and table of the paper, and ours where it has been made."""
+    """Write ``results/paper.html`` below ``root`` and return its path.
+
+    The page lists each figure and table of the paper, with our counterparts that have been made.
+    """
     from amdiff.figures.paper import Entry, Item, counterparts, render
 
     chosen = open_plan(configfile, root)
@@ -32,5 +35,5 @@ def paper(configfile: Path, root: Path = Path()) -> Path:
     target = root / "results/paper.html"
     text = render(entries, configuration=str(configfile), made=made, total=len(chosen.pages))
     write_bytes(target, text.encode())
-    show(f"{target}: {made} of {len(chosen.pages)} pages are made")
+    show(f"{target}: {made} of {len(chosen.pages)} pages have been made")
     return target

@@ -1,4 +1,4 @@
-"""What would run: experiments, models, jobs, parameters, disk and hours."""
+"""``amdiff plan``: shows what would run: experiments, models, jobs, parameters, disk space and hours."""
 
 from __future__ import annotations
 
@@ -33,9 +33,23 @@ def show_plan(
     measure: bool = False,
     root: Path = Path(),
 ) -> None:
-    """Print what a configuration asks for, how much of it is there, and how long it would take.
+    """Print what a configuration asks for, how much of it exists already, and how long the work would take.
 
-    Times follow from training steps a second: as given, measured here, or recorded by trainings that are done.
+    Raises ``ConfigError`` if the configuration or ``steps_per_second`` cannot be used.
+
+    Parameters
+    ----------
+    configfile
+        The configuration file.
+    as_json
+        Print JSON instead of text.
+    steps_per_second
+        Training steps per second, above 0, from which hours are estimated. Default None: hours follow from
+        ``measure``, else from finished trainings, else from the arithmetic of the networks.
+    measure
+        Time each network on this machine. Default False.
+    root
+        Folder that holds artifacts and results. Default: the current folder.
     """
     if steps_per_second is not None and not steps_per_second > 0:
         raise ConfigError(f"--steps-per-second: got {steps_per_second:g}, expected a positive number")
@@ -62,10 +76,10 @@ def show_plan(
                    f"{entry_model['samples']:>9,}  {entry_model['address']}  {state}")  # fmt: skip
         show(f"  {_effort_line(entry)}")
         if not experiment.settled:
-            show("  a sparse sweep finds the other sizes; they are listed when it is done")
+            show("  this sparse sweep will find the other sizes; they are listed once it is done")
     for entry in (_prompts(chosen, page) for page in chosen.prompts):
         show(f"{entry['name']}: {entry['prompts']} prompts, {entry['images']} images, {entry['jobs']} jobs")
-        show(f"  about {entry['passes']['sampling']:.3g} forward passes of a latent to draw them, "
+        show(f"  about {entry['passes']['sampling']:.3g} forward passes of one latent to draw the images, and "
              f"{entry['passes']['spectra']:.3g} for their spectra")  # fmt: skip
     for note in (*chosen.notes, *long_runs(chosen, root)):
         show(f"note: {note}")
@@ -74,7 +88,7 @@ def show_plan(
 
 
 def _prompts(chosen: Plan, page: PagePlan) -> dict[str, Any]:
-    """What prompts to a text-to-image model ask for; forward passes count each latent with and without its prompt."""
+    """The work for a page of prompts. With guidance, a latent takes two forward passes: with and without its prompt."""
     from amdiff.data.pipelines import latent_side, pipeline_path, read_components
 
     spec = chosen.config.prompts[page.name]
@@ -83,7 +97,7 @@ def _prompts(chosen: Plan, page: PagePlan) -> dict[str, Any]:
         components = read_components(pipeline_path(spec.pipeline, download=False))
         d = int(components["unet"]["in_channels"]) * latent_side(components, spec.side) ** 2
     except DataError:
-        d = STABLE_DIFFUSION  # not here yet
+        d = STABLE_DIFFUSION  # the pipeline is not on this machine yet
     rows = d * (spec.spectrum.rows_per_dimension if spec.spectrum.directions == "gaussian" else 1)
     rows *= len(spec.spectrum.times) * (2 if spec.spectrum.method == "central" else 1)
     return {
@@ -96,7 +110,7 @@ def _prompts(chosen: Plan, page: PagePlan) -> dict[str, Any]:
 
 
 STABLE_DIFFUSION = 4 * 64 * 64
-"""Values of a latent of Stable Diffusion v1."""
+"""Number of values of a latent of Stable Diffusion v1."""
 
 
 def _effort(
@@ -107,7 +121,7 @@ def _effort(
     measure: bool,
     root: Path,
 ) -> tuple[dict[str, float], dict[str, Any]]:
-    """Forward passes that no experiment before has asked for, and the hours that they take."""
+    """Forward passes, and their hours, of the artifacts that are not yet in ``counted``. They are added to it."""
     new = [a for a in experiment.artifacts() if a.folder not in counted]
     counted |= {a.folder for a in new}
     shape = image_shape(chosen, experiment.spec.dataset, root)
@@ -130,7 +144,7 @@ def _effort(
         source, device = f"measured here, {name}", "CPU" if name == "cpu" else "GPU"
     else:
         store = Store(root)
-        # images a second: the batches of small training sets are small
+        # compared by images per second, since small training sets have smaller batches
         made = [(a, store.record(a)["provenance"]) for a in trained if store.complete(a)]
         known = [
             float(steps) * a.params["training"]["batch_size"] / batch
@@ -146,7 +160,7 @@ def _effort(
 
 
 def _by_arithmetic(chosen: Plan, artifacts: Sequence[Artifact], device: str) -> dict[str, Any]:
-    """Hours by the arithmetic of the networks: before anything was timed, right within a factor of three."""
+    """Estimate hours from the networks' arithmetic, without any timing. Right within a factor of three."""
     found = dict.fromkeys(("training", "sampling", "analyses"), 0.0)
     for artifact in artifacts:
         if (stage := STAGES[artifact.stage]).passes:
@@ -168,7 +182,7 @@ def _effort_line(entry: dict[str, Any]) -> str:
 
 
 def _short(number: float) -> str:
-    """Three digits at least, and no powers of ten."""
+    """A number with at least three digits and without powers of ten."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
@@ -178,9 +192,10 @@ def _by_stage(artifacts: list[Artifact]) -> str:
 
 
 def _parameters(spec: Sweep, shape: tuple[int, ...], levels: int, root: Path) -> int:
-    """Trainable parameters of an experiment's networks.
+    """Number of trainable parameters of an experiment's network.
 
-    To count them takes torch, whose import takes longer than all else in a plan: what was counted stays in scratch.
+    Counting them needs torch, whose import takes longer than everything else in a plan. So the number is kept in
+    ``scratch/parameters``.
     """
     identity = [STAGES["train"].version, spec.denoiser.identity(), list(shape), levels]
     path = root / "scratch/parameters" / f"{short_digest(identity)}.json"
@@ -190,7 +205,7 @@ def _parameters(spec: Sweep, shape: tuple[int, ...], levels: int, root: Path) ->
     from amdiff.diffusion.denoisers import count_parameters
 
     count = count_parameters(spec.denoiser, shape, levels)
-    with contextlib.suppress(OSError):  # a plan may be read where nothing can be written
+    with contextlib.suppress(OSError):  # the folder of a plan may be read-only
         write_json(path, count)
     return count
 
@@ -202,7 +217,7 @@ def _describe(chosen: Plan, experiment: ExperimentPlan, root: Path) -> dict[str,
     shape = image_shape(chosen, spec.dataset, root)
     store = Store(root)
     made = [m.convert for m in experiment.models if m.convert is not None and store.complete(m.convert)]
-    # of models of others only the files tell
+    # only the files know the parameters of somebody else's model
     parameters = converted_parameters(store, made[0]) if made else _parameters(spec, shape, spec.diffusion.levels, root)
     models = [
         {

@@ -1,4 +1,4 @@
-"""Artifacts that nothing refers to: what a project could do without."""
+"""``amdiff prune``: lists or removes artifacts that nothing needs."""
 
 from __future__ import annotations
 
@@ -20,30 +20,31 @@ from amdiff.store import STORES
 from .telling import in_a_project, show
 
 FROZEN = "scratch/config"
-"""Where a run leaves the configuration that it uses."""
+"""Folder in which each run keeps the configuration that it uses."""
 
 
 @dataclass(frozen=True)
 class _Kept:
-    """Folders of artifacts, by why they are kept."""
+    """Folders of artifacts, by the reason to keep them."""
 
     asked: set[str]
-    """A configuration asks for them."""
+    """Artifacts that a configuration asks for."""
     published: set[str]
-    """Published pages were made of them."""
+    """Artifacts of which published pages were made."""
     earlier: set[str]
-    """Runs before asked for them."""
+    """Artifacts that earlier runs asked for."""
     unclear: list[str]
-    """What could not be understood, so that what it refers to is not known."""
+    """Messages about files that could not be understood, so it is not known what they need."""
 
 
 def prune(configfiles: list[Path] | None, delete: bool, yes: bool = False, root: Path = Path()) -> None:
-    """List, or remove, artifacts that nothing refers to.
+    """List, or remove, artifacts that nothing needs.
 
-    Referred to is what a configuration asks for, one of ``configfiles`` or one of a run before, and what a published
-    page was made of. Before anything is removed a person is asked, unless ``yes``, and then all is looked at once more.
-    Raises ``ConfigError`` where there is no configuration, and, before a removal, where nobody can be asked and where
-    it is not clear what is referred to.
+    An artifact is needed if one of ``configfiles`` or an earlier run asks for it, or if a published page was made of
+    it. Before a removal the user is asked, unless ``yes`` is true; then the needed artifacts are determined once more.
+
+    Raises ``ConfigError`` if there is no configuration. With ``delete`` also if it is not clear which artifacts are
+    needed, if the user cannot be asked, or if the user says no.
     """
     files = configfiles or [
         p for p in (root / "config.yaml", *sorted((root / "workflow/config").glob("*.yaml"))) if p.exists()
@@ -55,12 +56,12 @@ def prune(configfiles: list[Path] | None, delete: bool, yes: bool = False, root:
     for text in kept.unclear:
         show(f"note: {text}")
     if kept.unclear and delete:
-        raise ConfigError("nothing was removed, since it is not clear what is needed (see the notes)")
+        raise ConfigError("nothing was removed, since it is not clear what is needed (see the notes above)")
     for some, why in (
         (kept.published & folders - kept.asked, "published pages were made of them (results/)"),
         (
             kept.earlier & folders - kept.asked - kept.published,
-            f"runs before asked for them; remove what is in {FROZEN}/ to give them up",
+            f"earlier runs asked for them; remove what is in {FROZEN}/ to give them up",
         ),
     ):
         if some:
@@ -72,20 +73,22 @@ def prune(configfiles: list[Path] | None, delete: bool, yes: bool = False, root:
     names = ", ".join(map(str, files))
     counted = f"{len(unused)} of {len(folders)} artifacts, {sum(sizes.values()):.1f} MiB"
     if not delete or not unused:
-        show(f"{counted}, could be removed by --delete: none is asked for by {names}")
+        show(f"{counted}, could be removed by --delete; none of them is needed by {names}")
         return
     if not yes:
-        _ask(f"Remove {counted}, which none of {names} asks for?")
-    again = set(_unused(_kept(files, folders, root), folders))  # a run may have begun meanwhile
+        _ask(f"Remove {counted} (not needed by {names})?")
+    again = set(_unused(_kept(files, folders, root), folders))  # a run may have started in the meantime
     for folder in (folder for folder in unused if folder in again):
         (root / folder / SPEC).unlink()
         shutil.rmtree(root / folder)
-    show(f"{counted}, removed: none is asked for by {names}")
+    show(f"{counted}, were removed; none of them is needed by {names}")
 
 
 def _ask(question: str) -> None:
     if not sys.stdin.isatty():
-        raise ConfigError("nobody can be asked whether to remove them, and nothing was removed; --yes removes at once")
+        raise ConfigError(
+            "nobody can be asked whether to remove them, and nothing was removed; --yes removes without asking"
+        )
     sys.stdout.write(f"{question} [y/N] ")
     sys.stdout.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
@@ -97,14 +100,14 @@ def _unused(kept: _Kept, folders: set[str]) -> list[str]:
 
 
 def _kept(files: list[Path], folders: set[str], root: Path) -> _Kept:
-    """What is referred to. Raises ``ConfigError`` where a configuration file cannot be planned."""
+    """Find the artifacts that are needed. Raises ``ConfigError`` if a configuration file cannot be planned."""
     unclear: list[str] = []
 
     def asked_for(plan: Plan, name: Path) -> set[str]:
         if waiting := [e.name for e in plan.experiments if not e.settled]:
             unclear.append(
-                f"{name}: the sizes of {', '.join(waiting)} are still to be found, so what they will ask for is not "
-                "known; run their sparse sweep first"
+                f"{name}: the sizes of {', '.join(waiting)} are not known yet, nor the artifacts that they will need; "
+                "run the sparse sweep first"
             )
         return {*plan.by_folder, *plan.datasets}
 
@@ -115,14 +118,14 @@ def _kept(files: list[Path], folders: set[str], root: Path) -> _Kept:
             earlier |= asked_for(thaw(path, root), path)
         except (ConfigError, ArtifactError) as error:
             unclear.append(
-                f"{path} is not understood, so what that run asked for is not known ({error}); remove that file if "
-                "that run is not needed"
+                f"{path} is not understood, so what that run asked for is not known ({error}); remove the file if "
+                "that run is no longer needed"
             )
     return _Kept(asked, _published(folders, root, unclear), earlier, unclear)
 
 
 def _published(folders: set[str], root: Path, unclear: list[str]) -> set[str]:
-    """Folders of all that published pages were made of."""
+    """Folders of all artifacts of which published pages were made. Problems are added to ``unclear``."""
     records: dict[str, dict[str, Any]] = {}
     for folder in sorted(folders):
         try:
@@ -146,7 +149,9 @@ def _published(folders: set[str], root: Path, unclear: list[str]) -> set[str]:
         found.add(folder)
         record = records[folder]
         if "derived" not in record and record.get("parents", {}).get("grid"):
-            unclear.append(f"{folder} does not tell what it was made of: an older version made it; make it again")
+            unclear.append(
+                f"{folder} does not record what it was made of, since an older version made it; make it again"
+            )
         for read in ("parents", "derived"):
             for addresses in record.get(read, {}).values():
                 waiting += [other for address in addresses for other in by_address.get(address, ())]

@@ -1,4 +1,4 @@
-"""What commands share: how they tell, and how they find what a person means."""
+"""Helpers of the commands: printing, checking for a project, finding the artifact that a path means."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from amdiff.config import ConfigError
 
 
 def show(text: str) -> None:
-    """One line for the person who asked."""
+    """Print one line to standard output."""
     sys.stdout.write(text + "\n")
 
 
 def in_a_project(root: Path, *signs: Path) -> None:
-    """Raise ``ConfigError`` where none of the ``signs`` of a project's folder is there."""
+    """Raise ``ConfigError`` if ``root`` holds none of the paths ``signs``, by which a project is recognised."""
     if not any(sign.exists() for sign in signs):
         raise ConfigError(
             f"{root.resolve()} is no project of amdiff: {', '.join(str(s.relative_to(root)) for s in signs)} "
-            f"{'is' if len(signs) == 1 else 'are'} not there; go to a project's folder, or begin one by `amdiff init`"
+            f"{'is' if len(signs) == 1 else 'are'} missing; change to a project's folder, or begin one by `amdiff init`"
         )
 
 
 def remedy(folder: Path) -> str:
-    """What to do about a damaged artifact; asked for by name, it is made although its results are there."""
-    return f"`rm -r {folder}`, then `dvc pull` or `snakemake --cores all {folder}/{SPEC}` brings it back"
+    """Say how to repair a damaged artifact. Asked for by name, it is made again even if its results exist."""
+    return f"to repair it, run `rm -r {folder}`, then `dvc pull` or `snakemake --cores all {folder}/{SPEC}`"
 
 
 def artifact_folder(path: Path) -> Path:
-    """The folder of the artifact that a path lies in; for published results, that of their report."""
+    """The folder of the artifact that ``path`` belongs to. For published results it is the folder of their report."""
     for folder in (path, *path.parents):
         if (folder / SPEC).exists():
             return folder

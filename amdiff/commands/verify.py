@@ -1,4 +1,4 @@
-"""``amdiff verify``: whether every artifact and every published file is whole."""
+"""``amdiff verify``: checks whether every artifact and every published file is undamaged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from .telling import artifact_folder, in_a_project, remedy, show
 
 
 def verify(path: Path, root: Path = Path()) -> int:
-    """Check every artifact below ``path``; 0 when all are whole, else 1."""
+    """Check every artifact below ``path``, and published files too if ``path`` is the project's folder ``root``.
+
+    Returns 0 if all are undamaged, else 1. Raises ``ConfigError`` if there is nothing to check.
+    """
     if not path.exists():
         raise ConfigError(f"{path} does not exist; give a folder with artifacts")
     whole = path.resolve() == root.resolve()
@@ -26,7 +29,7 @@ def verify(path: Path, root: Path = Path()) -> int:
         raise ConfigError(f"{path} holds no artifact; give a folder below {' or '.join(STORES)}")
     if not specs:
         in_a_project(root, root / "config.yaml", *(root / store for store in STORES))
-        show("nothing is made here yet")
+        show("nothing has been made here yet")
         return 0
     damaged = set()
     for spec in specs:
@@ -40,22 +43,25 @@ def verify(path: Path, root: Path = Path()) -> int:
         show(problem)
     partial = _unfinished(root) if whole else []
     for folder in partial:
-        show(f"{folder}: not finished (no {SPEC}); snakemake goes on with it or makes it anew")
+        show(f"{folder}: not finished (no {SPEC}); snakemake will continue it or make it anew")
     show(f"{len(specs)} artifacts checked, {bad} problems")
     return 1 if bad else 0
 
 
 def _published_problems(root: Path, damaged: set[Path]) -> Iterator[str]:
-    """Published files that are not those of their report, where that is here and not itself among the ``damaged``."""
+    """Yield a message for each published file that differs from its report.
+
+    Reports that are missing, or are among the ``damaged`` ones, are not compared.
+    """
     for stamp in sorted(root.glob("results/*/.address-*")):
         folder, content = stamp.parent, stamp.read_bytes().decode(errors="replace").strip()
-        remedy = f"`rm {stamp}`, then `snakemake --cores all {folder.name}` publishes it again"
+        remedy = f"to repair it, run `rm {stamp}`, then `snakemake --cores all {folder.name}`"
         report, address = root / content, stamp.name.removeprefix(".address")
         if not (content.startswith("artifacts/") and content.endswith(address)):
             yield f"{stamp} is damaged; {remedy}"
             continue
         if not (report / SPEC).exists():
-            show(f"{folder} was not checked: its report {content} is not here")
+            show(f"{folder} was not checked, since its report {content} is not here")
             continue
         if report in damaged:
             continue
@@ -64,6 +70,6 @@ def _published_problems(root: Path, damaged: set[Path]) -> Iterator[str]:
 
 
 def _unfinished(root: Path) -> list[Path]:
-    """Folders of artifacts that have files but no ``spec.json``."""
+    """Folders of unfinished artifacts: they hold files, but no ``spec.json``."""
     folders = [f for pattern in ("artifacts/*/*/*", "data/canonical/*/*") for f in root.glob(pattern) if f.is_dir()]
     return [f for f in sorted(folders) if not (f / SPEC).exists() and any(f.iterdir())]

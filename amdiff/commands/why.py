@@ -1,4 +1,4 @@
-"""``amdiff why``: what an artifact is made of, and why it would or would not be made again."""
+"""``amdiff why``: shows what an artifact is made of, and why it would or would not be made again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from .telling import artifact_folder, remedy, show
 
 
 def why(path: Path, configfile: Path, root: Path = Path()) -> None:
-    """Say what an artifact is made of, and why it would or would not be made again."""
+    """Show what an artifact is made of, and why it would or would not be made again.
+
+    ``path`` is the artifact's folder, a file in it, or a published result. Raises ``ConfigError`` if it belongs to no
+    artifact of the configuration.
+    """
     folder = artifact_folder(path)
     if not (folder / SPEC).exists():
         chosen = open_plan(configfile, root)
@@ -38,7 +42,7 @@ def why(path: Path, configfile: Path, root: Path = Path()) -> None:
     made = record["provenance"]
     show(f"  made {made['started']} on {made['host']} in {made['wall_seconds']:g} s, git {made['git']}")
     if "cpu_seconds" in made:  # artifacts of older versions lack it
-        show(f"  in {made['cpu_seconds']:g} s of CPU, by a process of at most {made['peak_memory_mb']:,} MiB")
+        show(f"  used {made['cpu_seconds']:g} s of CPU time and at most {made['peak_memory_mb']:,} MiB of memory")
     show(_rebuilt(folder, record, configfile, root))
 
 
@@ -47,18 +51,18 @@ def _rebuilt(folder: Path, record: dict[str, Any], configfile: Path, root: Path)
     current = stage.version if stage else None
     if current != record["version"]:
         return (
-            f"would be made again: stage {record['stage']} is at version {current} now, this is {record['version']}; "
-            "`amdiff prune` lists it for removal"
+            f"would be made again: stage {record['stage']} is now at version {current}, but version "
+            f"{record['version']} made this; `amdiff prune` lists it for removal"
         )
     try:
         chosen = open_plan(configfile, root)
     except ConfigError as error:
-        return f"cannot tell whether it is still wanted: {error}"
+        return f"cannot tell whether it is still needed: {error}"
     wanted = {**chosen.datasets, **chosen.by_folder}
     if folder.resolve() in {root.resolve() / place for place in wanted}:
-        return f"would not be made again: it is whole, and {configfile} asks for exactly this"
+        return f"would not be made again: it is whole, and {configfile} asks for exactly this artifact"
     if same := [place for place, a in wanted.items() if a.address == record["address"]]:
-        return f"would be made again: {configfile} asks for the same in another folder, {same[0]}"
+        return f"would be made again: {configfile} asks for the same artifact in another folder, {same[0]}"
     dataset = folder.parts[-3] if record["stage"] != "dataset" else folder.parts[-2]
     near = [
         a
@@ -66,12 +70,12 @@ def _rebuilt(folder: Path, record: dict[str, Any], configfile: Path, root: Path)
         if (a.stage, a.subject, a.params.get("size")) == (record["stage"], dataset, record["params"].get("size"))
     ]
     differences = _differences(record, near[0]) if near else []
-    reason = f"; the nearest that is asked for differs in {', '.join(differences)}" if differences else ""
+    reason = f"; the most similar artifact that it asks for differs in {', '.join(differences)}" if differences else ""
     return f"would not be made again: {configfile} does not ask for it{reason}"
 
 
 def _differences(record: dict[str, Any], artifact: Artifact) -> list[str]:
-    """Dotted names of the parameters, and roles of the parents, in which two artifacts differ."""
+    """Dotted names of the parameters, and roles of the parents, in which a record and an artifact differ."""
 
     def walk(a: Any, b: Any, key: str) -> list[str]:
         if isinstance(a, dict) and isinstance(b, dict):

@@ -1,8 +1,8 @@
-"""What a person may ask for: frozen, validated specifications.
+"""The configuration, as frozen and validated specifications.
 
-A configuration names datasets and experiments; every class here is one block of
-``config.yaml``. Unknown keys are refused, numbers carry their range and unit. The constants
-are those of Pham et al. (arXiv 2505.21777) unless a description says otherwise.
+A configuration names datasets and experiments. Every class here describes one block of ``config.yaml``. Unknown keys
+are refused, and numbers have a range and a unit. Default values are those of Pham et al. (arXiv 2505.21777) unless a
+description says otherwise.
 """
 
 from amdiff.catalogue.metrics import BACKBONE_FILES, METRICS, Backbone, Metric, MetricName, official_digest

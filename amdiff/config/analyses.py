@@ -1,6 +1,6 @@
 """Analyses of the energy landscape: basins, curvature, relative energy (sections 4.2-4.3, appendices C-E).
 
-An analysis is a specification here, a key of ``Analyses``, and a stage of the same name.
+Each analysis has a specification here, a key in ``Analyses``, and a stage of the same name.
 """
 
 from __future__ import annotations
@@ -19,57 +19,63 @@ Time = Annotated[int, Field(ge=0)]
 
 
 class AnalysisSpec(Spec):
-    """At which samples and training points a model is looked at."""
+    """The samples and training points at which an analysis examines a model."""
 
     count: Annotated[int, Field(ge=2)] = 512
-    """Samples of each class, at most: the clearest cases first."""
+    """The analysis takes at most this many samples of each class, the clearest cases first."""
     train_count: Annotated[int, Field(ge=2)] = 512
-    """Training points, at most."""
+    """The analysis takes at most this many training points."""
     min_share: Share = 0.01
-    """A class with less than this share of the synthetic set is left out."""
+    """The analysis leaves out a class that has less than this share of the synthetic set."""
 
     @property
     def compares_by(self) -> str | None:
-        """The metric by which it compares images, if it does."""
+        """The metric by which it compares images; None if it compares none."""
         return None
 
     @property
     def levels(self) -> dict[str, tuple[int, ...]]:
-        """The noise levels that it names, by key."""
+        """The noise levels that its settings name, by the key of the setting."""
         return {}
 
     def problem(self, neighbors: NeighborsSpec) -> str | None:
-        """Why it does not fit what the samples are sorted by, or None."""
+        """Why it cannot be combined with the metric of ``neighbors``; None if it can."""
         return None
 
     def shortage(self, count: int) -> str | None:
-        """Why ``count`` training images are too few for it, or None."""
+        """Why ``count`` training images are too few for it; None if they are enough."""
         return None
 
 
 class BasinSpec(AnalysisSpec):
-    """Basins of attraction by critical times (algorithm 1)."""
+    """Basins of attraction, measured by critical times (algorithm 1)."""
 
     metric: MetricName = FIRST
-    """D, by which what comes back is compared, as for the neighbours; the paper's is lpips-vgg."""
+    """Metric of the distance D between a target and what comes back from a noisy copy. The paper uses lpips-vgg."""
     delta: Annotated[float, Field(gt=0)] | Literal["delta_m"] = "delta_m"
-    """Recovered at or below this distance: a number, or the threshold of memorized samples, if in like units."""
+    """A copy counts as recovered at or below this distance to its target.
+
+    Give a number, or 'delta_m' for the threshold of memorized samples. With 'delta_m', the metric here and that of
+    ``neighbors`` must have the same units.
+    """
     scan: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.7, 1.0, 1.4, 2.0)
-    """Factors by which delta is varied to see what hangs on it; the search goes on up to the largest."""
+    """Factors that multiply delta, to show how the results depend on it. A search goes on up to delta times the largest
+    one."""
     copies: Annotated[int, Field(ge=1, le=1000)] = 10
-    """N, noisy copies of a target, each with one noise for all times."""
+    """N, the number of noisy copies of a target. Each copy uses the same noise at all times."""
     steps: Annotated[int, Field(ge=1)] = 20
-    """n, DDIM steps from a time to 0."""
+    """n, the number of DDIM steps from a time back to 0."""
     first: Time = 1
-    """The first time, an index of a noise level."""
+    """The first time that is tried, as an index of a noise level."""
     stride: Annotated[int, Field(ge=1)] = 25
-    """Between the times that are tried."""
+    """Step between the times that are tried, in noise levels."""
     probability: Annotated[float, Field(gt=0, le=1)] = 0.9
-    """P: the search of a target stops where a smaller share of its copies is recovered."""
+    """P: the search for a target stops at the first time at which a smaller share of its copies is recovered."""
     search: Literal["scan", "bisection"] = "scan"
-    """scan: every time until the stop, exact; bisection: fewer times, taking recovery to be monotone in t."""
+    """'scan' tries every time until the search stops, and is exact. 'bisection' assumes that recovery is monotone in t,
+    and tries fewer times."""
     check: Annotated[int, Field(ge=0)] = 32
-    """Targets of each class that a bisection also scans, to report how far the two disagree."""
+    """A bisection also scans this many targets of each class, to report how far the two methods disagree."""
     clip: bool = True
     """Clip the predicted image to [-1, 1] at each step."""
     seed: Seed = 0
@@ -80,7 +86,7 @@ class BasinSpec(AnalysisSpec):
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
         if value != "delta_m" and not number:
             raise ValueError(
-                f"got {value!r}; delta is a positive distance, or 'delta_m' for the threshold of the phases"
+                f"got {value!r}; delta is a positive distance, or 'delta_m' for the threshold of memorized samples"
             )
         return value
 
@@ -105,14 +111,14 @@ class BasinSpec(AnalysisSpec):
             return None
         return (
             f"delta: 'delta_m' is a distance by neighbors.metric, {neighbors.metric!r}, but basin.metric is "
-            f"{self.metric!r}, whose units differ; give a number, as 0.1 for LPIPS"
+            f"{self.metric!r}, which has other units; give a number, for example 0.1 for LPIPS"
         )
 
     def resolved(self) -> dict[str, Any]:
-        """As for all specifications, with the distance at which a search stops in place of delta and its factors.
+        """The values that decide an artifact. The distance at which a search stops replaces delta and its factors.
 
-        Distances are stored, so of the factors only the largest decides what is computed; a bisection finds critical
-        times at delta alone, and a scan needs no check.
+        Distances are stored, so only the largest factor decides what is computed. A bisection finds critical times at
+        delta alone. A scan needs no check.
         """
         values = super().resolved()
         del values["scan"], values["delta"]
@@ -124,20 +130,21 @@ class BasinSpec(AnalysisSpec):
 
 
 class SpectrumSpec(Spec):
-    """How the singular values of the score's Jacobian are found at an image (algorithms 2 and 3)."""
+    """How to compute the singular values of the score's Jacobian at an image (algorithms 2 and 3)."""
 
     times: tuple[Time, ...] = (2, 15)
-    """Indices of small noise levels."""
+    """Indices of the noise levels, which should be small."""
     method: Literal["central", "one-sided"] = "central"
-    """Central differences (algorithm 2) or scores on one side (algorithm 3)."""
+    """'central' takes central differences (algorithm 2), 'one-sided' takes scores on one side (algorithm 3)."""
     directions: Literal["orthonormal", "gaussian"] = "orthonormal"
-    """The d orthonormal directions of the pixels, or random ones."""
+    """'orthonormal' takes the d directions of the pixels, 'gaussian' takes random directions."""
     rows_per_dimension: Annotated[int, Field(ge=1, le=1000)] = 4
-    """Gaussian directions for each dimension; orthonormal ones are one a dimension."""
+    """Number of Gaussian directions per dimension. Of orthonormal directions there is always one per dimension."""
     threshold: Annotated[Probability, Shown] = 0.5
-    """A direction belongs to the manifold where its value, times sigma_t^2, is below this share of full contraction."""
+    """A direction belongs to the manifold if its singular value times sigma_t^2 is below this number, where 1 is full
+    contraction."""
     skip: Annotated[int, Field(ge=0), Shown] = 5
-    """Largest values that are left out of the figures."""
+    """Figures leave out this many of the largest values."""
     seed: Seed = 0
 
     @model_validator(mode="after")
@@ -147,7 +154,7 @@ class SpectrumSpec(Spec):
         return self
 
     def resolved(self) -> dict[str, Any]:
-        """As for all specifications; directions that are no random ones have neither a number nor a seed."""
+        """The values that decide an artifact. Orthonormal directions have neither a number per dimension nor a seed."""
         values = super().resolved()
         if self.directions == "orthonormal":
             del values["rows_per_dimension"], values["seed"]
@@ -158,7 +165,7 @@ class CurvatureSpec(SpectrumSpec, AnalysisSpec):
     """Curvature of the energy at samples and training points."""
 
     train_count: Annotated[int, Field(ge=2)] = 1024
-    """Training points, at most."""
+    """The analysis takes at most this many training points."""
 
     @property
     def levels(self) -> dict[str, tuple[int, ...]]:
@@ -169,13 +176,17 @@ class EnergySpec(AnalysisSpec):
     """Relative energy along paths to reference images (section 4.3)."""
 
     train_count: Annotated[int, Field(ge=2)] = 2048
-    """Training points, at most."""
+    """The analysis takes at most this many training points."""
     time: Time = 0
-    """Index of the noise level."""
+    """The noise level, as an index."""
     points: Annotated[int, Field(ge=2, le=100_000)] = 20
-    """Points of a path, both ends included (trapezoid rule: short by 0.23 % for a quadratic potential at 20)."""
+    """Number of points on a path, both ends included.
+
+    With 20 points, the trapezoid rule gives 0.23 % too little for a quadratic potential.
+    """
     references: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Reference images: the first of the training sets' permutation, hence in every set that is large enough."""
+    """Number of reference images. They are the first ones of the permutation from which training sets are taken. So
+    every training set that is large enough contains them."""
 
     @property
     def levels(self) -> dict[str, tuple[int, ...]]:
@@ -188,7 +199,7 @@ class EnergySpec(AnalysisSpec):
 
 
 class Analyses(Spec):
-    """The analyses of an experiment on images, by their keys; each is a stage of the same name."""
+    """The analyses of an experiment on images. Each key is also the name of a stage."""
 
     basin: BasinSpec | None = BasinSpec()
     """Basins of attraction; null for none."""
@@ -197,8 +208,13 @@ class Analyses(Spec):
     energy: EnergySpec | None = EnergySpec()
     """Relative energy; null for none."""
 
+    def idle(self) -> set[str]:
+        """An analysis that is off by default, and is off here, has no effect. So a new analysis changes no address."""
+        off = {name for name in ANALYSES if getattr(self, name) is None}
+        return super().idle() | {name for name in off if type(self).model_fields[name].default is None}
+
 
 ANALYSES: dict[str, type[AnalysisSpec]] = {
     name: get_args(field.annotation)[0] for name, field in Analyses.model_fields.items()
 }
-"""Specification of each analysis, by its key."""
+"""The specification of each analysis, by its key."""

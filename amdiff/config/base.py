@@ -1,13 +1,13 @@
-"""The base of all specifications, and the one place that says what enters an address.
+"""The base of all specifications. It alone decides which values enter an address.
 
 The values of a specification are of three kinds:
 
-- most decide *what* is computed: they enter the addresses of the artifacts that they decide, and of their page;
-- those marked ``Shown`` decide what a page shows of it: they enter the page's address alone;
-- those marked ``Local`` (paths, devices, block sizes) decide *where or how fast*: they enter no address.
+- Most values decide *what* is computed. They enter the addresses of the artifacts that depend on them, and of the page.
+- Values marked ``Shown`` decide what a page shows of the results. They enter only the page's address.
+- Values marked ``Local`` (paths, devices, block sizes) decide *where or how fast* it runs. They enter no address.
 
-``identity`` is what enters a page's address, ``resolved`` what enters an artifact's. A value that decides nothing
-because of the other values (a filter where nothing is resized) is named by ``idle`` and enters neither.
+``identity`` returns the values of a page's address, and ``resolved`` those of an artifact's. Some values have no effect
+because of the others, as a filter does if nothing is resized. ``idle`` names them, and they enter neither address.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Mark:
-    """Marks a field by the addresses that it enters."""
+    """A mark on a field, which says which addresses the field enters."""
 
 
 Local, Shown = _Mark(), _Mark()
 
-Seed = Annotated[int, Field(ge=0, lt=2**63, description="seed of a random stream")]
+Seed = Annotated[int, Field(ge=0, lt=2**63, description="Seed of the random numbers.")]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Spec(BaseModel):
-    """Base of all specifications: immutable, strict about keys, no NaN."""
+    """Base of all specifications. They are immutable, and refuse unknown keys, NaN and infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def idle(self) -> set[str]:
-        """Names of the fields that decide nothing, given the values of the others."""
+        """Names of the fields that have no effect, given the values of the others."""
         return set()
 
     def identity(self) -> dict[str, Any]:
-        """The values that decide a page, as plain JSON data: all but ``Local`` and ``idle`` ones."""
+        """The values that enter a page's address, as plain JSON data: all except ``Local`` and ``idle`` ones."""
         return self._values({Local})
 
     def resolved(self) -> dict[str, Any]:
-        """The values that decide an artifact, as plain JSON data: those of ``identity`` that are not ``Shown``."""
+        """The values that enter an artifact's address, as plain JSON data: ``identity`` without the ``Shown`` ones."""
         return self._values({Local, Shown})
 
     def _values(self, without: set[_Mark]) -> dict[str, Any]:

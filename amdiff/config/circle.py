@@ -29,11 +29,11 @@ class CircleSamplingSpec(SamplerSpec):
     """Euler-Maruyama from t = 1 down to ``end``, without noise on the last step (eq. 20)."""
 
     steps: Annotated[int, Field(ge=1)] = 1000
-    """Network evaluations a sample."""
+    """Number of network evaluations per sample."""
     end: Annotated[float, Field(gt=0, lt=1)] = 1e-3
-    """eps, the time of the last evaluation, which goes on to 0."""
+    """eps, the time of the last evaluation. The last step goes from there to 0."""
     count: Annotated[int, Field(ge=2)] = 1000
-    """Samples a model."""
+    """Number of samples per model."""
     seed: Seed = 0
 
     def samples_for(self, size: int) -> int:
@@ -47,30 +47,31 @@ class LikelihoodSpec(Spec):
     """The learned energy on a grid, by the probability-flow ODE (eq. 21-33)."""
 
     time: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    """t at which the energy is shown."""
+    """Time t at which the energy is shown."""
     end: Literal["training", "normal"] = "training"
-    """Density at t = 1, where the flow ends: the exact one of the K training points, or N(0, sigma^2) as in the paper.
+    """Density at t = 1, where the flow ends.
 
-    The latter moves the ring to a radius of 0.78 in place of 0.91, also for the exact score.
+    'training' is the exact density of the K training points. 'normal' is N(0, sigma^2), as in the paper; with it the
+    ring has a radius of 0.78 instead of 0.91, even for the exact score.
     """
     extent: Annotated[float, Field(gt=0)] = 1.5
     """The grid covers [-extent, extent]^2."""
     points: Annotated[int, Field(ge=11, le=2001)] = 61
-    """Points a side of the grid."""
+    """Number of points on each side of the grid."""
     divergence: Literal["exact", "hutchinson"] = "exact"
-    """Trace of the Jacobian, exact or by random probes."""
+    """Trace of the Jacobian: 'exact' computes it, 'hutchinson' estimates it with random probes."""
     probes: Annotated[int, Field(ge=1)] = 16
-    """Probes of Hutchinson's estimator."""
+    """Number of random probes of Hutchinson's estimator."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 1e-5
     """Relative and absolute tolerance of RK45."""
     min_depth: Annotated[float, Field(ge=0)] = 0.01
-    """A minimum counts as a basin where one must climb by this to leave it, in the energy's units."""
+    """A minimum counts as a basin if the energy rises by at least this much on the lowest way out of it."""
     cluster_distance: Annotated[float, Field(gt=0)] = 0.3
-    """Clusters of samples are joined up to this diameter (agglomerative clustering, complete linkage)."""
+    """Largest diameter of a cluster of samples (agglomerative clustering, complete linkage)."""
     seed: Seed = 0
 
     def resolved(self) -> dict[str, Any]:
-        """As for all specifications; the exact divergence has no probes."""
+        """The values that decide an artifact. The exact divergence has no probes."""
         values = super().resolved()
         if self.divergence == "exact":
             del values["probes"], values["seed"]
@@ -78,16 +79,19 @@ class LikelihoodSpec(Spec):
 
 
 class CircleSpec(Sweep):
-    """A sweep over training sets on the circle; without the three-class split, since all points are near others."""
+    """A sweep over training-set sizes on the circle.
+
+    It has no split into three classes, because every point of the plane has near neighbours.
+    """
 
     kind: Literal["circle"]
-    """Experiments on images leave it out, or write 'images'."""
+    """Always 'circle'. An experiment on images leaves the key out, or says 'images'."""
     dataset: str
     """Name of a dataset of kind 'circle'."""
     sizes: Sizes = (2, 9, 1000)
     """K, the training-set sizes, in points."""
     subset_seed: Seed = 42
-    """Seed of the one permutation (torch.randperm) whose prefixes are the training sets."""
+    """Seed of the permutation (torch.randperm). Each training set is a prefix of it."""
     diffusion: VeSpec = VeSpec()
     denoiser: CircleDenoiserSpec
     training: TrainingSpec = TrainingSpec(batch_size=500, learning_rate=1e-4)

@@ -20,30 +20,31 @@ from .prompts import PromptsSpec
 
 
 class RuntimeSpec(Spec):
-    """Where and how fast: nothing here changes a result beyond float rounding, or any address."""
+    """Where and how fast things run. Nothing here changes an address, or a result by more than float rounding."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """auto: cuda, else mps, else cpu."""
+    """'auto' takes cuda if there is one, else mps, else cpu."""
     compile: bool = False
-    """torch.compile the network."""
+    """Compile the network with torch.compile."""
     sampling_batch: Annotated[int, Field(ge=1)] = 512
-    """Samples drawn together."""
+    """Number of samples that are drawn together."""
     analysis_batch: Annotated[int, Field(ge=1)] = 4096
-    """Images that pass a denoiser together in the analyses of the landscape."""
+    """Number of images that pass a denoiser together in the analyses of the landscape."""
     latent_batch: Annotated[int, Field(ge=1)] = 16
-    """Latents that pass a text-to-image model together, each with and without its prompt."""
+    """Number of latents that pass a text-to-image model together. Each one passes with and without its prompt."""
     neighbor_memory_mb: Annotated[int, Field(ge=16)] = 1024
     """Memory that a neighbour search may use for its blocks, in MiB."""
     features_gib: Annotated[float, Field(ge=0)] = 8.0
-    """Disk in GiB that the features of images may take in scratch, so that they are not made again by later stages."""
+    """Disk space in scratch for the features of images, in GiB. Later stages reuse the features that are stored
+    there."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60
-    """Interval between resumable states, in seconds."""
+    """Interval between the saved states from which a job can resume, in seconds."""
     progress_seconds: Annotated[float, Field(gt=0)] = 10
     """Interval between progress lines, in seconds."""
 
 
 class ComparisonSpec(Spec):
-    """Experiments set side by side: widths of a network (fig. 7-8), sizes of the synthetic set (fig. 9), tables 1-3."""
+    """A comparison of experiments: network widths (fig. 7-8), sizes of the synthetic set (fig. 9), or tables 1-3."""
 
     experiments: tuple[str, ...]
     """Names of at least two experiments on images."""
@@ -52,25 +53,27 @@ class ComparisonSpec(Spec):
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 RULES = {"all", *STAGES}
-"""Rules of the workflow; experiments, comparisons and prompts are rules beside them."""
+"""The workflow's own rules. Each entry of experiments, comparisons and prompts has a rule of its name beside them."""
 
 
 class Config(Spec):
     """A whole configuration file."""
 
     datasets: dict[str, DatasetSpec] = Field(default={})
-    """Datasets, by a name of one's choice."""
+    """Datasets, each under a name that you choose."""
     experiments: dict[str, AnyExperiment] = Field(default={})
-    """Experiments, by a name of one's choice; results/<name> is what people look at."""
+    """Experiments, each under a name that you choose. The report of an experiment is in results/<name>."""
     comparisons: dict[str, ComparisonSpec] = Field(default={})
-    """Comparisons of experiments, by a name of one's choice; results/<name> is what people look at."""
+    """Comparisons of experiments, each under a name that you choose. The page of a comparison is in results/<name>."""
     prompts: dict[str, PromptsSpec] = Field(default={})
-    """Prompts to text-to-image models, by a name of one's choice; results/<name> is what people look at."""
+    """Prompts to text-to-image models, each set under a name that you choose. The page of a set is in
+    results/<name>."""
     backbones: dict[Backbone, Path] = Field(default={})
-    """Files with torchvision's weights of LPIPS's networks (.pth or .safetensors), in place of a download."""
+    """Files with torchvision's weights of the LPIPS networks (.pth or .safetensors). Without a file, they are
+    downloaded."""
     runtime: RuntimeSpec = RuntimeSpec()
     sources: dict[str, str] = Field(default={})
-    """Digests of images, backbones and models of one's own; amdiff fills them in, people leave them out."""
+    """Digests of your own images, backbones and models. Leave this key out: amdiff fills it in."""
 
     @model_validator(mode="after")
     def _names(self) -> Config:
@@ -83,7 +86,7 @@ class Config(Spec):
         for what, names in kinds:
             for name in names:
                 if not NAME.fullmatch(name):
-                    raise ValueError(f"{what} name {name!r}: use lower-case letters, digits, '-' and '_', at most 64")
+                    raise ValueError(f"{what} name {name!r}: use at most 64 lower-case letters, digits, '-' and '_'")
         pages = (*self.experiments, *self.comparisons, *self.prompts)
         rules = RULES | {f"report_{name}" for name in pages}
         for what, names in kinds[1:]:
@@ -96,7 +99,7 @@ class Config(Spec):
         for name, comparison in self.comparisons.items():
             self._check_comparison(name, comparison)
         if not self.experiments and not self.prompts:
-            raise ValueError("experiments: name at least one, or prompts")
+            raise ValueError("experiments: name at least one experiment, or a set of prompts")
         for name, experiment in self.experiments.items():
             self._check_thresholds(name, experiment)
             if experiment.dataset not in self.datasets:
@@ -121,27 +124,27 @@ class Config(Spec):
             raise ValueError(f"{key}: name at least two different experiments, got {list(chosen)}")
         for other in chosen:
             if not isinstance(self.experiments.get(other), ExperimentSpec):
-                raise ValueError(f"{key}: got {other!r}; name experiments on images of this file")
+                raise ValueError(f"{key}: got {other!r}; name only experiments on images that this file defines")
 
     def _check_given(self, name: str, samples: str) -> None:
-        """A synthetic set of one's own is a dataset of this file, whole."""
+        """Check that given samples are a dataset of images that this file defines, without deduplication."""
         key, dataset = f"experiments.{name}.denoiser.samples", self.datasets.get(samples)
         if not isinstance(dataset, ImageDataset):
-            raise ValueError(f"{key}: got {samples!r}; name a dataset of images of this file")
+            raise ValueError(f"{key}: got {samples!r}; name a dataset of images that this file defines")
         if dataset.deduplicate:
-            raise ValueError(f"{key}: set 'deduplicate: false' for {samples!r}; samples that come twice count twice")
+            raise ValueError(f"{key}: set 'deduplicate: false' for {samples!r}; repeated samples must all count")
 
     def _check_thresholds(self, name: str, experiment: AnyExperiment) -> None:
-        """Thresholds of another experiment: it is there, has its own, and compares by the same metric."""
+        """Check that the experiment that lends thresholds exists, finds its own, and compares by the same metric."""
         if not isinstance(experiment, ExperimentSpec) or (other := experiment.lender) is None:
             return
         key, lender = f"experiments.{name}.thresholds.experiment", self.experiments.get(other)
         if not isinstance(lender, ExperimentSpec):
-            raise ValueError(f"{key}: got {other!r}; name an experiment on images of this file")
+            raise ValueError(f"{key}: got {other!r}; name an experiment on images that this file defines")
         if lender.lender is not None:
             raise ValueError(f"{key}: {other!r} takes its thresholds from another experiment itself; name that one")
         if lender.open_grid is not None:
-            raise ValueError(f"{key}: {other!r} has sizes that are still to be found; give their fall and plateau")
+            raise ValueError(f"{key}: {other!r} has sizes that are still to be found; give its fall and plateau")
         if lender.neighbors.metric != experiment.neighbors.metric:
             raise ValueError(
                 f"{key}: {other!r} compares by {lender.neighbors.metric!r}, this experiment by "

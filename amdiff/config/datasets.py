@@ -1,4 +1,4 @@
-"""Datasets: where images come from, and what is done to them on the way to the canonical form."""
+"""Datasets: where images come from, and how they are brought to the canonical form."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class MnistDataset(ImageDataset):
 
     kind: Literal["mnist"]
     folder: Annotated[Path | None, Local] = None
-    """Folder with the four *-ubyte.gz files; default: a download."""
+    """Folder with the four *-ubyte.gz files. Without it, they are downloaded."""
 
     test_images: ClassVar[int] = 10_000
 
@@ -41,7 +41,8 @@ class FashionMnistDataset(ImageDataset):
 
     kind: Literal["fashion-mnist"]
     folder: Annotated[Path | None, Local] = None
-    """Folder with the four *-ubyte.gz files; default: Debian's dataset-fashion-mnist, then a download."""
+    """Folder with the four *-ubyte.gz files. Without it, they come from Debian's package dataset-fashion-mnist, or else
+    from a download."""
 
     test_images: ClassVar[int] = 10_000
 
@@ -55,7 +56,8 @@ class Cifar10Dataset(ImageDataset):
 
     kind: Literal["cifar10"]
     folder: Annotated[Path | None, Local] = None
-    """Folder with cifar-10-binary.tar.gz, cifar-10-python.tar.gz or cifar-10-batches-py; default: a download."""
+    """Folder with cifar-10-binary.tar.gz, cifar-10-python.tar.gz or cifar-10-batches-py. Without it, they are
+    downloaded."""
 
     test_images: ClassVar[int] = 10_000
 
@@ -69,9 +71,9 @@ class LsunChurchDataset(ImageDataset):
 
     kind: Literal["lsun-church"]
     folder: Annotated[Path | None, Local] = None
-    """Folder with church_outdoor_train_lmdb or its .zip; default: a download of 2.3 GiB."""
+    """Folder with church_outdoor_train_lmdb or its .zip. Without it, 2.3 GiB are downloaded."""
     count: Annotated[int, Field(ge=2)] = 126_227
-    """Images that the database must hold."""
+    """Number of images that the database must hold."""
     crop: int | Literal["square"] | None = "square"
     resize: Annotated[int, Field(ge=2, le=4096)] | None = 64
 
@@ -101,7 +103,7 @@ class CircleDataset(Spec):
     count: Annotated[int, Field(ge=2)] = 60_000
     """Number of points in the pool."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 9
-    """Of numpy's RandomState, as in the published code."""
+    """Seed of numpy's RandomState, as in the published code."""
 
     has_own_source: ClassVar[bool] = False
     has_test: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Denoisers: networks that are trained here, models of others, closed forms, and samples without a model."""
+"""Denoisers: networks that are trained here, models trained elsewhere, closed forms, and samples without a model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .networks import DenoiserBase, ImageNetwork, PointNetwork, Shape, UnetDenoi
 
 
 class ClosedForm(DenoiserBase):
-    """No training and no network: an exact score."""
+    """An exact score in closed form, without a network and without training."""
 
     runs: ClassVar[bool] = False
 
@@ -22,7 +22,7 @@ class ClosedForm(DenoiserBase):
 
 
 class ExactDenoiser(ClosedForm):
-    """No training: the closed-form score of a finite set of memories, or of a Gaussian."""
+    """The closed-form score of a finite set of memories, or of a Gaussian. Nothing is trained."""
 
     kind: Literal["exact"]
     memories: Literal["train", "heldout", "gaussian"] = "train"
@@ -35,41 +35,43 @@ class ExactDenoiser(ClosedForm):
     @property
     def words(self) -> str:
         what = {"train": "the training set", "heldout": "held-out images", "gaussian": "a Gaussian"}[self.memories]
-        return f"none trained: the closed-form score of {what}"
+        return f"the closed-form score of {what}; nothing is trained"
 
 
 class ExactCircleDenoiser(ClosedForm):
-    """No training: the closed-form score of the K points."""
+    """The closed-form score of the K training points. Nothing is trained."""
 
     kind: Literal["exact"]
 
     @property
     def words(self) -> str:
-        return "none trained: the closed-form score of the training set"
+        return "the closed-form score of the training set; nothing is trained"
 
 
 class PretrainedDenoiser(DenoiserBase):
-    """A U-Net that somebody trained; nothing is trained here.
+    """A U-Net that was trained elsewhere.
 
-    A folder of a diffusers pipeline or of its ``UNet2DModel``, or a checkpoint file in the layout of DDPM's ports.
-    '{K}' in a path stands for the training-set size.
+    It is a folder with a diffusers pipeline or with its ``UNet2DModel``, or a checkpoint file in the layout of DDPM's
+    PyTorch ports. '{K}' in a path stands for the training-set size.
     """
 
     kind: Literal["pretrained"]
     path: Annotated[str | None, Local] = None
-    """Where it is on disk, as 'models/{K}' or 'checkpoints/{K}.pt'; or give 'hub'."""
+    """Path on disk, for example 'models/{K}' or 'checkpoints/{K}.pt'. Give either 'path' or 'hub'."""
     hub: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
-    """Repository of the Hugging Face hub, as 'google/ddpm-cifar10-32'."""
+    """Repository on the Hugging Face hub, for example 'google/ddpm-cifar10-32'."""
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
-    """Commit of the repository, 40 hexadecimal digits: names move, commits do not."""
+    """Commit of the repository, as 40 hexadecimal digits. The name of a branch or a tag is refused, because it can
+    move."""
     file: str | None = None
-    """File or folder inside the repository, as '{K}.pt'; null for its root."""
+    """File or folder inside the repository, for example '{K}.pt'; null for its root."""
     weights: Literal["ema", "model"] = "ema"
-    """Which weights of a folder or a checkpoint that has both: the moving average, or the last."""
+    """Which weights to take from a folder or a checkpoint that has both: 'ema' is the moving average, 'model' the last
+    ones."""
     prediction: Literal["epsilon", "v_prediction", "sample"] | None = None
-    """What the network predicts: the noise, v or the image; needed where no scheduler beside it says so."""
+    """What the network predicts: the noise, v or the image. It is needed if no scheduler beside the network says so."""
     norm_groups: Annotated[int, Field(ge=1)] = 32
-    """Groups of the normalisation of a checkpoint, whose tensors do not tell it."""
+    """Number of groups of the group normalisation, for a checkpoint file. Its tensors do not show this number."""
 
     @field_validator("path", "file")
     @classmethod
@@ -81,15 +83,15 @@ class PretrainedDenoiser(DenoiserBase):
     @model_validator(mode="after")
     def _hub_is_whole(self) -> PretrainedDenoiser:
         if self.hub is None and (self.revision is not None or self.file is not None):
-            raise ValueError("'revision' and 'file' belong to 'hub'; on disk give all by 'path'")
+            raise ValueError("'revision' and 'file' belong to 'hub'; for a model on disk give 'path' alone")
         if self.hub is not None and (self.revision is None or self.path is not None):
-            raise ValueError("'hub' needs 'revision', a commit of 40 hexadecimal digits, and no 'path'")
+            raise ValueError("'hub' needs 'revision', a commit of 40 hexadecimal digits; leave 'path' out")
         return self
 
     elsewhere: ClassVar[bool] = True
 
     def idle(self) -> set[str]:
-        """A prediction that is not stated is told by the model's own files."""
+        """A prediction that is left out has no effect: the model's own files state it."""
         return {"prediction"} if self.prediction is None else set()
 
     @property
@@ -97,7 +99,7 @@ class PretrainedDenoiser(DenoiserBase):
         return f"trained elsewhere: {self.path or self.hub}"
 
     def flops(self, shape: Shape) -> float:
-        """Those of DDPM's own network, since the settings do not tell those of the model."""
+        """FLOPs of DDPM's own network, because the settings do not say how large the model is."""
         side = 2 ** max(3, math.ceil(math.log2(max(shape[1:])))) if len(shape) == 3 else 8
         return UnetDenoiser(kind="unet").flops((shape[0], side, side))
 
@@ -108,11 +110,11 @@ class PretrainedDenoiser(DenoiserBase):
 
 
 class GivenSamples(DenoiserBase):
-    """No model: a synthetic set of one's own, to be audited."""
+    """Your own synthetic set, to be audited. There is no model."""
 
     kind: Literal["given"]
     samples: str
-    """Name of the dataset that holds it; all its images, also those that are byte-equal."""
+    """Name of the dataset that holds the samples. All its images are samples, also byte-equal ones."""
 
     elsewhere: ClassVar[bool] = True
     runs: ClassVar[bool] = False
@@ -120,13 +122,13 @@ class GivenSamples(DenoiserBase):
 
     @property
     def words(self) -> str:
-        return f"none here: the samples are those of {self.samples}"
+        return f"no model; the samples are those of {self.samples}"
 
     def flops(self, shape: Shape) -> float:
         return 0.0
 
     def resolved(self) -> dict[str, Any]:
-        """Their kind alone: the samples themselves are read by the artifact."""
+        """The kind alone, because the artifact reads the samples themselves."""
         return {"kind": self.kind}
 
 
@@ -141,9 +143,9 @@ DENOISERS: dict[str, type[DenoiserBase]] = {
     for union in (CircleDenoiserSpec, DenoiserSpec)
     for spec in get_args(get_args(union)[0])
 }
-"""Every denoiser by its kind; closed forms of images and of points share one."""
+"""Every denoiser, by its kind. The closed forms of images and of points share one kind."""
 
 
 def denoiser_of(params: Mapping[str, Any]) -> DenoiserBase:
-    """The denoiser of an artifact that has one among its parameters."""
+    """The denoiser among the parameters of an artifact."""
     return DENOISERS[params["denoiser"]["kind"]].model_validate(params["denoiser"])

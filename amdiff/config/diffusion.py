@@ -14,7 +14,7 @@ from .base import Probability, Seed, Spec
 
 
 def cosine_betas(steps: int) -> list[float]:
-    """Betas whose alpha_bar follows a squared cosine (Nichol and Dhariwal 2021, eq. 17), at most 0.999."""
+    """Betas whose alpha_bar follows a squared cosine (Nichol and Dhariwal 2021, eq. 17). None exceeds 0.999."""
     kept = [math.cos((i / steps + 0.008) / 1.008 * math.pi / 2) ** 2 for i in range(steps + 1)]
     return [min(1 - after / before, 0.999) for before, after in itertools.pairwise(kept)]
 
@@ -23,11 +23,11 @@ class ProcessSpec(Spec):
     """A forward process ``x_t = signal_t x_0 + sigma_t n``."""
 
     process: ClassVar[str]
-    """Its name, as ``amdiff.diffusion.processes.PROCESSES`` has it."""
+    """Its name in ``amdiff.diffusion.processes.PROCESSES``."""
 
     @property
     def levels(self) -> int:
-        """Number of its noise levels; 1 where time is continuous."""
+        """Number of its noise levels; 1 if time is continuous."""
         return 1
 
 
@@ -37,11 +37,14 @@ class DiffusionSpec(ProcessSpec):
     process: ClassVar[str] = "vp"
 
     schedule: Literal["linear", "scaled_linear", "cosine"] = "linear"
-    """Of the betas: linear, linear in their square roots (latent diffusion), or cosine (Nichol and Dhariwal 2021)."""
+    """Schedule of the betas: 'linear', 'scaled_linear' (their square roots are linear, as in latent diffusion), or
+    'cosine' (Nichol and Dhariwal 2021)."""
     steps: Annotated[int, Field(ge=2, le=100_000)] = 1000
     """T, the number of noise levels."""
     beta_start: Probability = 1e-4
+    """Beta of the first step."""
     beta_end: Probability = 0.02
+    """Beta of the last step."""
 
     @property
     def levels(self) -> int:
@@ -49,7 +52,7 @@ class DiffusionSpec(ProcessSpec):
 
     @property
     def betas(self) -> list[float]:
-        """Of each step."""
+        """The beta of each step."""
         if self.schedule == "cosine":
             return cosine_betas(self.steps)
         power = 2 if self.schedule == "scaled_linear" else 1
@@ -57,7 +60,7 @@ class DiffusionSpec(ProcessSpec):
         return [(low + (high - low) * i / (self.steps - 1)) ** power for i in range(self.steps)]
 
     def idle(self) -> set[str]:
-        """A schedule is named where it is not linear; a cosine has no ends of its own."""
+        """A linear schedule is not named, being the default. A cosine schedule uses neither beta_start nor beta_end."""
         return {"linear": {"schedule"}, "cosine": {"beta_start", "beta_end"}}.get(self.schedule, set())
 
     @model_validator(mode="after")
@@ -82,40 +85,46 @@ class TrainingSpec(Spec):
     iterations: Annotated[int, Field(ge=1)] = 500_000
     """Optimizer steps."""
     iterations_by_size: dict[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(default={})
-    """Exceptions: {K: steps}; each holds for training sets up to that K, the smallest fitting entry wins."""
+    """Exceptions, as {K: steps}. An entry holds for training sets of at most K images. If several entries fit, the
+    one with the smallest K holds."""
     batch_size: Annotated[int, Field(ge=1)] = 128
-    """Images a step, drawn with replacement, each with a noise level of its own."""
+    """Images per step, drawn with replacement. Each one has its own noise level."""
     cap_batch: bool = True
-    """At most K images a step, as in the paper; false draws batch_size also where K is smaller."""
+    """Take at most K images per step, as in the paper. With false, a step draws batch_size images even if K is
+    smaller."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-4
+    """Learning rate of Adam."""
     warmup: Annotated[int, Field(ge=0)] = 0
-    """Steps over which the rate rises linearly to learning_rate."""
+    """Number of steps at the start, over which the rate rises linearly to learning_rate."""
     schedule: Literal["constant", "cosine"] = "constant"
-    """After the warm-up: constant, or a half cosine down to 0 at the last step."""
+    """Learning rate after the warm-up: 'constant', or 'cosine' for half a cosine that reaches 0 at the last step."""
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
     """Largest norm of the gradient; null for no clipping."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
-    """Decay of the moving average of the weights, which is what samples."""
+    """Decay of the moving average of the weights. Samples are drawn with this average."""
     ema_warmup: bool = True
-    """Use min(ema_decay, (1 + i) / (10 + i)) at step i: without it the average of a short training holds the untrained
-    weights."""
+    """Use the decay min(ema_decay, (1 + i) / (10 + i)) at step i. Without it, the average after a short training still
+    contains the untrained weights."""
     precision: Literal["float32", "tfloat32", "bfloat16"] = "float32"
-    """Arithmetic of the network in training (tfloat32: products of 10 bits on recent NVIDIA GPUs, PyTorch's default for
-    convolutions; bfloat16: autocast; weights stay float32). Sampling and analyses are float32."""
+    """Arithmetic of the network in training. Sampling and analyses use float32.
+
+    'tfloat32' multiplies numbers of 10 bits on recent NVIDIA GPUs, as PyTorch does by default in convolutions.
+    'bfloat16' uses autocast. Weights are float32 in each case.
+    """
     seed: Seed = 0
 
     def resolved_for(self, size: int) -> dict[str, Any]:
-        """As ``resolved``, for the model trained on ``size`` images."""
+        """The values of ``resolved`` for the model that is trained on ``size`` images."""
         values = self.resolved()
         del values["iterations_by_size"], values["cap_batch"]
         return {**values, "iterations": self.iterations_for(size), "batch_size": self.batch_for(size)}
 
     def batch_for(self, size: int) -> int:
-        """Images a step of the model trained on ``size`` images."""
+        """Number of images per step for the model that is trained on ``size`` images."""
         return min(self.batch_size, size) if self.cap_batch else self.batch_size
 
     def iterations_for(self, size: int) -> int:
-        """Number of optimizer steps of the model trained on ``size`` images."""
+        """Number of optimizer steps for the model that is trained on ``size`` images."""
         fitting = [k for k in self.iterations_by_size if size <= k]
         return self.iterations_by_size[min(fitting)] if fitting else self.iterations
 
@@ -124,15 +133,15 @@ class SamplerSpec(Spec):
     """How a synthetic set is drawn, and how large it is."""
 
     def samples_for(self, size: int) -> int:
-        """|S'| for a training set of ``size``."""
+        """|S'|, the number of samples, for a training set of ``size``."""
         raise NotImplementedError
 
     def shards(self, size: int) -> list[tuple[int, int]]:
-        """Ranges [start, stop) of the samples that one artifact each holds."""
+        """Ranges [start, stop) of samples. One artifact holds the samples of one range."""
         return [(0, self.samples_for(size))]
 
     def resolved_for(self, levels: int) -> dict[str, Any]:
-        """As ``resolved``, for a process of so many noise levels: what decides a sample, whatever their number."""
+        """The values that decide a sample, for a process of ``levels`` noise levels. They do not include the count."""
         raise NotImplementedError
 
 
@@ -140,30 +149,32 @@ class SamplingSpec(SamplerSpec):
     """How the synthetic set S' is drawn, and how large it is."""
 
     sampler: SamplerName = "ddpm"
-    """Ancestral DDPM (fixed-small variance) or DDIM."""
+    """'ddpm' is ancestral DDPM (fixed-small variance), 'ddim' is DDIM."""
     steps: Annotated[int, Field(ge=1)] | None = None
-    """Network evaluations a sample: a rounded linspace from T-1 to 0; null for all T."""
+    """Number of network evaluations per sample, at a rounded linspace of noise levels from T-1 to 0; null for all T
+    levels."""
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Noise of DDIM: 0 deterministic, 1 as DDPM. Ignored, hence refused, with 'ddpm' unless 0."""
+    """Noise of DDIM: 0 is deterministic, 1 adds as much noise as DDPM. With 'ddpm' it must be 0, since it has no
+    effect."""
     clip: bool = True
     """Clip the predicted x0 to [-1, 1] at each step."""
     per_image: Annotated[int, Field(ge=1)] = 4
-    """m: |S'| = m K."""
+    """m, the number of samples per training image: |S'| = m K."""
     minimum: Annotated[int, Field(ge=2)] = 2
-    """|S'| is at least this."""
+    """|S'| is at least this number."""
     total: Annotated[int, Field(ge=2)] | None = None
-    """|S'| itself, whatever K; null for the rule of the two before."""
+    """|S'| itself, the same for every K. With null, per_image and minimum decide |S'|."""
     shard_per_image: Annotated[int, Field(ge=1)] = 4
-    """Shards end at multiples of this x K, so that |S'| = 8K contains |S'| = 4K."""
+    """Shards end at multiples of this number times K, so that |S'| = 8K reuses the shards of |S'| = 4K."""
     shard_largest: Annotated[int, Field(ge=2)] = 16_384
-    """No shard holds more samples than this; a shard is held in memory while it is written."""
+    """Largest number of samples in a shard. A shard is held in memory while it is written."""
     seed: Seed = 0
 
     @model_validator(mode="after")
     def _eta_is_used(self) -> SamplingSpec:
         if self.eta != 0 and not SAMPLERS[self.sampler].takes_eta:
             named = " or ".join(repr(name) for name, sampler in SAMPLERS.items() if sampler.takes_eta)
-            raise ValueError(f"eta belongs to sampler {named}; {self.sampler!r} has no such choice")
+            raise ValueError(f"eta belongs to sampler {named}; {self.sampler!r} has no such setting, leave it out")
         return self
 
     def samples_for(self, size: int) -> int:
@@ -175,7 +186,7 @@ class SamplingSpec(SamplerSpec):
 
         Boundaries lie at multiples of ``max(shard_per_image K, minimum)`` and, within these, at multiples of
         ``shard_largest``. They do not depend on the count, so the shards of |S'| = 4K are among those of |S'| = 8K.
-        Where the total is given, they lie at multiples of ``shard_largest`` alone.
+        If the total is given, they lie at multiples of ``shard_largest`` alone.
         """
         count = self.samples_for(size)
         block = self.shard_largest if self.total else max(self.shard_per_image * size, self.minimum)
@@ -183,7 +194,7 @@ class SamplingSpec(SamplerSpec):
         return list(itertools.pairwise([*sorted(e for e in edges if e < count), count]))
 
     def idle(self) -> set[str]:
-        """A total that is not given decides nothing."""
+        """A total that is left out has no effect."""
         return {"total"} if self.total is None else set()
 
     def resolved_for(self, levels: int) -> dict[str, Any]:

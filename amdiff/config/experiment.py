@@ -20,16 +20,16 @@ from .thresholds import LEAST_HELDOUT, ThresholdsBase, ThresholdsSpec, ValleyThr
 
 
 class ExperimentSpec(Analyses, Sweep):
-    """A sweep: one dataset of images, one kind of model, several training-set sizes."""
+    """A sweep over training-set sizes, with one dataset of images and one kind of model."""
 
     kind: Literal["images"] = "images"
-    """The toy model on the circle is an experiment of kind 'circle'."""
+    """'images', or left out. The toy model on the circle is an experiment of kind 'circle'."""
     dataset: str
-    """Name of a dataset of this file."""
+    """Name of a dataset that this file defines."""
     sizes: AnySizes
     """K, the training-set sizes, in images: a list, or a grid around the transition."""
     subset_seed: Seed = 3407
-    """Seed of the one permutation whose prefixes are the training sets."""
+    """Seed of the permutation. Each training set is a prefix of it."""
     diffusion: DiffusionSpec = DiffusionSpec()
     denoiser: DenoiserSpec
     training: TrainingSpec = TrainingSpec()
@@ -37,15 +37,16 @@ class ExperimentSpec(Analyses, Sweep):
     neighbors: NeighborsSpec = NeighborsSpec()
     thresholds: ThresholdsSpec = ValleyThresholds(method="valley")
     also: tuple[OtherMetricSpec, ...] = ()
-    """Other metrics by which the same samples are sorted; analyses go by the first, that of neighbors."""
+    """Other metrics by which the same samples are sorted into classes. The analyses use the classes by the metric of
+    neighbors."""
     panels: PanelsSpec = PanelsSpec()
     peers: PeersSpec | None = None
-    """The field's other measures of copying; null for none."""
+    """Other measures of copying from the literature; null for none."""
     holds: ClassVar[str] = "images"
 
     @property
     def first_sizes(self) -> tuple[int, ...]:
-        """The sizes that are trained first: all of them, unless a sparse sweep has to find the others."""
+        """The sizes that are trained first. They are all sizes, unless a sparse sweep has to find the others."""
         return self.sizes if isinstance(self.sizes, tuple) else self.sizes.known or self.sizes.doubling
 
     @property
@@ -54,8 +55,8 @@ class ExperimentSpec(Analyses, Sweep):
         return ("phases", *(name for name, wanted in asked if wanted), *(("training",) if self.trained else ()))
 
     def idle(self) -> set[str]:
-        """Measures that are not asked for decide nothing."""
-        return {name for name in ("peers", "also") if not getattr(self, name)}
+        """Measures that are left out have no effect."""
+        return super().idle() | {name for name in ("peers", "also") if not getattr(self, name)}
 
     @property
     def open_grid(self) -> GridSpec | None:
@@ -64,7 +65,7 @@ class ExperimentSpec(Analyses, Sweep):
 
     @property
     def sortings(self) -> tuple[tuple[NeighborsSpec, ThresholdsSpec], ...]:
-        """How the samples are sorted: by which neighbours, and at which thresholds; the first decides."""
+        """The neighbours and the thresholds by which the samples are sorted. The analyses use the first pair."""
         others = ((self.neighbors.model_copy(update={"metric": o.metric}), o.thresholds) for o in self.also)
         return ((self.neighbors, self.thresholds), *others)
 
@@ -83,7 +84,7 @@ class ExperimentSpec(Analyses, Sweep):
         return (self.dataset, self.denoiser.samples) if isinstance(self.denoiser, GivenSamples) else (self.dataset,)
 
     def stands_in(self, dataset: DatasetSpec) -> bool:
-        """Whether training images may stand for held-out ones, where there are none of its ``dataset``."""
+        """Whether training images may stand in for held-out ones, because its ``dataset`` has none."""
         return self.denoiser.elsewhere and not dataset.has_test
 
     @property
@@ -105,10 +106,10 @@ class ExperimentSpec(Analyses, Sweep):
         if not self.denoiser.modelled:
             self._check_without_model()
         if self.denoiser.elsewhere and self.open_grid is not None:
-            raise ValueError("sizes: of models that are there give a list, or a grid's fall and plateau")
+            raise ValueError("sizes: for models that exist already, give a list, or the fall and plateau of a grid")
         named = [neighbors.metric for neighbors, _ in self.sortings]
         if len(set(named)) < len(named):
-            raise ValueError(f"also: name other metrics than that of neighbors, each once; got {', '.join(named)}")
+            raise ValueError(f"also: name each metric once, and not the metric of neighbors; got {', '.join(named)}")
         for thresholds in self.ways:
             if thresholds.estimated and self.neighbors.heldout_limit < LEAST_HELDOUT:
                 raise ValueError(
@@ -123,12 +124,12 @@ class ExperimentSpec(Analyses, Sweep):
         return self
 
     def _check_without_model(self) -> None:
-        """Samples of one's own have no model, hence no settings of one."""
+        """Refuse the settings of a model, because given samples have none."""
         for key in ("diffusion", "training", "sampling", *ANALYSES):
             if getattr(self, key) not in (None, type(self).model_fields[key].default):
-                raise ValueError(f"{key}: with samples of one's own ('kind: given') there is no model; leave it out")
+                raise ValueError(f"{key}: given samples ('kind: given') have no model; leave this key out")
         if not isinstance(self.sizes, tuple) or len(self.sizes) > 1:
-            raise ValueError("sizes: samples of one's own come from one training set; give its size alone, as [50000]")
+            raise ValueError("sizes: given samples belong to one training set; give only its size, for example [50000]")
 
     def _check_levels(self, name: str, analysis: AnalysisSpec | None) -> None:
         for key, levels in analysis.levels.items() if analysis is not None else ():
@@ -139,7 +140,7 @@ class ExperimentSpec(Analyses, Sweep):
 
 
 def kind(value: Any) -> Any:
-    """Kind of an experiment: 'images' unless it says otherwise."""
+    """The kind of an experiment; 'images' if it states none."""
     return value.get("kind", "images") if isinstance(value, Mapping) else getattr(value, "kind", "images")
 
 

@@ -16,52 +16,64 @@ class NeighborsSpec(Spec):
     """Nearest neighbours of S' in S and in S' itself (appendix B.2)."""
 
     metric: MetricName = FIRST
-    """pixels: Euclidean distance of images in [-1, 1]. lpips-*: LPIPS (Zhang et al. 2018), heads v0.1, on AlexNet,
-    VGG-16 or SqueezeNet. stlpips-alex: its shift-tolerant variant (Ghildyal and Liu 2022), which needs no download."""
+    """Metric of the distance between two images.
+
+    'pixels' is the Euclidean distance of images in [-1, 1]. 'lpips-...' is LPIPS (Zhang et al. 2018), heads v0.1, on
+    AlexNet, VGG-16 or SqueezeNet. 'stlpips-alex' is its shift-tolerant variant (Ghildyal and Liu 2022), which needs no
+    download.
+    """
     k: Annotated[int, Field(ge=2, le=1000)] = 5
-    """Neighbours kept for each sample."""
+    """Number of neighbours that are kept for each sample."""
     heldout_limit: Annotated[int, Field(ge=0)] = 2000
     """At most this many held-out real images are compared, for thresholds and false-positive rates."""
 
     @property
     def by(self) -> Metric:
-        """The metric."""
+        """The record of the metric."""
         return METRICS[self.metric]
 
 
 class OtherMetricSpec(Spec):
-    """The same samples sorted by another metric, to browse and to compare with."""
+    """Another metric by which the same samples are sorted, to browse and to compare."""
 
     metric: MetricName
+    """Name of the metric, as in ``neighbors``."""
     thresholds: OwnThresholds = ValleyThresholds(method="valley")
     """How to find this metric's thresholds."""
 
 
 class PeersSpec(Spec):
-    """The field's other measures of copying, to compare with (``phases.copying``)."""
+    """Other measures of copying from the literature, for comparison (``phases.copying``)."""
 
     ratio: Annotated[float, Field(gt=0, lt=1)] = 1 / 3
-    """A sample copies its nearest training image where that is closer than this share of the distance of the next."""
+    """A sample is a copy if the distance to its nearest training image is below this share of another distance.
+
+    That distance is the one to the second nearest training image, or the mean distance to the next ``following`` ones.
+    Both rules are reported.
+    """
     following: Annotated[int, Field(ge=1)] = 4
-    """Next training images whose mean distance is compared with; fewer than neighbors.k."""
+    """Number of training images after the nearest one, for the mean distance. It must be less than neighbors.k."""
     cells: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Cells of the space in which C_T compares; of at least ten training images in the mean."""
+    """Number of cells of the space in which C_T compares. On average a cell holds at least ten training images."""
     confidence: Probability = 0.95
+    """Confidence level of the intervals."""
     seed: Seed = 0
 
 
 class PanelsSpec(Spec):
-    """Galleries: samples of each class with their neighbours (fig. 1B)."""
+    """Galleries of samples of each class, with their neighbours (fig. 1B)."""
 
     keep: Annotated[int, Field(ge=1)] = 512
-    """Samples of each class that are kept, in the order of the paper."""
+    """Number of samples of each class that are listed, in the order of the paper."""
     columns: Annotated[int, Field(ge=1, le=32)] = 6
-    """Samples of each class that are drawn."""
+    """Number of samples of each class that a gallery shows."""
     neighbors: Annotated[int, Field(ge=1, le=16)] = 4
-    """Neighbours drawn for each sample, in S and in S'."""
+    """Number of neighbours shown with each sample, in S and in S'."""
     browse: Annotated[int, Field(ge=0, le=10_000)] = 96
-    """Samples of each class, K and metric that can be browsed on the page: the clearest, those next to the threshold,
-    and the first by each distance; 0 for none."""
+    """Number of samples of each class, K and metric that a reader can browse on the page; 0 for none.
+
+    These are the clearest cases, those next to the threshold, and the first ones by each distance.
+    """
     browse_mb: Annotated[float, Field(gt=0)] = 24.0
-    """Pixels of all pictures that can be browsed, in MiB; where there are more, fewer samples or smaller pictures are
-    shown."""
+    """Largest size of all pictures for browsing, in MiB of pixels. If they are larger, the page shows fewer samples or
+    smaller pictures."""

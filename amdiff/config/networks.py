@@ -1,7 +1,7 @@
-"""Networks that are trained here: their settings, and the arithmetic of one forward pass.
+"""Networks that are trained here: their settings, and the FLOPs of one forward pass.
 
-The arithmetic follows from the settings alone, without torch. A multiplication and an addition count two, as in
-``torch.utils.flop_counter``; norms and activations count nothing.
+The FLOPs follow from the settings alone, without torch. A multiplication with an addition counts as two, as in
+``torch.utils.flop_counter``. Norms and activations are not counted.
 """
 
 from __future__ import annotations
@@ -14,30 +14,31 @@ from pydantic import Field, model_validator
 from .base import Spec
 
 Shape = tuple[int, ...]
-"""Of an image, (C, H, W), or of a point, (d,)."""
+"""Shape of an image, (C, H, W), or of a point, (d,)."""
 
 
 class DenoiserBase(Spec):
-    """What predicts the noise in images or points, and what is known of it whatever its settings."""
+    """Base of all denoisers, which predict the noise in images or points."""
 
     kind: str
     trained: ClassVar[bool] = False
     """Whether it is a network that is trained here."""
     elsewhere: ClassVar[bool] = False
-    """Whether its samples come from a training of others, who may have used all images."""
+    """Whether its samples come from a model that was trained elsewhere, perhaps on all images."""
     runs: ClassVar[bool] = True
-    """Whether a network runs, which a GPU serves: closed forms are in float64, and given samples have no model."""
+    """Whether a network runs, so that a GPU helps. Closed forms run in float64 without one, and given samples have no
+    model."""
     modelled: ClassVar[bool] = True
-    """Whether there is a model: of given samples there is none."""
+    """Whether there is a model. Given samples have none."""
 
     @property
     def of_whole_dataset(self) -> bool:
-        """Whether it knows the whole dataset, whatever K."""
+        """Whether it knows the whole dataset, for every K."""
         return False
 
     @property
     def words(self) -> str:
-        """What it is, in words, for the first lines of a report."""
+        """A description of it in words, for the first lines of a report."""
         raise NotImplementedError
 
     def flops(self, shape: Shape) -> float:
@@ -45,11 +46,11 @@ class DenoiserBase(Spec):
         raise NotImplementedError
 
     def misfit(self, shape: Shape) -> str | None:
-        """Why inputs of a shape cannot be denoised, or None."""
+        """Why it cannot denoise inputs of this shape; None if it can."""
         return None
 
     def remark(self, shape: Shape) -> str | None:
-        """What is allowed and rarely wise for inputs of a shape, or None."""
+        """A warning where a setting is allowed, but rarely wise, for inputs of this shape. None if there is none."""
         return None
 
 
@@ -60,7 +61,7 @@ class Network(DenoiserBase):
 
 
 class MlpDenoiser(Network):
-    """Residual MLP with a sinusoidal time embedding; must be wider than an image has dimensions."""
+    """Residual MLP with a sinusoidal time embedding. Its width should be at least the number of values of an image."""
 
     kind: Literal["mlp"]
     width: Annotated[int, Field(ge=1, le=65_536)] = 96
@@ -70,6 +71,7 @@ class MlpDenoiser(Network):
     time_features: Annotated[int, Field(ge=4, le=4096, multiple_of=2)] = 128
     """Width of the sinusoidal time embedding."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout rate."""
 
     @property
     def words(self) -> str:
@@ -90,7 +92,7 @@ class MlpDenoiser(Network):
 
 
 class UnetDenoiser(Network):
-    """DDPM's U-Net (Ho et al. 2020) through diffusers."""
+    """DDPM's U-Net (Ho et al. 2020), built with diffusers."""
 
     kind: Literal["unet"]
     width: Annotated[int, Field(ge=4, le=4096, multiple_of=4)] = 128
@@ -98,12 +100,13 @@ class UnetDenoiser(Network):
     multipliers: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (1, 2, 2, 2)
     """Channel multiplier of each resolution, from the highest."""
     blocks: Annotated[int, Field(ge=1, le=16)] = 2
-    """Residual blocks a level."""
+    """Number of residual blocks at each resolution."""
     attention_at: tuple[Annotated[int, Field(ge=1)], ...] = (16,)
-    """Resolutions, in pixels, with self-attention (the middle block always has it)."""
+    """Resolutions, in pixels, that have self-attention. The middle block always has it."""
     norm_groups: Annotated[int, Field(ge=1)] = 32
-    """Groups of the group normalisation; must divide every level's channels."""
+    """Number of groups of the group normalisation. It must divide the number of channels at every resolution."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Dropout rate."""
 
     @model_validator(mode="after")
     def _groups_divide(self) -> UnetDenoiser:
@@ -176,11 +179,11 @@ class FourierMlpDenoiser(Network):
     width: Annotated[int, Field(ge=1, le=65_536)] = 256
     """Width of the residual stream, in units."""
     blocks: Annotated[int, Field(ge=1, le=256)] = 8
-    """Residual blocks: the encoder's and the decoder's together."""
+    """Number of residual blocks in the encoder and the decoder together."""
     time_features: Annotated[int, Field(ge=2, le=4096, multiple_of=2)] = 128
-    """Sines and cosines of t."""
+    """Number of sines and cosines of t."""
     time_scale: Annotated[float, Field(gt=0)] = 16.0
-    """Standard deviation of their random frequencies, in periods a unit of t."""
+    """Standard deviation of their random frequencies, in periods per unit of t."""
 
     @property
     def words(self) -> str:

@@ -1,4 +1,4 @@
-"""Reading a configuration, and saying in one line what is wrong with it."""
+"""Reading a configuration, and explaining in one line what is wrong with it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from .base import Spec
 from .configuration import Config
 
 NETWORK_OF_ONES_OWN = (
-    "a network of your own is measured in Python as any function of x and t, and its samples by `amdiff audit` "
-    "(docs/how-to/own-model.md)"
+    "to measure your own network, pass it in Python as a function of x and t, or audit its samples with "
+    "`amdiff audit` (docs/how-to/own-model.md)"
 )
-"""What to do with a network that the workflow cannot run."""
+"""Advice for a network that the workflow cannot run."""
 
 
 def parse_config(data: Any) -> Config:
-    """Validate plain data. Raises ``ConfigError`` with one readable line per mistake."""
+    """Validate plain data. Raises ``ConfigError``, whose message explains each mistake in one line."""
     if not isinstance(data, Mapping):
         raise ConfigError(f"a configuration is a mapping with 'datasets' and 'experiments', got {type(data).__name__}")
     try:
@@ -65,9 +65,9 @@ def json_schema() -> str:
 
 
 def described_schema() -> dict[str, Any]:
-    """The schema, in which each key is described by the string below its attribute.
+    """The JSON schema, where the string below an attribute describes its key.
 
-    Pydantic would read them as well, but from the source of every class whenever a process starts.
+    Pydantic could read these strings too, but it would then parse the source of every class when a process starts.
     """
     schema = Config.model_json_schema()
     blocks = {**schema["$defs"], "Config": schema}
@@ -75,16 +75,16 @@ def described_schema() -> dict[str, Any]:
     while waiting:
         spec = waiting.pop()
         waiting += spec.__subclasses__()
-        for base in spec.__mro__[: spec.__mro__.index(Spec)]:
-            keys = blocks.get(spec.__name__, {}).get("properties", {})
+        keys = blocks.get(spec.__name__, {}).get("properties", {})
+        for base in reversed(spec.__mro__[: spec.__mro__.index(Spec)]):  # the text nearest to the class is the last
             for name, text in _attribute_docstrings(base):
                 if name in keys:
-                    keys[name].setdefault("description", text)
+                    keys[name]["description"] = text
     return schema
 
 
 def _attribute_docstrings(spec: type) -> Iterator[tuple[str, str]]:
-    """Each annotated attribute of a class that has a string below it, and that string."""
+    """Each annotated attribute of a class that has a string below it, with this string."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(spec))).body
     assert isinstance(tree, ast.ClassDef)
     for attribute, below in itertools.pairwise(tree.body):
@@ -94,7 +94,7 @@ def _attribute_docstrings(spec: type) -> Iterator[tuple[str, str]]:
 
 
 def _explain(error: Any) -> str:
-    """One mistake in one line: key, value, what is allowed."""
+    """Explain one mistake in one line: the key, the value, and what is allowed."""
     keys, parent = _locate(error["loc"])
     key = ".".join(keys)
     message = error["msg"].removeprefix("Value error, ")
@@ -120,7 +120,7 @@ def _explain(error: Any) -> str:
 
 
 def _locate(loc: tuple[Any, ...]) -> tuple[list[str], type[Spec] | None]:
-    """Keys as a person wrote them (no union tags), and the class that holds the last one."""
+    """The keys as the user wrote them, without the tags of unions, and the class that holds the last key."""
     keys: list[str] = []
     holder: type[Spec] | None = None
     kind: Any = Config
@@ -145,7 +145,7 @@ def _locate(loc: tuple[Any, ...]) -> tuple[list[str], type[Spec] | None]:
 
 
 def _choices(kind: Any) -> dict[str, Any]:
-    """Members of a union that a function tells apart, by their tags."""
+    """Members of a union whose discriminator is a function, by their tags."""
     found: dict[str, Any] = {}
     for member in get_args(kind):
         if get_origin(member) is Annotated:

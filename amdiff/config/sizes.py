@@ -21,28 +21,29 @@ def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
 
 
 Sizes = Annotated[tuple[Size, ...], AfterValidator(_distinct)]
-"""K of each model: distinct, at least one, in increasing order."""
+"""K of each model: at least one, distinct, in increasing order."""
 
 
 class GridSpec(Spec):
-    """Sizes that are dense where memorization falls: from A, where the fall starts, to B, where it is over.
+    """Sizes that are dense where memorization falls: from A, where the fall starts, to B, where it ends.
 
-    Where A or B is not given, a sparse sweep 2, 4, 8, ..., N finds it first (``phases.transition``).
+    If A or B is not given, a sparse sweep over 2, 4, 8, ..., N finds it first (``phases.transition``).
     """
 
     kind: Literal["grid"]
     largest: Annotated[int, Field(ge=8)]
-    """N, the largest K; in the paper all training images."""
+    """N, the largest K. In the paper it is the number of all training images."""
     fall: Annotated[int, Field(ge=2)] | None = None
-    """A, where the share of memorized samples starts to fall; null to find it."""
+    """A, the K at which the share of memorized samples starts to fall; null to find it by a sparse sweep."""
     plateau: Annotated[int, Field(ge=3)] | None = None
-    """B, where it has reached its plateau; null to find it."""
+    """B, the K at which this share has reached its plateau; null to find it by a sparse sweep."""
     dense: Annotated[int, Field(ge=2)] = 30
-    """Sizes from A to B, both included."""
+    """Number of sizes from A to B, both included."""
     sparse: Annotated[int, Field(ge=2)] = 5
-    """Sizes from 0 to A, and from B to N, the ends included."""
+    """Number of sizes from 0 to A, and also from B to N, the ends included."""
     fallen: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-    """A: up to here at least 1 - fallen of the fall is still to come. B: from here on at most this share is left."""
+    """Share of the fall that may lie outside A and B: up to A at most this share has happened, and from B on at most
+    this share is left."""
 
     @model_validator(mode="after")
     def _in_order(self) -> GridSpec:
@@ -57,18 +58,18 @@ class GridSpec(Spec):
         return (*(2**i for i in range(1, (self.largest - 1).bit_length()) if 2**i < self.largest), self.largest)
 
     def around(self, fall: int, plateau: int) -> tuple[int, ...]:
-        """The sizes for given A and B (appendix B.1); 38 with the default numbers."""
+        """The sizes for given A and B (appendix B.1). With the default numbers there are 38."""
         steps = _steps(0, fall, self.sparse)[1:-1], _steps(fall, plateau, self.dense)
         return tuple(sorted({2, *steps[0], *steps[1], *_steps(plateau, self.largest, self.sparse)[1:]} - {0, 1}))
 
     @property
     def known(self) -> tuple[int, ...] | None:
-        """The sizes where both A and B are given."""
+        """The sizes if both A and B are given, otherwise None."""
         return None if self.fall is None or self.plateau is None else self.around(self.fall, self.plateau)
 
 
 def _steps(low: int, high: int, count: int) -> list[int]:
-    """Whole numbers evenly from ``low`` to ``high``, truncated; computed without rounding."""
+    """Evenly spaced numbers from ``low`` to ``high``, truncated to integers. The arithmetic is exact."""
     return [low + (high - low) * i // (count - 1) for i in range(count)]
 
 
@@ -77,4 +78,4 @@ def _form(value: Any) -> str:
 
 
 AnySizes = Annotated[Annotated[Sizes, Tag("list")] | Annotated[GridSpec, Tag("grid")], Discriminator(_form)]
-"""Sizes, or the way to find them."""
+"""Sizes, or a grid from which they follow."""

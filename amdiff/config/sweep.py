@@ -1,4 +1,4 @@
-"""What every experiment is: a sweep over training-set sizes."""
+"""The base of all experiments: a sweep over training-set sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .thresholds import ThresholdsBase
 
 
 class Sweep(Spec):
-    """One dataset, one kind of model, several training-set sizes."""
+    """A sweep over training-set sizes, with one dataset and one kind of model."""
 
     kind: str
     dataset: str
@@ -34,7 +34,7 @@ class Sweep(Spec):
 
     @property
     def first_sizes(self) -> tuple[int, ...]:
-        """The sizes that are trained first: all of them, unless a sparse sweep has to find the others."""
+        """The sizes that are trained first. They are all sizes, unless a sparse sweep has to find the others."""
         return self.sizes
 
     @property
@@ -49,21 +49,21 @@ class Sweep(Spec):
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics that it uses, each once."""
+        """The metrics that it uses, without repetition."""
         return []
 
     @property
     def ways(self) -> tuple[ThresholdsBase, ...]:
-        """How thresholds are found, of each metric by which it sorts its samples; the first decides."""
+        """How the thresholds of each metric are found. The analyses use the classes of the first metric."""
         return ()
 
     @property
     def lender(self) -> str | None:
-        """The experiment whose thresholds it takes, if any."""
+        """The experiment whose thresholds it takes; None if it takes none."""
         return next((found for way in self.ways if (found := way.lender)), None)
 
     def with_sizes(self, sizes: tuple[int, ...]) -> Any:
-        """The same experiment with its sizes spelled out."""
+        """The same experiment with these sizes."""
         return self.model_copy(update={"sizes": sizes})
 
     @model_validator(mode="after")

@@ -9,20 +9,20 @@ from pydantic import Field, field_validator
 from .base import Probability, Seed, Spec
 
 LEAST_HELDOUT = 20
-"""Held-out images without which no threshold is estimated."""
+"""Smallest number of held-out images from which thresholds are estimated."""
 
 
 class ThresholdsBase(Spec):
-    """What all ways to find thresholds share."""
+    """Settings that all ways to find thresholds share."""
 
     confidence: Probability = 0.95
-    """Level of every interval, and of the test that the density of 'valley' has two modes."""
+    """Confidence level of every interval, and of the test whether the density of 'valley' has two modes."""
     sensitivity: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 2.0)
-    """Factors by which both thresholds are varied in the sensitivity grid."""
+    """Factors that multiply each of the two thresholds in the sensitivity grid."""
 
     method: str
     estimated: ClassVar[bool] = False
-    """Whether they follow from the experiment's own distances and held-out images."""
+    """Whether they are estimated from the experiment's own distances and held-out images."""
 
     @field_validator("sensitivity")
     @classmethod
@@ -40,7 +40,7 @@ class ThresholdsBase(Spec):
 
     @property
     def lender(self) -> str | None:
-        """The experiment whose thresholds are taken, if any."""
+        """The experiment whose thresholds are taken; None if it finds its own."""
         return None
 
     @property
@@ -50,10 +50,10 @@ class ThresholdsBase(Spec):
 
 
 class EstimatedThresholds(ThresholdsBase):
-    """Thresholds that an experiment finds itself, from its own distances and held-out images."""
+    """Thresholds that are estimated from the experiment's own distances and held-out images."""
 
     bootstrap: Annotated[int, Field(ge=10, le=100_000)] = 200
-    """Resamples behind the interval of a threshold."""
+    """Number of bootstrap resamples for the interval of a threshold."""
     seed: Seed = 0
 
     estimated: ClassVar[bool] = True
@@ -64,35 +64,39 @@ class FixedThresholds(ThresholdsBase):
 
     method: Literal["fixed"]
     delta_m: Annotated[float, Field(gt=0)]
-    """Memorized at or below this distance to the training set."""
+    """A sample is memorized at or below this distance to the training set."""
     delta_s: Annotated[float, Field(gt=0)]
-    """Spurious at or below this distance to another sample."""
+    """A sample that is not memorized is spurious at or below this distance to another sample."""
 
 
 class BorrowedThresholds(ThresholdsBase):
-    """Thresholds that another experiment found, frozen: to compare |S'| or models at the same ones."""
+    """The thresholds of another experiment. With them, models or sizes |S'| are compared at the same thresholds."""
 
     method: Literal["experiment"]
     experiment: str
-    """Its name; the metric must be the same. Thresholds that are one a K are taken at the same K."""
+    """Name of the other experiment. Its metric must be the same. If it has thresholds for each K, they are taken at the
+    same K."""
 
     @property
     def lender(self) -> str | None:
         return self.experiment
 
     def resolved(self) -> dict[str, object]:
-        """As for all specifications, without the name: what the experiment lends is read by the artifact."""
+        """The values that decide an artifact. The name is left out: the artifact reads the thresholds themselves."""
         return {key: value for key, value in super().resolved().items() if key != "experiment"}
 
 
 class HeldoutThresholds(EstimatedThresholds):
-    """Closer than held-out real images come: an upper bound on duplication."""
+    """Quantiles of the distances of held-out real images.
+
+    Samples below such a threshold are closer than real images come. Their share is an upper bound on duplication.
+    """
 
     method: Literal["heldout"]
     quantile: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
-    """q: share of held-out images below the threshold."""
+    """q, the share of held-out images below the threshold."""
     pooled: bool = False
-    """One threshold for the whole sweep, each K weighted equally, instead of one a K."""
+    """Use one threshold for the whole sweep, with each K weighted equally. With false, each K has its own."""
 
     @property
     def shared(self) -> bool:
@@ -100,7 +104,7 @@ class HeldoutThresholds(EstimatedThresholds):
 
 
 class ValleyThresholds(EstimatedThresholds):
-    """The valley between the outermost modes of the density of log sqrt(d^2 + d0^2)."""
+    """Thresholds at the valley between the outermost modes of the density of log sqrt(d^2 + d0^2)."""
 
     method: Literal["valley"]
     softness: Annotated[float, Field(gt=0, le=1)] = 0.06
@@ -108,11 +112,12 @@ class ValleyThresholds(EstimatedThresholds):
     bandwidth: Annotated[float, Field(gt=0, le=2)] = 0.12
     """Standard deviation of the Gaussian kernel, in units of log distance."""
     min_mode: Annotated[float, Field(gt=0, lt=0.5)] = 0.02
-    """A mode counts if it rises above its surroundings by this share of the highest one."""
+    """A mode counts if it rises above its surroundings by at least this share of the highest mode."""
     pooled: bool = True
-    """One threshold for the whole sweep, each K weighted equally, instead of one a K."""
+    """Use one threshold for the whole sweep, with each K weighted equally. With false, each K has its own."""
     fallback_quantile: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
-    """q of 'heldout', which is used where there is one mode only or more real images than q lie below the valley."""
+    """q of the method 'heldout'. This method is used if there is only one mode, or if a share of real images that is
+    surely larger than q lies below the valley."""
 
     @property
     def shared(self) -> bool:

@@ -1,4 +1,4 @@
-"""Arrays of one's own in files: .npy, .npz, HDF5 and MATLAB's .mat, read block by block and brought to uint8."""
+"""Reads a user's arrays of images (.npy, .npz, HDF5 and MATLAB's .mat) block by block, and converts them to uint8."""
 
 from __future__ import annotations
 
@@ -24,19 +24,22 @@ ARRAY_SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".he5", ".hdf", ".mat")
 
 @dataclass(frozen=True)
 class Side:
-    """One file of a dataset, and how its array is read."""
+    """One file of a dataset, and how to read its array."""
 
     title: str
-    """Its part of the dataset, in notes."""
+    """Name of this part of the dataset in notes; empty for the main part."""
     path: Path
+    """The file."""
     key: str | None
+    """Name of the array in the file, if the file holds several."""
     layout: str | None
-    """None where it was not stated: NCHW, unless the shape speaks against it."""
+    """Meaning of the axes; None if the user did not state it. NCHW is assumed then, unless the shape contradicts it."""
     range: tuple[float, float] | None
+    """Values that mean black and white; None if the user did not state them."""
 
 
 def array_sides(spec: ArraysDataset) -> list[Side]:
-    """The file, and the one with held-out images."""
+    """The file of a dataset and, if there is one, the file with its held-out images."""
     found = [Side("", spec.path, spec.key, spec.layout, spec.range)]
     if spec.heldout is not None:
         key, layout = spec.heldout_key or spec.key, spec.heldout_layout or spec.layout
@@ -45,7 +48,10 @@ def array_sides(spec: ArraysDataset) -> list[Side]:
 
 
 def array_blocks(spec: ArraysDataset, tally: Tally) -> Iterator[Block]:
-    """An array of one's own, then the held-out one. Raises ``DataError``."""
+    """The images of a user's array, then the held-out ones. Raises ``DataError``.
+
+    ``tally`` receives the remarks about the range of the values.
+    """
     shape = None
     for part, side in enumerate(array_sides(spec)):
         with _opened(side) as array:
@@ -53,27 +59,27 @@ def array_blocks(spec: ArraysDataset, tally: Tally) -> Iterator[Block]:
             for start in range(0, max(1, rows.count), BLOCK):
                 images = transform(numbers.to_uint8(rows.read(start, start + BLOCK)), spec)
                 if shape is not None and images.shape[1:] != shape:
-                    raise DataError(f"holds images of {images.shape[1:]}, {spec.path} of {shape}")
+                    raise DataError(f"holds images of shape {images.shape[1:]}, those in {spec.path} have {shape}")
                 shape = images.shape[1:]
                 yield Block(images, test=part > 0)
             tally.said += [f"{side.title + ': ' if side.title else ''}{line}" for line in numbers.remarks()]
 
 
 def peek_arrays(spec: ArraysDataset) -> tuple[int, int, tuple[int, ...]]:
-    """Numbers of images and of held-out ones, and their shape (C, H, W). Raises ``DataError``."""
+    """The number of images, the number of held-out images, and their shape (C, H, W). Raises ``DataError``."""
     counts, shape = [0, 0], ()
     for part, side in reversed(list(enumerate(array_sides(spec)))):
         with _opened(side) as array:
             rows = Rows(array, side)
             first = rows.read(0, 1)
-            Numbers(side.range).to_uint8(first)  # its type and range are stated
+            Numbers(side.range).to_uint8(first)  # raises if the type or range is wrong
             counts[part], shape = rows.count, tuple(first.shape[1:])
     return counts[0], counts[1], shape
 
 
 @contextlib.contextmanager
 def _opened(side: Side) -> Iterator[Any]:
-    """The array of one side; complaints name the side where there are two."""
+    """Open the array of one side. If the side has a title, error messages begin with it."""
     try:
         with open_array(side.path, side.key) as array:
             yield array
@@ -82,7 +88,10 @@ def _opened(side: Side) -> Iterator[Any]:
 
 
 class Rows:
-    """Images of an array whose axes are in some order. Raises ``DataError`` where they do not fit the layout."""
+    """The images of an array, read by number whatever the order of its axes.
+
+    Raises ``DataError`` if the shape of the array does not fit the layout.
+    """
 
     def __init__(self, array: Any, side: Side) -> None:
         shape, layout = array_shape(array), side.layout or "NCHW"
@@ -99,27 +108,28 @@ class Rows:
         self.count = int(array.shape[self._layout.index("N")])
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Images [start, stop), (n, c, h, w)."""
+        """Images ``start`` to ``stop`` - 1, as (n, c, h, w)."""
         along = self._layout.index("N")
         part = (slice(None),) * along + (slice(start, stop),)
         return to_nchw(np.asarray(self._array[part]), self._layout)
 
 
 def is_matlab(array: Any) -> bool:
-    """Whether MATLAB wrote an array of HDF5, whose axes are then stored in reversed order."""
+    """Whether MATLAB wrote an HDF5 array. The axes of such an array are stored in reversed order."""
     return isinstance(array, h5py.Dataset) and "MATLAB_class" in array.attrs
 
 
 def array_shape(array: Any) -> tuple[int, ...]:
-    """Shape of an array as its author sees it."""
+    """Shape of an array as its author sees it: for an HDF5 array of MATLAB, with the axes in MATLAB's order."""
     shape = tuple(int(side) for side in array.shape)
     return shape[::-1] if is_matlab(array) else shape
 
 
 def likely_layout(shape: tuple[int, ...], matlab: bool = False) -> str | None:
-    """Meaning of the axes of an array of images of 1 or 3 channels; None where it is not clear.
+    """The likely layout of an array of images with 1 or 3 channels; None if the shape does not tell.
 
-    (H, W, C, N) and (H, W, N) are MATLAB's order; its files (``matlab``) have it, unless images are square otherwise.
+    (H, W, C, N) and (H, W, N) are MATLAB's orders of the axes. A 3-dimensional array from a MATLAB file (``matlab``) is
+    taken as (H, W, N), unless only (N, H, W) gives square images.
     """
     if len(shape) == 3:
         if matlab:
@@ -137,13 +147,14 @@ def likely_layout(shape: tuple[int, ...], matlab: bool = False) -> str | None:
 
 
 class ArrayType(NamedTuple):
-    """What is known of an array before it is read."""
+    """What is known about an array before it is read."""
 
     shape: tuple[int, ...]
-    """As its author sees it."""
+    """The shape as the author of the array sees it."""
     dtype: np.dtype[Any]
+    """The type of the values."""
     matlab: bool
-    """Whether MATLAB's order of axes is to be expected."""
+    """Whether the file is one of MATLAB's, so that its order of the axes is to be expected."""
 
 
 def array_type(path: Path, key: str | None = None) -> ArrayType:
@@ -153,7 +164,7 @@ def array_type(path: Path, key: str | None = None) -> ArrayType:
 
 
 def array_ends(path: Path, key: str | None = None) -> tuple[float, float]:
-    """Smallest and largest value of an array in a file, NaN left out. Raises ``DataError``."""
+    """Smallest and largest value of an array in a file; NaN is ignored. Raises ``DataError``."""
     low, high = np.inf, -np.inf
     with open_array(path, key) as array:
         for start in range(0, len(array), BLOCK):
@@ -165,13 +176,16 @@ def array_ends(path: Path, key: str | None = None) -> tuple[float, float]:
 
 @contextlib.contextmanager
 def open_array(path: Path, key: str | None) -> Iterator[Any]:
-    """The array of a file, read when it is sliced; what is wrong with it is a ``DataError`` with its path."""
+    """Open an array of a file. Its values are read when it is sliced.
+
+    Raises ``DataError``, with the path, if the file cannot be read.
+    """
     names = array_names(path)
     with readable(path):
         kind = _kind(path)
         if kind == "npy":
             if key is not None:
-                raise DataError(f"key: got {key!r}, but a .npy holds one array, without a name; leave it out")
+                raise DataError(f"key: got {key!r}, but a .npy file holds one array without a name; leave out the key")
             yield np.load(path, mmap_mode="r", allow_pickle=False)
             return
         name = chosen(names, key, "array")
@@ -188,7 +202,7 @@ def open_array(path: Path, key: str | None) -> Iterator[Any]:
 
 
 def array_names(path: Path) -> list[str]:
-    """Names of the arrays in a file; none of a .npy, which holds one without a name. Raises ``DataError``."""
+    """Names of the arrays in a file; none for a .npy file, whose only array has no name. Raises ``DataError``."""
     with readable(path):
         match _kind(path):
             case "npz":
@@ -208,11 +222,11 @@ def array_names(path: Path) -> list[str]:
 def _hdf5_names(file: Any) -> list[str]:
     names: list[str] = []
     file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-    return [name for name in names if not name.startswith("#")]  # MATLAB's own
+    return [name for name in names if not name.startswith("#")]  # MATLAB keeps its own data there
 
 
 def _kind(path: Path) -> str:
-    """Format of a file, by its first bytes. Raises ``DataError`` for others than those that are read."""
+    """Format of a file, found from its first bytes. Raises ``DataError`` if amdiff cannot read the format."""
     if not path.is_file():
         raise DataError("there is no such file")
     with path.open("rb") as stream:
@@ -226,8 +240,8 @@ def _kind(path: Path) -> str:
     if head.startswith(b"MATLAB 5.0"):
         return "mat"
     if path.suffix.lower() in ARRAY_SUFFIXES:
-        raise DataError(f"cannot be read: its beginning is none of a {path.suffix} file; save or copy it again")
+        raise DataError(f"cannot be read: it does not begin as a {path.suffix} file does; save or copy it again")
     raise DataError(
-        f"is none of {', '.join(ARRAY_SUFFIXES)}; save the images as one array of these, as by numpy.save, or as files "
-        "in a folder, a .zip, a .tar or a .parquet"
+        f"is none of {', '.join(ARRAY_SUFFIXES)}; save the images as one array in one of these formats, as by "
+        "numpy.save, or as picture files in a folder, a .zip, a .tar or a .parquet"
     )

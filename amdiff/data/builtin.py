@@ -1,4 +1,4 @@
-"""Datasets that come with scikit-learn or are computed: digits, photos, and the circle."""
+"""Built-in datasets: digits and photos come with scikit-learn, and the circle is computed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from .images import ImageSet
 
 
 def digits(spec: DigitsDataset) -> ImageSet:
-    """scikit-learn's digits; their values 0..16 are mapped to 0..255."""
+    """scikit-learn's 1,797 digits of 8x8 pixels, with their values 0..16 mapped to 0..255.
+
+    Raises ``DataError`` if scikit-learn is not installed.
+    """
     needs("sklearn", "the dataset 'digits'", "scikit-learn")
     from sklearn.datasets import load_digits
 
@@ -22,7 +25,10 @@ def digits(spec: DigitsDataset) -> ImageSet:
 
 
 def photos(spec: PhotosDataset) -> ImageSet:
-    """Non-overlapping tiles of scikit-learn's two photographs, row by row; a rest at an edge is left out."""
+    """Non-overlapping tiles of scikit-learn's two photographs, row by row.
+
+    Strips at the edges that are too narrow for a tile are left out. Raises ``DataError`` if scikit-learn is missing.
+    """
     needs("sklearn", "the dataset 'photos'", "scikit-learn")
     from sklearn.datasets import load_sample_images
 
@@ -36,6 +42,6 @@ def photos(spec: PhotosDataset) -> ImageSet:
 
 
 def circle(spec: CircleDataset) -> np.ndarray:
-    """Points on the unit circle, float32 (N, 2), angles uniform (section 4.1)."""
+    """Points on the unit circle at uniform random angles, float32 (N, 2) (section 4.1)."""
     angles = np.random.RandomState(spec.seed).uniform(0, 2 * np.pi, spec.count)
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)

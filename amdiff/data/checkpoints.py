@@ -1,4 +1,4 @@
-"""Weights of others: tensors by name, in files of many layouts. No code in them is run."""
+"""Reads the weights of pretrained models from checkpoint files of many layouts. No code in the files is run."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _INNER = ("shadow", "shadow_params", "ema_model", "ema", "model", "module", "params", "state_dict")
-"""Keys below a key of the file that may hold tensors by name."""
+"""Keys on the second level of a checkpoint that may hold tensors by name."""
 _NEUTRAL = ("state_dict", "module", "params", "network", "net", "unet", "weights")
-"""Keys that do not tell whether what they hold is the average or the last."""
+"""Keys that do not tell whether they hold the moving average of the weights or the last weights."""
 _AVERAGED = re.compile(r"(^|[^a-z])(ema|emamodel|shadow|shadow_params|averaged?|avg)([^a-z]|$)")
 _MODULES = frozenset({
     "down", "mid", "up", "temb", "conv_in", "norm_out", "conv_out",
     "down_blocks", "mid_block", "up_blocks", "time_embedding", "conv_norm_out",
 })  # fmt: skip
-"""Modules of DDPM's U-Net, in its own layout and in that of diffusers."""
+"""Names of modules of DDPM's U-Net, in its own layout and in the layout of diffusers."""
 
 
 def read_tensors(model: ForeignModel, which: str, notes: list[str] | None = None) -> dict[str, Tensor]:
-    """The weights of a model, float32; of a checkpoint that has several the ones kept under ``which``.
+    """The weights of a model by name, in float32.
 
-    ``notes`` hears what had to be assumed. Raises ``DataError``.
+    A checkpoint may hold several sets of weights: ``which`` chooses 'ema', the moving average, or 'model', the last
+    weights. A sentence about each assumption is appended to ``notes``. Raises ``DataError`` if the file holds no such
+    weights or several.
     """
     notes = notes if notes is not None else []
     if not model.checkpoint:
@@ -50,15 +52,16 @@ def read_tensors(model: ForeignModel, which: str, notes: list[str] | None = None
 
 @dataclass(frozen=True)
 class _Found:
-    """Tensors of one network in a file."""
+    """The tensors of one network in a file."""
 
     keys: tuple[str, ...]
-    """Where they lie."""
+    """Keys of the file that lead to the tensors."""
     prefixes: tuple[str, ...]
-    """What wrappers put before their names."""
+    """Prefixes that wrappers put before the names of the tensors."""
     tensors: dict[str, Tensor]
+    """The tensors, without the prefixes."""
     told: bool | None = None
-    """Whether it is the average, where wrappers of an average and of its network stand side by side."""
+    """Whether this is the average, if a wrapper of an average and one of its network lie side by side; else None."""
 
     @property
     def name(self) -> str:
@@ -66,26 +69,29 @@ class _Found:
 
     @property
     def averaged(self) -> bool:
-        """Whether a key or a wrapper calls it an average."""
+        """Whether a key or a prefix says that these weights are an average."""
         return self.told if self.told is not None else any(map(_is_averaged, (*self.keys, *self.prefixes)))
 
     @property
     def neutral(self) -> bool:
-        """Whether nothing tells if it is the average or the last."""
+        """Whether nothing tells if these are the averaged or the last weights."""
         return not self.averaged and all(key in _NEUTRAL for key in self.keys)
 
     @property
     def network(self) -> bool:
-        """Whether it has the modules of a U-Net."""
+        """Whether the names are those of a U-Net's modules."""
         return bool(_MODULES & set(_first_parts(self.tensors)))
 
 
 def _chosen(stored: Any, which: str, notes: list[str]) -> dict[str, Tensor]:
-    """The tensors by name in what was stored: of several the averaged ones, or the last. Raises ``DataError``."""
+    """The tensors by name in a stored object: the averaged or the last weights, as ``which`` says.
+
+    Raises ``DataError``.
+    """
     if not isinstance(stored, Mapping):
         raise DataError(f"holds a {type(stored).__name__}, no tensors by name")
     every = list(_networks(stored, ()))
-    found = [one for one in every if one.network] or every  # losses and metrics that have weights lie beside a network
+    found = [one for one in every if one.network] or every  # a loss or a metric may have weights too
     wanted = [one for one in found if one.averaged == (which == "ema")]
     exact = [one for one in wanted if one.keys[:1] == (which,)]
     if len(exact) == 1:
@@ -95,7 +101,7 @@ def _chosen(stored: Any, which: str, notes: list[str]) -> dict[str, Tensor]:
         return wanted[0].tensors
     if len(wanted) > 1:
         names = named(one.name for one in wanted)
-        raise DataError(f"holds several sets of weights under {names}, and it is not clear which; keep one in a file")
+        raise DataError(f"has several sets of weights under {names}; it is not clear which to use; keep one per file")
     hidden = [str(key) for key in stored if _is_averaged(str(key))]
     hidden += [part for one in every for part in (*one.keys, *one.prefixes) if _is_averaged(part)]
     if which == "ema" and hidden:
@@ -109,7 +115,7 @@ def _chosen(stored: Any, which: str, notes: list[str]) -> dict[str, Tensor]:
     if found:
         hint = "'weights: model'" if which == "ema" else "'weights: ema'"
         names = named(repr(one.name) for one in found)
-        raise DataError(f"holds weights under {names}, none under {which!r}; set {hint}, or save one network alone")
+        raise DataError(f"holds weights under {names}, none under {which!r}; set {hint}, or save the network alone")
     raise DataError(f"holds no tensors by name, nor under {which!r}; it has: {named(stored)}")
 
 
@@ -117,7 +123,10 @@ _EITHER = "the file holds one set of weights, which may be the moving average or
 
 
 def _from_list(stored: Sequence[Any], which: str, notes: list[str]) -> dict[str, Tensor]:
-    """Of a list, as [model, optimizer, epoch, step, average], the first and the last network. Raises ``DataError``."""
+    """The weights in a list such as [model, optimizer, epoch, step, average].
+
+    The first network is taken for the last weights, the last network for their average. Raises ``DataError``.
+    """
     networks = [part for part in stored if _by_name(part) is not None]
     if not networks:
         raise DataError(f"holds a {type(stored).__name__} without tensors by name")
@@ -139,7 +148,7 @@ def _first_parts(tensors: Mapping[str, Tensor]) -> list[str]:
 
 
 def _networks(stored: Mapping[Any, Any], keys: tuple[str, ...]) -> Iterator[_Found]:
-    """Tensors by name in what was stored, and below its keys."""
+    """Every set of tensors by name in a stored object, at its top or below its keys."""
     if (whole := _by_name(stored)) is not None:
         yield from _unprefixed(_Found(keys, (), whole))
         return
@@ -149,10 +158,10 @@ def _networks(stored: Mapping[Any, Any], keys: tuple[str, ...]) -> Iterator[_Fou
 
 
 def _unprefixed(found: _Found) -> Iterator[_Found]:
-    """Tensors under the names that the network itself gives them.
+    """The tensors under the network's own names, without the prefixes of wrappers.
 
-    Wrappers put parts before the names: 'module.' and '_orig_mod.' before all of them, or 'model.' before one network's
-    and 'ema_model.' before another's.
+    Some wrappers put one prefix before all names, such as 'module.' or '_orig_mod.'. Others hold two networks, and put
+    'model.' before the names of one and 'ema_model.' before those of the other.
     """
     parts = _first_parts(found.tensors)
     if found.network or any("." not in name for name in found.tensors):
@@ -171,7 +180,7 @@ def _unprefixed(found: _Found) -> Iterator[_Found]:
 
 
 def _dotted(average: dict[str, Tensor], others: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """An average whose names lost their dots, as in latent diffusion's code, under the names of its network."""
+    """An average under the names of its network. The code of latent diffusion removes the dots from these names."""
     for group in others:
         flat = {name.replace(".", ""): name for name in group}
         if flat.keys() <= average.keys():
@@ -180,7 +189,7 @@ def _dotted(average: dict[str, Tensor], others: list[dict[str, Tensor]]) -> dict
 
 
 def _by_name(stored: Any) -> dict[str, Tensor] | None:
-    """Tensors by name, where that is what was stored."""
+    """The floating-point tensors by name, if the stored object is a mapping of names to tensors; else None."""
     import torch
 
     if not isinstance(stored, Mapping) or not stored:

@@ -1,7 +1,7 @@
 """CIFAR10 (Krizhevsky 2009) from its binary or its Python archive.
 
-The Python batches are pickles. Their checksums are those of the official files, and even so nothing but arrays is
-made of what they hold.
+The Python batches are pickles. They are read only if their checksums are the official ones, and even then only numpy
+arrays are made from them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .images import RAW, ImageSet
 
 BINARY, PYTHON = "cifar-10-binary.tar.gz", "cifar-10-python.tar.gz"
 ARCHIVES = {BINARY: "c32a1d4ab5d03f1284b67883e8d87530", PYTHON: "c58f30108f718f92721af3b95e74349a"}
-"""MD5 of the archives, as their page gives them."""
+"""MD5 of the archives, as published on the web page of CIFAR10."""
 
 BATCHES = {
     "data_batch_1": "c99cafc152244af753f735de768cd75f",
@@ -32,14 +32,20 @@ BATCHES = {
     "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
     "test_batch": "40351d587109b95175f43aff81a1287e",
 }
-"""MD5 of the files in the Python archive, the test split last; the binary archive's have the same names and '.bin'."""
+"""MD5 of the files in the Python archive, the test split last.
+
+The files in the binary archive have the same names with the suffix '.bin'.
+"""
 
 RECORD = 1 + 3 * 32 * 32
 """Bytes of an image in the binary format: its label, then its red, green and blue planes."""
 
 
 def cifar10(spec: Cifar10Dataset) -> ImageSet:
-    """50,000 training and 10,000 test images of 32x32 in colour. Raises ``DataError``."""
+    """CIFAR10: 50,000 training and 10,000 test images in colour, 32x32 pixels.
+
+    Raises ``DataError`` if the files are damaged, missing, or cannot be downloaded.
+    """
     folder = spec.folder or RAW
     parts = _batches(folder, download=spec.folder is None)
     images, labels = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
@@ -47,7 +53,7 @@ def cifar10(spec: Cifar10Dataset) -> ImageSet:
 
 
 def _batches(folder: Path, download: bool) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(images, labels) of each batch: from the extracted folder or an archive, whichever is there."""
+    """(images, labels) of each batch, from the extracted folder if it is there, else from an archive."""
     extracted = folder if (folder / "data_batch_1").is_file() else folder / "cifar-10-batches-py"
     if (extracted / "data_batch_1").is_file():
         return [_unpickled(_checked(extracted / name, md5), str(extracted / name)) for name, md5 in BATCHES.items()]
@@ -96,13 +102,13 @@ def _checked(path: Path, md5: str) -> bytes:
 
 def _records(content: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
     if not content or len(content) % RECORD:
-        raise DataError(f"{name} is {len(content)} bytes long, no multiple of {RECORD}, an image and its label")
+        raise DataError(f"{name} is {len(content)} bytes long, not a multiple of {RECORD} (an image with its label)")
     records = np.frombuffer(content, np.uint8).reshape(-1, RECORD)
     return records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0]
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Makes numpy arrays of a pickle, and refuses everything else that has to be looked up."""
+    """Unpickles numpy arrays, and refuses every other class or function that a pickle names."""
 
     _KNOWN = frozenset({
         *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
@@ -122,5 +128,5 @@ def _unpickled(content: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
         batch = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
         images, labels = np.asarray(batch[b"data"]), np.asarray(batch[b"labels"])
         return images.astype(np.uint8, casting="safe").reshape(-1, 3, 32, 32), labels
-    except Exception as error:  # pickle and numpy each have their own
+    except Exception as error:  # pickle and numpy each raise errors of their own
         raise DataError(f"{name}: is no batch of CIFAR10 ({error})") from None

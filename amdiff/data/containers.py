@@ -1,6 +1,6 @@
-"""Files that hold many compressed pictures: .zip, .tar (WebDataset), .parquet and .arrow (the hub's datasets), HDF5.
+"""Reads files that hold many compressed pictures: .zip, .tar (WebDataset), .parquet, .arrow (the hub's datasets), HDF5.
 
-Members are read into memory one by one; nothing is unpacked to disk, so no path in a container is followed.
+Members are read into memory one by one. Nothing is unpacked to disk, and no path inside a container is followed.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from amdiff.errors import DataError
 from .readable import chosen, readable
 
 CONTAINERS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".parquet", ".arrow", ".h5", ".hdf5")
-"""Suffixes of containers; of HDF5 those are meant whose arrays hold encoded pictures."""
+"""Suffixes of containers. An HDF5 file is a container only if its arrays hold encoded pictures."""
 
 KEYED = (".parquet", ".arrow", ".h5", ".hdf5")
-"""Those of them that hold columns or arrays by name."""
+"""Suffixes of the containers that hold columns or arrays by name."""
 
 Packed = tuple[str, BytesIO]
 """A picture: its name within the container, and its content."""
 
 Wanted = Callable[[str], str | None]
-"""Why a member of that name is no picture, or None."""
+"""Tells why a member of the given name is not a picture; None if it is one."""
 
 
 def container_suffix(path: Path) -> str | None:
-    """Suffix of a container of pictures; None for other files."""
+    """The suffix of a container of pictures; None if the file is not a container."""
     name = path.name.lower()
     return next((suffix for suffix in sorted(CONTAINERS, key=len, reverse=True) if name.endswith(suffix)), None)
 
 
 def count_members(path: Path, key: str | None, wanted: Wanted) -> int:
-    """Number of pictures in a container. Raises ``DataError`` where it cannot be read."""
+    """Number of pictures in a container. Raises ``DataError`` if it cannot be read."""
     with readable(path):
         match container_suffix(path):
             case ".zip":
@@ -55,10 +55,11 @@ def count_members(path: Path, key: str | None, wanted: Wanted) -> int:
 
 
 def members(path: Path, key: str | None, passed: Counter[str], wanted: Wanted) -> Iterator[Packed]:
-    """The pictures of a container, one after the other; ``passed`` counts members that are none.
+    """The pictures of a container, one after the other.
 
-    Of a .zip by sorted name, of others in the file's order. ``key`` is a column of .parquet or an array of HDF5. Raises
-    ``DataError`` where the container cannot be read.
+    Pictures of a .zip come sorted by name, those of other containers in the order of the file. ``key`` names a column
+    of a .parquet or .arrow, or an array of HDF5. ``passed`` counts the members that are not pictures, by reason. Raises
+    ``DataError`` if the container cannot be read.
     """
     with readable(path):
         match container_suffix(path):
@@ -80,7 +81,7 @@ def _tarred(path: Path, passed: Counter[str], wanted: Wanted) -> Iterator[Packed
             if info.isdir() or _counted(info.name, passed, wanted):
                 continue
             try:
-                stream = archive.extractfile(info)  # of a link what it leads to
+                stream = archive.extractfile(info)  # for a link, the file that it leads to
             except KeyError:
                 stream = None
             if stream is None:
@@ -91,7 +92,11 @@ def _tarred(path: Path, passed: Counter[str], wanted: Wanted) -> Iterator[Packed
 
 
 def _check_end(archive: tarfile.TarFile) -> None:
-    """An archive ends in zeros alone; Python's reader stops in silence at whatever else. Raises ``DataError``."""
+    """Raise ``DataError`` unless only zeros follow the last member.
+
+    Python's reader does not tell a cut or joined archive from a whole one: it stops silently at the first block that
+    it cannot read.
+    """
     stream: Any = archive.fileobj
     stream.seek(archive.offset)
     rest = stream.read(tarfile.BLOCKSIZE)
@@ -113,14 +118,14 @@ def _zipped(path: Path, passed: Counter[str], wanted: Wanted) -> Iterator[Packed
 
 
 def _counted(name: str, passed: Counter[str], wanted: Wanted) -> bool:
-    """Whether a member is no picture; it is counted then."""
+    """Whether a member is not a picture. Such a member is counted in ``passed``."""
     if (reason := wanted(name)) is not None:
         passed[reason] += 1
     return reason is not None
 
 
 def _rows(path: Path, key: str | None) -> Iterator[Packed]:
-    """Pictures of a column of bytes, or of {bytes, path} as the hub's datasets have them."""
+    """The pictures of a column that holds bytes, or records {bytes, path} as in the hub's datasets."""
     import pyarrow as pa
 
     file = _Rows(path)
@@ -150,11 +155,11 @@ def _rows(path: Path, key: str | None) -> Iterator[Packed]:
 
 
 _END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
-"""Of Arrow's stream format; without it a stream that was cut between two batches reads as a whole one."""
+"""End mark of Arrow's stream format. Without this check, a stream that was cut between two batches would seem whole."""
 
 
 class _Rows:
-    """The rows of a .parquet, or of an .arrow as the hub's library saves datasets to disk."""
+    """The rows of a .parquet file, or of an .arrow file that the hub's library wrote."""
 
     def __init__(self, path: Path) -> None:
         import pyarrow as pa
@@ -171,13 +176,13 @@ class _Rows:
                 raise DataError("is not whole: it has no end mark; copy or save it again")
         content = pa.memory_map(str(path))
         try:
-            self._table = pa.ipc.open_stream(content).read_all()  # maps the file, and reads nothing yet
+            self._table = pa.ipc.open_stream(content).read_all()  # maps the file into memory without reading it
         except pa.ArrowInvalid:
             self._table = pa.ipc.open_file(content).read_all()
         self.schema, self.count = self._table.schema, self._table.num_rows
 
     def batches(self, column: str) -> Iterator[Any]:
-        """Some rows after the others."""
+        """The rows of a column, batch by batch."""
         if self._parquet is not None:
             return iter(self._parquet.iter_batches(batch_size=256, columns=[column]))
         return iter(self._table.select([column]).to_batches(max_chunksize=256))
@@ -185,7 +190,7 @@ class _Rows:
 
 @contextmanager
 def _encoded(path: Path, key: str | None) -> Iterator[Any]:
-    """The array of an HDF5 file whose rows are encoded pictures."""
+    """Open the array of an HDF5 file whose rows are encoded pictures."""
     import h5py
 
     with h5py.File(path, "r") as file:
@@ -193,7 +198,7 @@ def _encoded(path: Path, key: str | None) -> Iterator[Any]:
 
 
 def encoded_arrays(file: Any) -> list[str]:
-    """Names of the arrays of an HDF5 file whose rows are bytes of varied length, or opaque."""
+    """Names of the arrays of an HDF5 file whose rows are byte strings of varying length, or opaque values."""
     import h5py
 
     names: list[str] = []
@@ -209,9 +214,10 @@ def encoded_arrays(file: Any) -> list[str]:
 
 
 def packed(path: Path, key: str | None) -> bool:
-    """Whether a file is a container of pictures; of HDF5, whether the array ``key``, or any without, holds such.
+    """Whether a file is a container of pictures.
 
-    Raises ``DataError`` for an HDF5 file that cannot be read.
+    An HDF5 file is one if its array ``key``, or any of its arrays without a ``key``, holds encoded pictures. Raises
+    ``DataError`` if an HDF5 file cannot be read.
     """
     import h5py
 

@@ -1,8 +1,7 @@
-"""The datasets: each a function from its specification to uint8 images, and one line in ``DATASETS``.
+"""Reads every kind of image dataset, each from its specification to uint8 images.
 
-``peek`` says how many images of which shape there will be without reading them all, so that a
-configuration can be checked before any work starts; the count is an upper bound, since duplicates
-are dropped later.
+``peek`` tells the number and the shape of the images without reading them all, so that a configuration can be checked
+before any work starts. The number is an upper bound, since duplicates are dropped later.
 """
 
 from __future__ import annotations
@@ -35,32 +34,36 @@ DATASETS: dict[str, Callable[[Any], ImageSet]] = {
     "lsun-church": lsun_church,
     "photos": photos,
 }
-"""Datasets that are known by name, and fit into memory."""
+"""The function that loads each built-in dataset. These datasets fit into memory."""
 
 OWN: dict[str, Callable[[Any, Tally], Iterator[Block]]] = {"folder": folder_blocks, "arrays": array_blocks}
-"""Datasets of one's own, of any size."""
+"""The function that reads each kind of user dataset, block by block. These datasets may have any size."""
 
 PEEKED: dict[str, Callable[[Any], Extent]] = {"folder": peek_folder, "arrays": peek_arrays}
-"""Their extent, as far as a look at the files tells."""
+"""The function that finds the extent of each kind of user dataset, from a quick look at its files."""
 
 
 EMPTY, EMPTY_SHARE = 4, 0.01
-"""Standard deviation of an image's pixels, in levels, below which it is nearly empty; the share that is said."""
+"""When to warn about nearly empty images.
+
+An image is nearly empty if the standard deviation of its pixels is below ``EMPTY`` levels. A note is given if the share
+of such images exceeds ``EMPTY_SHARE``.
+"""
 
 
 _AT_ONCE = 2**22
-"""Pixels that are summed at once, as floats."""
+"""Number of pixels that are converted to floats and summed at once."""
 
 
 class Values:
-    """Pixels of many images: their mean and spread."""
+    """Sums up the pixels of many images, for their mean and standard deviation."""
 
     def __init__(self) -> None:
         self.images = self.empty = self._count = 0
         self._sum = self._squares = 0.0
 
     def add(self, images: UInt8[np.ndarray, "n c h w"]) -> None:
-        """Some more images."""
+        """Add some images."""
         flat = images.reshape(len(images), -1)
         for start in range(0, len(flat), rows := max(1, _AT_ONCE // flat.shape[1])):
             part = flat[start : start + rows].astype(np.float32)
@@ -72,24 +75,25 @@ class Values:
             self._squares += float((std**2 + mean**2).sum()) * part.shape[1]
 
     def as_json(self) -> dict[str, float]:
-        """Mean and standard deviation of all pixels, 0 black and 1 white."""
+        """Mean and standard deviation of all pixels, with 0 for black and 1 for white."""
         mean = self._sum / self._count
         return {"mean": mean / 255, "std": max(self._squares / self._count - mean**2, 0.0) ** 0.5 / 255}
 
 
 class Reading:
-    """A dataset read block by block: cropped, resized and, unless told otherwise, without byte-equal images.
+    """A dataset that is read block by block, cropped and resized.
 
-    Counts and digest are those of what has been read so far.
+    Byte-equal images are read once, unless the specification sets ``deduplicate`` to false. The counts and the digest
+    describe what has been read so far.
     """
 
     def __init__(self, spec: ImageDataset) -> None:
         self.spec = spec
         self.source = ""
-        """Where the images come from, for people."""
+        """Where the images come from, as readable text."""
         self.train = self.test = self.duplicates = 0
         self.tally = Tally()
-        """What was left out, replaced or guessed."""
+        """What was left out, replaced or guessed so far."""
         self._values = {False: Values(), True: Values()}
         self._seen: set[bytes] = set()
         self._digest = hashlib.blake2b(digest_size=16)
@@ -114,13 +118,13 @@ class Reading:
 
     @property
     def values(self) -> dict[str, dict[str, float]]:
-        """Mean and standard deviation of the pixels of each part, in [0, 1], and how many images are nearly empty."""
+        """Mean and standard deviation of the pixels of each part, 'train' and 'test', in [0, 1]."""
         parts = (("train", self._values[False]), ("test", self._values[True]))
         return {name: values.as_json() for name, values in parts if values.images}
 
     @property
     def notes(self) -> list[str]:
-        """What a user must know of all that was read, one sentence each."""
+        """What a user must know about the images that were read, one sentence each."""
         lines = self.tally.sentences()
         for name, values in (("", self._values[False]), ("held out: ", self._values[True])):
             if values.images and values.empty > EMPTY_SHARE * values.images:
@@ -133,7 +137,7 @@ class Reading:
 
     @property
     def digest(self) -> str:
-        """Of all images in their order, 32 hexadecimal digits."""
+        """Digest of all images in their order, as 32 hexadecimal digits."""
         return self._digest.hexdigest()
 
     def _blocks(self) -> Iterator[Block]:
@@ -153,7 +157,7 @@ class Reading:
 
 
 def load(spec: ImageDataset) -> ImageSet:
-    """A whole dataset in memory, as ``Reading`` gives it. Raises ``DataError``."""
+    """Read a whole dataset into memory, as ``Reading`` gives it. Raises ``DataError``."""
     reading = Reading(spec)
     blocks = list(reading)
     labels = [b.labels for b in blocks if b.labels is not None]
@@ -167,7 +171,10 @@ def load(spec: ImageDataset) -> ImageSet:
 
 
 def peek(spec: DatasetSpec) -> tuple[int, int, tuple[int, ...]]:
-    """Upper bounds of the numbers of training and of test images, and their shape (C, H, W). Raises ``DataError``."""
+    """The number of training images and of test images, both at most, and their shape (C, H, W) after crop and resize.
+
+    Raises ``DataError`` if the files cannot be read or a crop does not fit.
+    """
     count, test, shape = spec.extent or PEEKED[spec.kind](spec)
     if isinstance(spec, ImageDataset):
         height, width = shape[1:]
@@ -183,13 +190,13 @@ def peek(spec: DatasetSpec) -> tuple[int, int, tuple[int, ...]]:
 
 
 def source_notes(spec: DatasetSpec) -> list[str]:
-    """What is passed over in a source of one's own, as far as a look at its names tells."""
+    """Sentences about the files that are passed over in a user's folder, as far as their names tell."""
     if not isinstance(spec, FolderDataset):
         return []
     try:
         parts = folder_parts(spec)
     except DataError:
-        return []  # gone, and what was read from it before is used
+        return []  # the folder is gone: what was read from it before is used
     tally = Tally()
     tally.passed = {title: listing.passed for title, listing in parts}
     return tally.sentences()

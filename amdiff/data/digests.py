@@ -1,4 +1,4 @@
-"""Digests of sources of one's own: an image, an array or a model is known by its content."""
+"""Digests of users' files. A dataset or a model is identified by the names and contents of its files."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .folders import folder_parts
 
 
 def source_digest(spec: FolderDataset | ArraysDataset, known: dict[str, str]) -> str:
-    """Digest of a source of one's own: of the names and contents of its files.
+    """Digest of a user's dataset, from the names and contents of its files.
 
-    ``known`` maps the path, size and time of a file to its SHA-256; it is read and filled, so that
-    an unchanged source costs no reading. Raises ``DataError`` where the source is not there.
+    ``known`` is a cache that maps the path, size and time of a file to its SHA-256. Digests found in it are used, and
+    new ones are added, so that unchanged files are not read again. Raises ``DataError`` if a file is missing.
     """
     if isinstance(spec, FolderDataset):
         (_, pictures), *heldout = folder_parts(spec)
@@ -35,7 +35,7 @@ def source_digest(spec: FolderDataset | ArraysDataset, known: dict[str, str]) ->
 
 
 def digest_files(files: Iterable[tuple[str, Path]], known: dict[str, str]) -> str:
-    """Digest of names and contents of files; ``known`` as for ``source_digest``."""
+    """Digest of the names and contents of files. ``known`` is the cache of ``source_digest``."""
     total = hashlib.sha256()
     for name, path in files:
         digest = bytes.fromhex(sha256_once(path, known))
@@ -45,7 +45,7 @@ def digest_files(files: Iterable[tuple[str, Path]], known: dict[str, str]) -> st
 
 
 def sha256_once(path: Path, known: dict[str, str]) -> str:
-    """SHA-256 of a file, read unless it is known; ``known`` as for ``source_digest``."""
+    """SHA-256 of a file, taken from ``known`` if possible. ``known`` is the cache of ``source_digest``."""
     stat = path.stat()
     key = f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
     if key not in known:

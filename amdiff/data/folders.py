@@ -1,4 +1,4 @@
-"""Folders and containers of compressed pictures, as datasets of one's own."""
+"""Reads users' datasets of compressed pictures, from folders or containers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ from .pictures import decoded, look, parse_colour
 from .tally import Tally, named
 
 LOOKED_AT = 20_000
-"""Pictures whose heads are read before any work starts; of larger sets so many, evenly spread."""
+"""Most pictures of a folder whose headers are read before any work starts. They are spread evenly over a larger set."""
 
 
 def folder_parts(spec: FolderDataset) -> list[tuple[str, Listing]]:
-    """The training part and the held-out one, each with its name in notes. Raises ``DataError``."""
+    """The listings of the main part and, if there is one, the held-out part.
+
+    Each comes with its name in notes: '' and 'held out'. Raises ``DataError`` if a part has no pictures, or if a key is
+    given although there are no containers.
+    """
     parts = [("", list_pictures(spec.path, spec.key))]
     if spec.heldout is not None:
         parts.append(("held out", list_pictures(spec.heldout, spec.heldout_key or spec.key)))
@@ -38,14 +42,15 @@ def folder_parts(spec: FolderDataset) -> list[tuple[str, Listing]]:
 
 
 def folder_blocks(spec: FolderDataset, tally: Tally) -> Iterator[Block]:
-    """Every image below a folder, then the held-out ones.
+    """Every image of a folder or container, then the held-out ones.
 
-    All must have one size, unless crop and resize bring them to one.
+    All images must have one size after crop and resize. ``tally`` counts what was left out or changed. Raises
+    ``DataError`` with the names of the pictures that cannot be used.
     """
     parts = folder_parts(spec)
-    names: list[str] = []  # of the pictures so far
-    reading = -1  # the part that is read
-    part = 0  # the part of the pictures that wait
+    names: list[str] = []  # names of the pictures so far
+    reading = -1  # number of the part that is being read
+    part = 0  # number of the part that the waiting pictures belong to
 
     def sources() -> Iterator[tuple[str, Path | BytesIO]]:
         nonlocal reading
@@ -82,16 +87,16 @@ def folder_blocks(spec: FolderDataset, tally: Tally) -> Iterator[Block]:
 
 
 def peek_folder(spec: FolderDataset) -> tuple[int, int, tuple[int, ...]]:
-    """Numbers of images and of held-out ones, at most, and the shape (C, H, W) of the first.
+    """The number of images and of held-out images, both at most, and the shape (C, H, W) of the first image.
 
-    Pictures whose heads tell that they cannot be used are named at once, in a ``DataError``.
+    Raises one ``DataError`` that names the pictures that cannot be used, as far as their headers tell.
     """
     parts = folder_parts(spec)
     misfits = Misfits()
     first, size = "", (0, 0)
     for _, listing in parts:
         every = 1 if listing.packed else max(1, -(-len(listing.files) // LOOKED_AT))
-        # of a container the first picture is looked at: to go through all of it is work for a job
+        # only the first picture of a container is checked here: reading all of them is work for a job
         readable = 0
         for member in islice(listing.members(Counter()), 0, None, every):
             if listing.packed and readable:

@@ -1,6 +1,7 @@
-"""The main picture of a file, and whether 8 bits a channel hold it.
+"""Finds the main picture of a file, and whether it has at most 8 bits a channel.
 
-Pillow reduces more than 8 bits in silence, for some formats before anything can be seen of it.
+Pillow silently reduces pictures of more than 8 bits. For some formats, the mode that Pillow shows is already
+reduced, so the file itself is examined.
 """
 
 from __future__ import annotations
@@ -18,19 +19,22 @@ _EIGHT_BIT = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "C
 """Pillow's modes with at most 8 bits a channel."""
 
 _WIDE = re.compile(r"(?!BGR)[A-Za-z]+;(1[0-6]|32|64)")
-"""Raw modes of files with more than 8 bits a channel; BGR;15 and BGR;16 pack three channels into two bytes."""
+"""Pillow's raw modes with more than 8 bits a channel.
+
+BGR;15 and BGR;16 do not count, since they pack three channels into two bytes.
+"""
 
 _SUBFILE = 254
-"""TIFF's tag for pages that are a smaller version, or a mask, of another one."""
+"""Tag of a TIFF page that tells whether it is a smaller version, or a mask, of another page."""
 
 
 def choose_frame(name: str, picture: Image.Image, source: Path | BytesIO) -> bool:
-    """Go to the main picture of a file; whether there are others, which are not shown beside it.
+    """Select the main picture of a file. Returns whether the file also holds others, such as previews or layers.
 
-    Raises ``Misfit`` where several pictures are meant to be seen, or 8 bits a channel do not hold them.
+    Raises ``Misfit`` if the file holds several main pictures, or more than 8 bits a channel.
     """
     frames = getattr(picture, "n_frames", 1)
-    others = frames > 1 and picture.format in ("MPO", "PSD")  # a camera's preview; layers of the picture that is shown
+    others = frames > 1 and picture.format in ("MPO", "PSD")  # a camera's preview, or layers of the picture
     if frames > 1 and picture.format == "TIFF":
         pages = [number for number in range(frames) if not _is_preview(picture, number)]
         picture.seek(pages[0] if pages else 0)
@@ -45,13 +49,13 @@ def choose_frame(name: str, picture: Image.Image, source: Path | BytesIO) -> boo
 
 
 def _is_preview(picture: Any, page: int) -> bool:
-    """Whether a page of a TIFF is a smaller version, or a mask, of another one."""
+    """Whether a page of a TIFF is a smaller version, or a mask, of another page."""
     picture.seek(page)
     return bool(picture.tag_v2.get(_SUBFILE, 0) & 0b101)
 
 
 def _wide(picture: Any, source: Path | BytesIO) -> str | None:
-    """How a file stores more than 8 bits a channel, which Pillow may reduce in silence; None for others."""
+    """The mode of a file with more than 8 bits a channel, which Pillow may reduce silently; None for other files."""
     if picture.mode not in _EIGHT_BIT:
         return picture.mode
     for tile in picture.tile:
@@ -77,7 +81,7 @@ def _head(source: Path | BytesIO) -> bytes:
 
 
 def _bits(head: bytes) -> int:
-    """Bits a channel of a JPEG 2000 (SIZ, ISO 15444-1 A.5.1) or an AVIF (av1C, AV1-ISOBMFF 2.3.3)."""
+    """Bits a channel in the header of a JPEG 2000 (SIZ, ISO 15444-1 A.5.1) or an AVIF (av1C, AV1-ISOBMFF 2.3.3)."""
     size = head.find(b"\xff\x4f\xff\x51")
     if 0 <= size < len(head) - 42:
         return (head[size + 42] & 0x7F) + 1

@@ -1,4 +1,7 @@
-"""MNIST (LeCun et al. 1998) and FASHION-MNIST (Xiao et al. 2017): four IDX files of the same names each."""
+"""Reads MNIST (LeCun et al. 1998) and FASHION-MNIST (Xiao et al. 2017).
+
+Both consist of four IDX files, with the same names.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,20 @@ from .images import RAW, ImageSet
 
 @dataclass(frozen=True)
 class Family:
-    """One of the datasets in this format."""
+    """One of the two datasets."""
 
     name: str
+    """Its name in messages."""
     source: str
+    """Its name and citation in the records of a dataset."""
     sha256: Mapping[str, str]
-    """Of the four files, unpacked: other datasets use the same names."""
+    """SHA-256 of each of the four files, unpacked. They are checked, since other datasets use the same names."""
     package: Path | None
-    """Folder where a Debian package puts the files."""
+    """Folder where a Debian package puts the files, if there is such a package."""
     torchvision: str
-    """Name of the class that downloads them."""
+    """Name of torchvision's class that downloads the files."""
     elsewhere: str
-    """What to do where they cannot be downloaded."""
+    """What a user can do if the files cannot be downloaded."""
 
 
 MNIST = Family(
@@ -63,12 +68,18 @@ FASHION_MNIST = Family(
 
 
 def mnist(spec: MnistDataset) -> ImageSet:
-    """60,000 training and 10,000 test images of digits. Raises ``DataError``."""
+    """MNIST: 60,000 training and 10,000 test images of digits, 28x28 pixels.
+
+    Raises ``DataError`` if a file is damaged, missing, or cannot be downloaded.
+    """
     return _read(MNIST, spec.folder)
 
 
 def fashion_mnist(spec: FashionMnistDataset) -> ImageSet:
-    """60,000 training and 10,000 test images of clothes. Raises ``DataError``."""
+    """FASHION-MNIST: 60,000 training and 10,000 test images of clothes, 28x28 pixels.
+
+    Raises ``DataError`` if a file is damaged, missing, or cannot be downloaded.
+    """
     return _read(FASHION_MNIST, spec.folder)
 
 
@@ -80,8 +91,8 @@ def _read(family: Family, folder: Path | None) -> ImageSet:
         path = _idx_file(family, folder, name)
         if hashlib.sha256(unpacked(path)).hexdigest() != expected:
             raise DataError(
-                f"{path} is not {family.name}'s (its SHA-256 differs); other data in this format can be read by kind "
-                "'arrays'"
+                f"{path} is not {family.name}'s (its SHA-256 differs); to use other data, save them as an array, "
+                "and read it as a dataset of kind 'arrays'"
             )
     for group, (pictures, names) in enumerate(zip(images, labels, strict=True)):
         if len(pictures) != len(names):
@@ -95,7 +106,7 @@ def _read(family: Family, folder: Path | None) -> ImageSet:
 
 
 def _default_folder(family: Family) -> Path:
-    """Where a package put the files, else where they are downloaded to."""
+    """The folder of the Debian package if it is installed, else the folder of downloads, with the files downloaded."""
     if family.package is not None and family.package.is_dir():
         return family.package
     import torchvision.datasets
@@ -117,12 +128,12 @@ def _idx_file(family: Family, folder: Path, stem: str) -> Path:
 
 
 def unpacked(path: Path) -> bytes:
-    """Content of a file, gzipped or not."""
+    """Content of a file, unpacked if its name ends in .gz."""
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """The array in an IDX file, gzipped or not. Raises ``DataError`` for a truncated or foreign file."""
+    """The array in an IDX file, gzipped or not. Raises ``DataError`` if the file is cut short or is not an IDX file."""
     from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor
 
     try:
@@ -131,5 +142,5 @@ def read_idx(path: Path) -> np.ndarray:
             plain.write(content)
             plain.flush()
             return read_sn3_pascalvincent_tensor(plain.name).numpy()
-    except Exception as error:  # gzip, zlib and the reader each have their own, assertions among them
+    except Exception as error:  # gzip, zlib and the reader each raise errors of their own
         raise DataError(f"{path} is no whole IDX file ({error or 'its length does not fit its header'})") from None

@@ -1,4 +1,4 @@
-"""The canonical form of an image dataset: uint8 (N, C, H, W), and how anything becomes it."""
+"""The canonical form of image datasets, uint8 (N, C, H, W), and the crop and resize that lead to it."""
 
 from __future__ import annotations
 
@@ -13,41 +13,45 @@ from amdiff.config import ImageDataset
 from amdiff.errors import DataError
 
 RAW = Path("data/raw")
-"""Where downloads go."""
+"""Folder of downloaded datasets, relative to the project's root."""
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images with their split and, where the source has them, labels."""
+    """The images of a dataset with their split and, if the source has them, labels."""
 
     images: UInt8[np.ndarray, "n c h w"]
+    """The training images, then the test images."""
     source: str
-    """Where the images come from, for people."""
+    """Where the images come from, as readable text."""
     test_count: int = 0
-    """The last ``test_count`` images are the source's test split."""
+    """Size of the source's test split, which comes last. Default 0."""
     labels: Int64[np.ndarray, " n"] | None = None
+    """Class of each image, or None."""
     duplicates: int = 0
-    """Images that are byte-equal to an earlier one, whether left out or not."""
+    """Number of images that are byte-equal to an earlier one, whether they were left out or not. Default 0."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some images of a dataset, all of one part of it."""
+    """Some images of a dataset, all training images or all test images."""
 
     images: UInt8[np.ndarray, "n c h w"]
     test: bool = False
-    """Whether they are of the source's test split, which comes last."""
+    """Whether the images belong to the test split, whose blocks come last."""
     labels: Int64[np.ndarray, " n"] | None = None
+    """Class of each image, or None."""
     names: Shaped[np.ndarray, " n"] | None = None
+    """Name of each image, or None."""
 
     def kept(self, rows: Int64[np.ndarray, " m"]) -> Block:
-        """Some of them."""
+        """The block of the images with the given numbers."""
         labels, names = (None if a is None else a[rows] for a in (self.labels, self.names))
         return Block(self.images[rows], self.test, labels, names)
 
 
 BLOCK = 4096
-"""Images of a block."""
+"""Number of images in a block."""
 
 
 _RESAMPLE = {
@@ -59,7 +63,7 @@ _RESAMPLE = {
 
 
 def transform(images: UInt8[np.ndarray, "n c h w"], spec: ImageDataset) -> UInt8[np.ndarray, "n c h2 w2"]:
-    """Centre crop and resize as the specification says. Raises ``DataError`` where a crop does not fit."""
+    """Centre crop and resize as the specification says. Raises ``DataError`` if a crop is larger than the images."""
     height, width = images.shape[2:]
     side = min(height, width) if spec.crop == "square" else spec.crop
     if side is not None:
@@ -75,7 +79,7 @@ def transform(images: UInt8[np.ndarray, "n c h w"], spec: ImageDataset) -> UInt8
     for image, target in zip(images, out, strict=True):
         for channel, plane in zip(image, target, strict=True):
             picture = Image.fromarray(channel)
-            if pools:  # one rounding, where resizing rounds after each axis
+            if pools:  # this rounds once, while resizing rounds after each axis
                 plane[:] = picture.reduce((int(columns), int(rows)))
             else:
                 plane[:] = picture.resize((spec.resize, spec.resize), _RESAMPLE[spec.resample])

@@ -1,7 +1,7 @@
-"""Which files of a folder or a container belong to a set of pictures, and what else lies there.
+"""Finds the pictures of a dataset in a folder or a container, and counts the files that are passed over.
 
-Files and folders that programs keep for themselves (a leading dot, thumbnails of file servers, what archives of macOS
-carry) are no images of the set. They are passed over and counted, and so are files of other kinds.
+Files that programs keep for their own use do not belong to the dataset: hidden files, thumbnails of file servers, and
+extra files in archives of macOS. They are passed over and counted, as are files of other kinds.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ KEPT_BY_PROGRAMS = frozenset({
     "@eadir", "@tmp", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "__macosx", "$recycle.bin",
     "system volume information", "lost+found", "__pycache__", "thumbs.db", "desktop.ini",
 })  # fmt: skip
-"""Names, in lower case, of what file servers and operating systems put among people's files."""
+"""Names, in lower case, of files and folders that file servers and operating systems create for their own use."""
 
 _CACHES = re.compile(r"(cache-.*|indices.*)\.arrow")
-"""Files that the hub's library leaves beside a dataset."""
+"""Names of cache files that the hub's library leaves beside a dataset."""
 _SPLITS = re.compile(r"(?<![a-z])(train|test|validation|valid|val)(?![a-z])")
-"""Words for parts of a dataset in names of files."""
+"""Words in file names that mean a part of a dataset."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,15 @@ class Member:
     """One picture."""
 
     name: str
-    """Relative to the dataset's folder."""
+    """Path relative to the dataset's folder."""
     shown: str
-    """As messages name it."""
+    """Path in messages."""
     source: Path | BytesIO
+    """The file, or its content in memory."""
 
 
 def foreign(name: str) -> str | None:
-    """Why a file or folder of that name is no part of a set: 'hidden', or the name itself; else None."""
+    """Why a file or folder of that name does not belong to a dataset: 'hidden', or the name itself; None if it may."""
     if name.startswith("."):
         return "hidden"
     return name if name.lower() in KEPT_BY_PROGRAMS else None
@@ -52,25 +53,25 @@ def foreign(name: str) -> str | None:
 
 @dataclass(frozen=True)
 class Listing:
-    """The pictures of one part of a dataset, in order, and what was passed over beside them."""
+    """The pictures of one part of a dataset, in order, and the files that were passed over."""
 
     root: Path
-    """Folder that names are relative to."""
+    """Folder that the names are relative to."""
     files: Sequence[Path]
-    """Picture files, or containers of pictures."""
+    """The picture files, or the containers of pictures."""
     passed: Counter[str]
-    """Files that are no images, by kind."""
+    """Number of files that were passed over, by kind."""
     packed: bool = False
-    """Whether the files are containers."""
+    """Whether the files are containers. Default False."""
     key: str | None = None
-    """Column or array of a container that holds several."""
+    """Column or array to read, if a container holds several. Default None."""
 
     def names(self) -> list[tuple[str, Path]]:
-        """Each file with its name, relative to the folder."""
+        """Each file with its path relative to the folder."""
         return [(path.relative_to(self.root).as_posix(), path) for path in self.files]
 
     def members(self, passed: Counter[str]) -> Iterator[Member]:
-        """The pictures; ``passed`` hears of members of containers that are none."""
+        """The pictures, in order. ``passed`` counts the members of containers that are not pictures, by kind."""
         for name, path in self.names():
             if not self.packed:
                 yield Member(name, str(path), path)
@@ -80,12 +81,12 @@ class Listing:
 
     @property
     def keyed(self) -> bool:
-        """Whether its files hold columns or arrays by name."""
+        """Whether the files are containers that hold columns or arrays by name."""
         return self.packed and container_suffix(self.files[0]) in KEYED
 
     @property
     def count(self) -> int:
-        """Number of pictures."""
+        """Number of pictures. Raises ``DataError`` if a container cannot be read."""
         if not self.packed:
             return len(self.files)
         return sum(count_members(path, self.key, self._wanted) for path in self.files)
@@ -95,7 +96,7 @@ class Listing:
 
 
 def _other_kind(path: Path | PurePosixPath) -> str | None:
-    """Why a file, or one of the folders that it lies in, is no image of the set; None for images."""
+    """Why a file does not belong to the dataset, from its suffix and the names of its folders; None for pictures."""
     for part in path.parts:
         if reason := foreign(part):
             return reason
@@ -104,9 +105,11 @@ def _other_kind(path: Path | PurePosixPath) -> str | None:
 
 
 def list_pictures(path: Path, key: str | None = None) -> Listing:
-    """The pictures below a folder, by sorted relative path, or in a container. Raises ``DataError`` for none.
+    """The pictures below a folder, sorted by relative path, or in a container.
 
-    Links to folders are followed; each folder is read once, so that links in circles end.
+    Links to folders are followed. Each folder is read only once, so circular links do no harm. ``key`` is the column or
+    array of a container. Raises ``DataError`` if there are no pictures, or if the folder holds containers of several
+    formats or splits.
     """
     if container_suffix(path) and path.is_file():
         return Listing(path.parent, (path,), Counter(), packed=True, key=key)
@@ -114,7 +117,7 @@ def list_pictures(path: Path, key: str | None = None) -> Listing:
         raise DataError(f"{path}: there is no such file or folder")
     if not path.is_dir():
         known = ", ".join(CONTAINERS)
-        raise DataError(f"{path} is no folder and no container of images ({known}); give what holds the images")
+        raise DataError(f"{path} is neither a folder nor a container of images ({known}); give the path of the images")
     files: list[Path] = []
     containers: list[Path] = []
     passed: Counter[str] = Counter()
@@ -142,16 +145,16 @@ def list_pictures(path: Path, key: str | None = None) -> Listing:
     passed.update(container_suffix(file) or "" for file in containers)
     if not files:
         seen = f"; {passed_over(passed)}" if passed else ""
-        raise DataError(f"{path} holds no image files{seen}; give a folder with .png, .jpg or what else Pillow reads")
+        raise DataError(f"{path} holds no image files{seen}; give a folder with .png, .jpg or others that Pillow reads")
     return Listing(path, sorted(files), passed)
 
 
 def _walk(top: Path, passed: Counter[str]) -> Iterator[Path]:
-    """Files below a folder but for those that programs keep for themselves, which are counted."""
+    """The files below a folder. Those that programs keep for their own use are left out and counted in ``passed``."""
     seen: set[str] = set()
     waiting, links = deque([top]), deque[Path]()
     while waiting or links:
-        folder = waiting.popleft() if waiting else links.popleft()  # what lies in the folder itself before links to it
+        folder = waiting.popleft() if waiting else links.popleft()  # real folders come before links to folders
         real = os.path.realpath(folder)
         if real in seen:
             passed["links to folders that are read already"] += 1
@@ -176,7 +179,7 @@ def _walk(top: Path, passed: Counter[str]) -> Iterator[Path]:
 
 
 def _leads_to(entry: os.DirEntry[str], what: Callable[[os.DirEntry[str]], bool]) -> bool:
-    """Whether an entry is, or is a link to, a folder or a file; a link to itself is neither."""
+    """Whether an entry, or the target of a link, is of the kind that ``what`` checks; False for a circular link."""
     try:
         return what(entry)
     except OSError:

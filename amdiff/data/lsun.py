@@ -1,4 +1,4 @@
-"""LSUN-CHURCH (Yu et al. 2015): an LMDB database of compressed images, the smaller side 256 pixels."""
+"""Reads LSUN-CHURCH (Yu et al. 2015): an LMDB database of compressed images whose smaller side has 256 pixels."""
 
 from __future__ import annotations
 
@@ -19,25 +19,33 @@ from .pictures import decoded
 
 NAME = "church_outdoor_train_lmdb"
 SHA256 = "91128ae026840ac0c5982b4445ab5fc4e092d6847cca76793b2b1a0815c2e74a"
-"""Of the archive."""
+"""SHA-256 of the archive."""
 URL = f"http://dl.yf.io/lsun/scenes/{NAME}.zip"
 
 
 def lsun_church(spec: LsunChurchDataset) -> ImageSet:
-    """The training images, in the order of their keys, cropped and down-sampled one by one. Raises ``DataError``."""
+    """The training images in the order of their keys, cropped and resized one by one.
+
+    Raises ``DataError`` if the database is damaged or missing, cannot be downloaded, or does not hold ``spec.count``
+    images.
+    """
     path = database(spec)
     entries = ((f"{path}: {key}", io.BytesIO(value)) for key, value in _entries(path))
     images = np.stack([image for _, image in decoded(entries, 3, spec)])
     if len(images) != spec.count:
         raise DataError(
-            f"{path} holds {len(images):,} images, not the {spec.count:,} of LSUN-CHURCH's training part; where that "
-            f"is meant, set 'count: {len(images)}'"
+            f"{path} holds {len(images):,} images, not the {spec.count:,} of LSUN-CHURCH's training part; to use "
+            f"them nevertheless, set 'count: {len(images)}'"
         )
     return ImageSet(images, "LSUN-CHURCH (Yu et al. 2015), church_outdoor_train")
 
 
 def database(spec: LsunChurchDataset) -> Path:
-    """Folder of the database: where the specification says, else unpacked from the archive, downloaded if need be."""
+    """Folder of the database: the one of the specification, else the folder of downloads.
+
+    If the folder holds only the archive, it is unpacked. If the specification gives no folder, a missing archive is
+    downloaded. Raises ``DataError`` if there is no database.
+    """
     folder = spec.folder or RAW
     for path in (folder, folder / NAME):
         if (path / "data.mdb").is_file():
@@ -65,7 +73,7 @@ def _download(archive: Path, allowed: bool) -> None:
 
 
 def _unpacked(archive: Path) -> Path:
-    """The database of an archive with the official checksum, beside it."""
+    """Unpack the database beside its archive. Raises ``DataError`` unless the archive has the official checksum."""
     with archive.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if digest != SHA256:
@@ -85,13 +93,13 @@ def _unpacked(archive: Path) -> Path:
 
 
 def _entries(path: Path) -> Iterator[tuple[str, bytes]]:
-    needs("lmdb", "what reads LSUN", "lmdb")
+    needs("lmdb", "the reader of LSUN databases", "lmdb")
     import lmdb
 
     try:
         with lmdb.open(str(path), readonly=True, lock=False, max_readers=1) as base, base.begin() as transaction:
             pages, size = base.info()["last_pgno"] + 1, base.stat()["psize"]
-            if pages * size > (path / "data.mdb").stat().st_size:  # to read beyond its end is a bus error
+            if pages * size > (path / "data.mdb").stat().st_size:  # reading beyond its end would end in a bus error
                 raise DataError(f"{path}/data.mdb is cut short; unpack or copy it again")
             for key, value in transaction.cursor():
                 yield bytes(key).decode("ascii", "replace"), bytes(value)

@@ -1,4 +1,7 @@
-"""Pictures that cannot be used: each with the reason and what to do, all of a set named at once."""
+"""Errors about pictures that cannot be used.
+
+Each says the reason and what to do. One error names all such pictures of a dataset.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from .tally import MOST_NAMED
 
 
 class Misfit(DataError):
-    """A picture that cannot be used."""
+    """A picture that cannot be used: its name, the reason, and what the user can do."""
 
     def __init__(self, name: str, reason: str, remedy: str) -> None:
         super().__init__(f"{name} {reason}; {remedy}")
@@ -16,11 +19,11 @@ class Misfit(DataError):
 
 
 class Unreadable(Misfit):
-    """A picture that no viewer would show."""
+    """A picture that cannot be decoded."""
 
 
 def other_size(name: str, size: tuple[int, ...], first: str, expected: tuple[int, ...]) -> Misfit:
-    """The complaint about a picture of another size than the first."""
+    """The error for a picture whose size (height, width) differs from that of the first picture."""
     return Misfit(
         name,
         f"is {size[0]}x{size[1]}, but {first} is {expected[0]}x{expected[1]}",
@@ -29,17 +32,17 @@ def other_size(name: str, size: tuple[int, ...], first: str, expected: tuple[int
 
 
 class Misfits:
-    """Pictures that cannot be used, to be named at once."""
+    """Collects the pictures that cannot be used, to name them in one error."""
 
     def __init__(self) -> None:
         self.found: list[Misfit] = []
 
     def add(self, misfit: Misfit) -> None:
-        """One more."""
+        """Add a picture."""
         self.found.append(misfit)
 
     def check(self) -> None:
-        """Raise ``DataError`` with the first ten and the number of all, if there are any."""
+        """Raise ``DataError`` if there are such pictures. It names the first ten and tells how many there are."""
         if not self.found:
             return
         if len(self.found) == 1:

@@ -1,7 +1,9 @@
-"""Compressed pictures: decoded as people see them, then cropped and resized one by one, since their sizes may differ.
+"""Decodes compressed pictures as a viewer shows them, then crops and resizes them.
 
-A picture is what a viewer shows: turned as its orientation tag says, transparent pixels on a background, the main
-picture of a file that holds previews as well. What 8 bits a channel cannot hold is refused, never reduced in silence.
+A picture is turned as its orientation tag says, and its transparent pixels are put on a background. If a file also
+holds previews, its main picture is read. A picture with more than 8 bits a channel is an error.
+
+Pictures are cropped and resized one by one, since their sizes may differ.
 """
 
 from __future__ import annotations
@@ -27,13 +29,14 @@ from .misfits import Misfit, Misfits, Unreadable, other_size
 from .tally import Tally
 
 Colour = tuple[int, int, int]
+"""Red, green and blue in 0..255."""
 WHITE: Colour = (255, 255, 255)
 
 _IDENTIFIED = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
-"""Formats that Pillow names and cannot read by itself."""
+"""Formats that Pillow recognises but cannot read by itself."""
 
 _ORIENTATION = 0x0112
-"""EXIF's tag."""
+"""EXIF's tag for the orientation."""
 
 
 @cache
@@ -46,33 +49,37 @@ def picture_suffixes() -> frozenset[str]:
 
 @contextmanager
 def opened(name: str, source: Path | BytesIO) -> Iterator[Image.Image]:
-    """A picture, its pixels not read yet. What is wrong with it, now or later, is a ``DataError`` with its name."""
+    """Open a picture without reading its pixels.
+
+    Any error while the picture is open, in the body of ``with`` as well, becomes a ``DataError`` with its name.
+    """
     try:
         with Image.open(source) as picture:
             yield picture
     except DataError:
         raise
-    except Exception as error:  # each format's reader has its own, and Pillow one for pictures of absurd size
+    except Exception as error:  # readers of formats raise errors of their own, Pillow one for huge pictures
         raise Unreadable(
             name,
             f"cannot be read as an image ({' '.join(str(error).split())})",
-            "remove or repair it, or leave such files out by 'skip_unreadable: true' (--skip-unreadable of an audit)",
+            "remove or repair it, or leave out such files with 'skip_unreadable: true' (--skip-unreadable of an audit)",
         ) from None
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the head of a file says of its picture."""
+    """What the header of a file tells about its picture."""
 
     height: int
+    """Height in pixels, after turning the picture as the orientation tag says."""
     width: int
-    """As seen: the orientation tag counts."""
+    """Width in pixels, after turning likewise."""
     gray: bool
-    """Whether the file stores gray values."""
+    """Whether the file stores gray values, not colours."""
 
 
 def look(name: str, source: Path | BytesIO) -> Seen:
-    """The head of a picture. Raises ``DataError`` where it cannot be used."""
+    """Read the header of a picture. Raises ``DataError`` if it cannot be used."""
     with opened(name, source) as picture:
         choose_frame(name, picture, source)
         width, height = picture.size
@@ -85,9 +92,26 @@ def look(name: str, source: Path | BytesIO) -> Seen:
 def decode(
     name: str, source: Path | BytesIO, channels: int, background: Colour = WHITE, tally: Tally | None = None
 ) -> UInt8[np.ndarray, "c h w"]:
-    """A picture in gray (1 channel) or RGB (3), as seen on a background. Raises ``DataError`` with its name.
+    """Decode a picture in gray or RGB.
 
-    ``tally`` counts what was turned, composited, or chosen among several pictures of one file.
+    Parameters
+    ----------
+    name
+        Name of the picture in messages.
+    source
+        Its file, or the content of its file.
+    channels
+        1 for gray, 3 for RGB.
+    background
+        Colour that transparent pixels are put on, in 0..255. Default white.
+    tally
+        Counts pictures that were turned, put on the background or chosen among several of one file, and those with a
+        colour profile that is not applied. Default none.
+
+    Raises
+    ------
+    DataError
+        If the picture cannot be used.
     """
     tally = tally if tally is not None else Tally()
     with opened(name, source) as picture:
@@ -114,7 +138,7 @@ def decode(
 
 @cache
 def _is_srgb(profile: bytes) -> bool:
-    """Whether a colour profile names itself sRGB; one that cannot be read does not."""
+    """Whether the description of a colour profile says sRGB; False if the profile cannot be read."""
     try:
         return "srgb" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(profile))).lower()
     except (OSError, ImageCms.PyCMSError):
@@ -129,10 +153,27 @@ def decoded(
     tally: Tally | None = None,
     skip_unreadable: bool = False,
 ) -> Iterator[tuple[int, UInt8[np.ndarray, "c h w"]]]:
-    """Pictures, (name, file) each, with their place in ``sources``, cropped and resized to one size.
+    """Decode pictures, crop and resize them, and yield each with its place in ``sources``.
 
-    All pictures that do not fit are named at once, in a ``DataError`` at the end. Those that cannot be read are left
-    out and counted where ``skip_unreadable`` says so.
+    Parameters
+    ----------
+    sources
+        (name, file or its content) of each picture.
+    channels
+        1 for gray, 3 for RGB.
+    spec
+        Tells how to crop and resize.
+    background
+        Colour that transparent pixels are put on, in 0..255. Default white.
+    tally
+        Counts pictures as for ``decode``, and those that were left out. Default none.
+    skip_unreadable
+        Whether to leave out pictures that cannot be read. Default False: they are errors.
+
+    Raises
+    ------
+    DataError
+        At the end, with the names of all pictures that cannot be used, or if there are no pictures.
     """
     tally = tally if tally is not None else Tally()
     misfits = Misfits()
@@ -153,7 +194,7 @@ def decoded(
             misfits.add(error)
             continue
         first, shape = first or name, image.shape
-        if not misfits.found:  # what follows is read to name all that do not fit
+        if not misfits.found:  # after an error, the rest is read only to name all such pictures
             yield place, image
     misfits.check()
     if shape is None:
@@ -161,13 +202,16 @@ def decoded(
 
 
 def parse_colour(text: str) -> Colour:
-    """Red, green and blue in 0..255 of a colour as HTML has them: 'white', '#80ff00'. Raises ``ValueError``."""
+    """Red, green and blue in 0..255 of a colour in HTML's notation, such as 'white' or '#80ff00'.
+
+    Raises ``ValueError`` if there is no such colour.
+    """
     red, green, blue = ImageColor.getrgb(text)[:3]
     return red, green, blue
 
 
 def colour_name(colour: Colour) -> str:
-    """'white', 'black', or '#rrggbb'."""
+    """Name of a colour: 'white', 'black', or '#rrggbb'."""
     known = {WHITE: "white", (0, 0, 0): "black"}
     return known.get(colour, "#{:02x}{:02x}{:02x}".format(*colour))
 

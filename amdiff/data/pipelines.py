@@ -1,4 +1,4 @@
-"""Pipelines of Stable Diffusion on disk: which of their files are used, and what these say. No code in them is run."""
+"""Finds and checks the files of Stable Diffusion pipelines. No code in the files is run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONFIGS = {
     "text_encoder": "config.json",
     "scheduler": "scheduler_config.json",
 }
-"""Folder of each component with a configuration, and the file that holds it."""
+"""Folder of each component that has a configuration, and the name of the configuration file."""
 
 _WEIGHTS = {
     "unet": "diffusion_pytorch_model.safetensors",
@@ -36,9 +36,9 @@ Components = Mapping[str, Mapping[str, Any]]
 
 
 def pipeline_files(path: Path) -> list[tuple[str, Path]]:
-    """Files that decide what a pipeline computes, (name, file) each. Raises ``DataError`` where one is missing.
+    """The files that decide what a pipeline computes, (name, file) each. Raises ``DataError`` if one is missing.
 
-    Weights are read from safetensors alone: pickles may carry code.
+    Weights are read only from safetensors files, since pickles may carry code.
     """
     if not path.is_dir():
         raise DataError(f"{path}: there is no such folder")
@@ -55,14 +55,14 @@ def pipeline_files(path: Path) -> list[tuple[str, Path]]:
 
 
 def weights_variant(path: Path, part: str) -> str | None:
-    """'fp16' where a component's weights are there in half precision alone; None for the plain ones."""
+    """'fp16' if a component has weights in half precision only; else None."""
     name = _WEIGHTS[part]
     half = _weights(name, "fp16")
     return "fp16" if not (path / part / name).is_file() and (path / part / half).is_file() else None
 
 
 def weights_variants(path: Path) -> dict[str, str | None]:
-    """Variant of each component's weights, by its folder."""
+    """Variant of each component's weights (see ``weights_variant``), by its folder."""
     return {part: weights_variant(path, part) for part in _WEIGHTS}
 
 
@@ -71,9 +71,9 @@ def _weights(name: str, variant: str | None) -> str:
 
 
 def pipeline_path(spec: PipelineSpec, *, download: bool = True) -> Path:
-    """The pipeline's folder; of a repository of the hub, that of its files here, downloaded where they are not.
+    """The folder of a pipeline. The files of a hub repository are downloaded unless they are on this machine.
 
-    Raises ``DataError`` where they cannot be had.
+    Raises ``DataError`` if the files cannot be downloaded, or are not here and ``download`` is False.
     """
     if spec.path is not None:
         return spec.path
@@ -82,27 +82,30 @@ def pipeline_path(spec: PipelineSpec, *, download: bool = True) -> Path:
 
 
 def pipeline_digest(path: Path, known: dict[str, str]) -> str:
-    """Digest of the names and contents of a pipeline's files; ``known`` as for ``source_digest``."""
+    """Digest of the names and contents of a pipeline's files. ``known`` is the cache of ``source_digest``."""
     return digest_files(pipeline_files(path), known)
 
 
 def read_components(path: Path) -> Components:
-    """Configurations of a pipeline's components. Raises ``DataError``."""
+    """Read the configurations of a pipeline's components. Raises ``DataError``."""
     return {part: json_object(path / part / name) for part, name in CONFIGS.items()}
 
 
 def latent_side(components: Components, side: int | None) -> int:
-    """Side of the latents of images with ``side`` pixels; None for the side that the network was made for."""
+    """Side of the latents, in latent pixels, of images with a side of ``side`` pixels.
+
+    If ``side`` is None, the side that the network was made for.
+    """
     return int(components["unet"]["sample_size"]) if side is None else side // scale_factor(components)
 
 
 def scale_factor(components: Components) -> int:
-    """Pixels of an image a latent's pixel, along one side."""
+    """Number of image pixels per latent pixel, along one side."""
     return int(2 ** (len(components["vae"]["block_out_channels"]) - 1))
 
 
 def pipeline_misfit(components: Components, spec: PromptsSpec) -> str | None:
-    """Why a pipeline cannot be used for such prompts, as far as its files say; or None."""
+    """Why a pipeline cannot be used for the prompts of ``spec``, as far as its files tell; else None."""
     unet, vae, scheduler = (components[part] for part in ("unet", "vae", "scheduler"))
     if (kind := unet.get("_class_name")) != "UNet2DConditionModel":
         return f"has a unet that is a {kind}; a UNet2DConditionModel is needed"
@@ -112,15 +115,18 @@ def pipeline_misfit(components: Components, spec: PromptsSpec) -> str | None:
     if len(set(channels)) > 1:
         return (
             f"has {channels[0]} channels going in and {channels[1]} out, for latents of {channels[2]}; a text-to-image "
-            "model is needed, none for inpainting or upscaling"
+            "model is needed, not one for inpainting or upscaling"
         )
     if problem := scheduler_misfit(scheduler, PREDICTIONS, ("linear", "scaled_linear")):
         return problem
     levels = int(scheduler.get("num_train_timesteps", 1000))
     if max(spec.spectrum.times) >= levels or spec.steps > levels:
-        return f"has noise levels 0 to {levels - 1}; 'spectrum.times' and 'steps' must lie within"
+        return (
+            f"has noise levels 0 to {levels - 1}; 'spectrum.times' must be among them, and 'steps' may not exceed "
+            "their number"
+        )
     if spec.side is None and not isinstance(unet.get("sample_size"), int):
-        return "does not tell the side of its images; give 'side'"
+        return "does not say the side of its images; set 'side', in pixels"
     factor = scale_factor(components) * 2 ** (len(unet["block_out_channels"]) - 1)
     if spec.side is not None and spec.side % factor:
         return f"takes images whose side is a multiple of {factor}, got 'side: {spec.side}'"

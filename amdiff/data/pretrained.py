@@ -1,4 +1,4 @@
-"""Models of others on disk: which files hold one, and what they say of themselves. No code in them is run."""
+"""Finds the files of pretrained models, and reads what they say about the model. No code in the files is run."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .digests import digest_files
 from .tally import named
 
 _LATENT = ("vae", "vqvae", "vqgan", "movq", "first_stage_model")
+"""Parts of a pipeline that decode latents to images."""
 
 _WEIGHTS = "diffusion_pytorch_model*"
 _CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
@@ -24,33 +25,34 @@ _CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 
 @dataclass(frozen=True)
 class ForeignModel:
-    """A model of diffusers, or a checkpoint file."""
+    """A pretrained model on disk: the folder of a diffusers model, or a checkpoint file."""
 
     weights: tuple[Path, ...]
-    """Its file, or its parts."""
+    """The file of its weights, or the files if they come in parts."""
     files: tuple[tuple[str, Path], ...]
-    """All files that decide what it computes, by name."""
+    """(name, file) of all files that decide what the model computes."""
     unet: dict[str, Any] | None = None
-    """``config.json`` of a ``UNet2DModel``; None for a checkpoint file."""
+    """Content of ``config.json`` of a ``UNet2DModel``; None for a checkpoint file."""
     scheduler: dict[str, Any] | None = None
-    """``scheduler_config.json`` of a pipeline, where there is one."""
+    """Content of ``scheduler_config.json`` of a pipeline; None if there is none."""
     notes: tuple[str, ...] = ()
-    """What the files leave open, and how it was taken."""
+    """What the files leave open, and what was assumed instead, a sentence each."""
 
     @property
     def checkpoint(self) -> bool:
-        """Whether it is a file of tensors alone."""
+        """Whether it is a checkpoint file, which holds tensors and no configuration."""
         return self.unet is None
 
     def predicts(self, stated: str | None) -> str:
-        """What the network predicts: as the scheduler says, or as it is ``stated``.
+        """What the network predicts: what the user ``stated``, or else what the scheduler says.
 
-        Networks in DDPM's published layout predict the noise (Ho et al. 2020), unless it is stated otherwise. Raises
-        ``DataError`` where nothing says it, or two say different things.
+        A checkpoint file is taken to predict the noise, unless the user states otherwise, as networks in DDPM's
+        published layout do (Ho et al. 2020). Raises ``DataError`` if nothing says what a network predicts, or if the
+        scheduler and the user say different things.
         """
         told = None if self.scheduler is None else prediction_of(self.scheduler)
         if told is not None and stated not in (None, told):
-            raise DataError(f"its scheduler says that the network predicts {told!r}, 'prediction' says {stated!r}")
+            raise DataError(f"its scheduler says that the network predicts {told!r}, but 'prediction' says {stated!r}")
         if (found := stated or told) is not None:
             return found
         if self.checkpoint:
@@ -61,7 +63,7 @@ class ForeignModel:
         )
 
     def assumptions(self, stated: str | None) -> list[str]:
-        """What had to be assumed about the model, a sentence each."""
+        """What had to be assumed about the model, a sentence each. ``stated`` is as for ``predicts``."""
         lines = list(self.notes)
         if self.scheduler is None and stated is None and self.checkpoint:
             lines.append("taken to predict the noise, as networks in DDPM's layout do; nothing in the file says so")
@@ -71,26 +73,26 @@ class ForeignModel:
 
 
 def find_model(path: Path, which: str = "ema") -> ForeignModel:
-    """The model at a path: a pipeline's or a ``UNet2DModel``'s folder, or a checkpoint file.
+    """The model at a path, which is the folder of a pipeline or of a ``UNet2DModel``, or a checkpoint file.
 
-    ``which`` weights are taken where a folder holds both: 'ema', the moving average, or 'model', the last. Raises
-    ``DataError`` where there is none.
+    A folder may hold two sets of weights: ``which`` chooses 'ema', the moving average, or 'model', the last weights.
+    Raises ``DataError`` if there is no such model.
     """
     if path.is_file():
         if path.suffix not in _CHECKPOINTS:
-            raise DataError(f"{path}: is no checkpoint; expected one of {', '.join(_CHECKPOINTS)}")
+            raise DataError(f"{path}: is not a checkpoint; expected a file ending in one of {', '.join(_CHECKPOINTS)}")
         return ForeignModel((path,), ((path.suffix, path),))
     if not path.exists():
         raise DataError(f"{path}: there is no such file or folder")
     home = _network_folder(path, which)
-    # a pipeline has its scheduler beside the U-Net's folder, or in one folder with the U-Net's files; the checkpoints
-    # of a training lie in the folder of the pipeline that it saves at its end
+    # the scheduler of a pipeline lies beside the folder of the U-Net, or in the same folder; checkpoints of a training
+    # lie in the folder of the pipeline that the training saves at its end
     top = path.parent if path.name in _NETWORKS and (path.parent / "model_index.json").is_file() else path
     index = top / "model_index.json"
     if index.is_file() and (parts := [part for part in _LATENT if json_object(index).get(part)]):
         raise DataError(
             f"{path}: is a {json_object(index).get('_class_name', 'pipeline')}, whose U-Net draws latents for its "
-            f"{parts[0]!r}; a model of images is needed (samples that it drew can be audited as a folder)"
+            f"{parts[0]!r}; a model that draws images is needed (to check its samples, audit a folder of them)"
         )
     config = home / "config.json"
     if not config.is_file():
@@ -122,22 +124,25 @@ _NETWORKS = ("unet", "unet_ema")
 
 
 def _network_folder(path: Path, which: str) -> Path:
-    """The folder of the network within that of a model. Raises ``DataError`` where only other weights are there."""
+    """The folder of the network within the folder of a model. Raises ``DataError`` if it holds only other weights."""
     there = [name for name in _NETWORKS if (path / name).is_dir()]
     if not there:
         return path
     wanted = "unet_ema" if which == "ema" and "unet_ema" in there else "unet"
     if wanted not in there:
-        raise DataError(f"{path}: holds unet_ema, the moving average, alone; set 'weights: ema'")
+        raise DataError(f"{path}: holds only unet_ema, the moving average; set 'weights: ema'")
     return path / wanted
 
 
 _VARIANTS = {"ema": "ema", "model": "non_ema"}
-"""Variants of files that tell which weights they hold."""
+"""Variant in the name of a file that holds averaged weights or the last weights."""
 
 
 def _weight_files(home: Path, which: str) -> tuple[list[Path], list[Path], str]:
-    """Files of the weights in a network's folder, those that decide (an index among them), and their variant."""
+    """Files of the weights in a network's folder, the same files with their index if there is one, and their variant.
+
+    Raises ``DataError`` if files are missing, or only other weights are there.
+    """
     stem = "diffusion_pytorch_model"
     for variant in (_VARIANTS[which], "", "fp16"):
         dotted = f".{variant}" if variant else ""
@@ -153,12 +158,12 @@ def _weight_files(home: Path, which: str) -> tuple[list[Path], list[Path], str]:
                 return parts, [index, *parts], variant
     (instead,) = _VARIANTS.keys() - {which}
     if any(home.glob(f"{stem}.{_VARIANTS[instead]}.*")):
-        raise DataError(f"{home}: holds weights of variant {_VARIANTS[instead]!r} alone; set 'weights: {instead}'")
-    raise DataError(f"{home}: holds no {stem}.safetensors or .bin, whole or in parts; save the model there")
+        raise DataError(f"{home}: holds only weights of variant {_VARIANTS[instead]!r}; set 'weights: {instead}'")
+    raise DataError(f"{home}: holds no {stem}.safetensors or .bin, whole or in parts; save the model in this folder")
 
 
 def json_object(path: Path) -> dict[str, Any]:
-    """A file that holds one JSON object. Raises ``DataError``."""
+    """Read a file that holds one JSON object. Raises ``DataError``."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
@@ -166,7 +171,7 @@ def json_object(path: Path) -> dict[str, Any]:
 
 
 def model_path(spec: PretrainedDenoiser, size: int) -> Path:
-    """Where the model of K = ``size`` is; fetched from the hub where it is there. Raises ``DataError``."""
+    """Path of the model for K = ``size``. A model on the hub is downloaded. Raises ``DataError`` if this fails."""
     if spec.hub is None:
         return Path(str(spec.path).format(K=size))
     inside = (spec.file or "").format(K=size)
@@ -179,9 +184,10 @@ def model_path(spec: PretrainedDenoiser, size: int) -> Path:
 
 
 def from_hub(repository: str, revision: str, patterns: Sequence[str], *, download: bool = True) -> Path:
-    """Folder with the files of one commit of a repository that match; downloaded where they are not here.
+    """Folder with the files of one commit of a hub repository that match ``patterns``.
 
-    Raises ``DataError`` where they cannot be had.
+    Files that are not on this machine are downloaded. Raises ``DataError`` if the download fails, or if files are
+    missing and ``download`` is False.
     """
     from huggingface_hub import snapshot_download
 
@@ -189,23 +195,23 @@ def from_hub(repository: str, revision: str, patterns: Sequence[str], *, downloa
         found = snapshot_download(
             repository, revision=revision, allow_patterns=list(patterns), local_files_only=not download
         )
-    except Exception as error:  # the hub and its HTTP library each have their own
+    except Exception as error:  # the hub and its HTTP library each raise errors of their own
         raise DataError(
             f"{repository} at {revision} is not here and cannot be downloaded ({' '.join(str(error).split())}). "
-            "Fetch it where the network allows, and give its folder as 'path' in place of 'hub'"
+            "Download it on a machine with network access, and give its folder as 'path' in place of 'hub'"
         ) from None
     return Path(found)
 
 
 def model_digest(model: ForeignModel, known: dict[str, str]) -> str:
-    """Digest of the names and contents of a model's files; ``known`` as for ``source_digest``."""
+    """Digest of the names and contents of a model's files. ``known`` is the cache of ``source_digest``."""
     return digest_files(model.files, known)
 
 
 def misfit(model: ForeignModel, shape: tuple[int, ...], diffusion: DiffusionSpec, stated: str | None) -> str | None:
-    """Why a model cannot be used for images (C, H, W) with that forward process, as far as its files say; or None.
+    """Why a model cannot be used for images (C, H, W) with a forward process, as far as its files tell; else None.
 
-    ``stated`` is what the configuration says that it predicts.
+    ``stated`` is what the model predicts according to the configuration.
     """
     if model.unet is not None and (problem := unet_misfit(model.unet, shape)):
         return problem

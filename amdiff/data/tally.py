@@ -1,7 +1,7 @@
-"""What was left out, replaced or guessed while images were read: counted here, said in sentences.
+"""Counts what was left out, replaced or guessed while images were read, and tells it in sentences.
 
-One tally belongs to one reading of a dataset. Its sentences travel with the artifact to the console, the JSON and the
-report.
+Each reading of a dataset has its own tally. Its sentences are stored in the artifact, and shown on the console, in the
+JSON and in the report.
 """
 
 from __future__ import annotations
@@ -10,43 +10,43 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 MOST_NAMED = 10
-"""Names that one line holds, at most; of more there is a count."""
+"""Most names in one line. If there are more, their number is told."""
 
 
 def named(names: Iterable[object], most: int = MOST_NAMED) -> str:
-    """The first names, and how many more there are."""
+    """The first ``most`` names, and how many more there are."""
     every = [str(name).encode(errors="replace").decode() for name in names]  # names of files need not be UTF-8
     more = len(every) - most
     return ", ".join(every[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def passed_over(counts: Mapping[str, int]) -> str:
-    """Files that are no images, by kind: the largest counts first."""
+    """How many files of each kind were passed over, the largest number first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return "passed over: " + named(f"{count:,} {kind}" for kind, count in ordered)
 
 
 class Tally:
-    """Counts of one reading."""
+    """What was left out, replaced or guessed in one reading of a dataset."""
 
     def __init__(self) -> None:
         self.passed: dict[str, Counter[str]] = {}
-        """Files that were passed over, by part of the dataset and kind."""
+        """Number of files that were passed over, by part of the dataset and kind."""
         self.turned = 0
-        """Pictures that a tag turned or mirrored."""
+        """Number of pictures that were turned or mirrored, as their orientation tag says."""
         self.composited: Counter[str] = Counter()
-        """Pictures with transparent pixels, by the background that they were put on."""
+        """Number of pictures with transparent pixels, by the background that they were put on."""
         self.profiles = 0
-        """Pictures whose colours a profile changes, which is not applied."""
+        """Number of pictures with a colour profile other than sRGB. It is not applied."""
         self.previews = 0
-        """Pictures whose file holds smaller ones or layers beside them."""
+        """Number of pictures whose file also holds previews or layers."""
         self.unreadable: list[str] = []
-        """Pictures that were left out because they cannot be read."""
+        """Names of the pictures that were left out because they cannot be read."""
         self.said: list[str] = []
-        """Whole sentences."""
+        """Further sentences."""
 
     def sentences(self) -> list[str]:
-        """What a user must know, one sentence each."""
+        """What a user must know about the reading, one sentence each."""
         lines = [
             f"{part + ': ' if part else ''}{passed_over(counts)}" for part, counts in self.passed.items() if counts
         ]

@@ -1,8 +1,8 @@
 """Forward processes, denoisers and sampling.
 
-A denoiser is any function ``(x, t) -> noise`` of images (n, *shape) and times (n,); ``from_diffusers`` makes one of a
-pipeline's parts, ``FiniteSet`` and ``Gaussian`` are closed forms, and ``DenseAssociativeMemory`` is the landscape of a
-finite set itself.
+A denoiser is any function ``(x, t) -> noise`` that takes images (n, *shape) and times (n,). ``from_diffusers`` makes a
+denoiser from a U-Net and a scheduler of diffusers. ``FiniteSet`` and ``Gaussian`` are exact denoisers in closed form.
+``DenseAssociativeMemory`` gives the energy landscape of a finite set of images.
 """
 
 import lazy_loader

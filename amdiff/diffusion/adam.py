@@ -1,7 +1,7 @@
-"""Adam (Kingma and Ba 2015), by torch's function of that name.
+"""Adam (Kingma and Ba 2015), which calls the function ``torch.optim.adam.adam``.
 
-Its class ``torch.optim.Adam`` does the same, but imports torch's compiler, which costs each process that trains a
-second. Steps and states are equal to those of the class.
+The class ``torch.optim.Adam`` does the same, but it imports torch's compiler, which costs each training process a
+second. The steps and the states here are equal to those of that class.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from torch.optim.adam import adam
 
 
 class Adam:
-    """Steps ``parameters`` along their gradients; those without a gradient stay as they are."""
+    """The Adam optimiser. Parameters without a gradient stay as they are."""
 
     def __init__(self, parameters: Sequence[Tensor], *, fused: bool) -> None:
-        """``fused``: one kernel for all parameters, where the device has it."""
+        """``fused`` updates all parameters in one kernel; the device must support that."""
         self.parameters, self.fused = list(parameters), fused
         self._steps = [torch.zeros((), device=p.device if fused else "cpu") for p in self.parameters]
         self._means = [torch.zeros_like(p) for p in self.parameters]
         self._squares = [torch.zeros_like(p) for p in self.parameters]
 
     def zero_grad(self) -> None:
-        """Forget all gradients."""
+        """Remove all gradients."""
         for parameter in self.parameters:
             parameter.grad = None
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
-        """One step at the learning rate ``rate``."""
+        """Take one step at the learning rate ``rate``."""
         used = [(i, p.grad) for i, p in enumerate(self.parameters) if p.grad is not None]
         places = [i for i, _ in used]
         adam(
@@ -52,12 +52,12 @@ class Adam:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """What the next step depends on, laid out as the state of ``torch.optim.Adam``."""
+        """Return the state that the next step depends on, in the layout of ``torch.optim.Adam``."""
         moments = zip(self._steps, self._means, self._squares, strict=True)
         return {"state": {i: {"step": s, "exp_avg": m, "exp_avg_sq": v} for i, (s, m, v) in enumerate(moments)}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state of this class, or of ``torch.optim.Adam``."""
+        """Load a state of this class or of ``torch.optim.Adam``, and continue from it."""
         for place, moments in state["state"].items():
             for kept, name in ((self._steps, "step"), (self._means, "exp_avg"), (self._squares, "exp_avg_sq")):
                 kept[place].copy_(moments[name])

@@ -1,4 +1,4 @@
-"""Training pairs: data at random times of a forward process, and the noise to be predicted."""
+"""Training pairs: noisy data at random times of a forward process, and the noise to predict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from .transfer import onto
 def corrupt(
     process: Process, x0: Float[Tensor, "n ..."], generator: torch.Generator
 ) -> tuple[Float[Tensor, "n ..."], Num[Tensor, " n"], Float[Tensor, "n ..."]]:
-    """x_t, t and the noise, on the device of ``x0``; times and noise are drawn by ``generator`` on the CPU."""
+    """Add noise to the data ``x0`` (n, *shape) at random times.
+
+    Returns x_t (n, *shape), t (n,) and the noise (n, *shape), all on the device of ``x0``. ``generator`` is a generator
+    on the CPU and draws the times and the noise there.
+    """
     t = onto(x0.device, process.draw_times(len(x0), generator))
     noise = onto(x0.device, torch.randn(x0.shape, generator=generator))
     signal, sigma = (_for_each(level, x0) for level in process.float_levels(t))
@@ -21,5 +25,5 @@ def corrupt(
 
 
 def _for_each(level: Tensor | float, x: Tensor) -> Tensor | float:
-    """A number for each image, in a shape that multiplies images."""
+    """Reshape one number per image so that it broadcasts over images."""
     return level.view(len(x), *[1] * (x.ndim - 1)) if isinstance(level, Tensor) else level

@@ -1,8 +1,11 @@
-"""Weights in DDPM's published layout (Ho et al. 2020), as its PyTorch ports keep them, for the U-Net of diffusers.
+"""Converts weights from DDPM's published layout (Ho et al. 2020) to the U-Net of diffusers.
 
-Its names are ``down.<level>.block.<i>``, ``down.<level>.attn.<i>``, ``mid.block_1``, ``up.<level>...``, with levels
-counted from the highest resolution on the way down *and* up; queries, keys and values are 1x1 convolutions. diffusers
-counts the way up from the lowest resolution, and has linear maps.
+PyTorch ports of DDPM use this layout. It names modules ``down.<level>.block.<i>``, ``down.<level>.attn.<i>``,
+``mid.block_1`` and ``up.<level>...``. Two things differ in diffusers:
+
+- DDPM's layout counts levels from the highest resolution, on the way down *and* on the way up. diffusers counts the way
+  up from the lowest resolution.
+- Queries, keys and values are 1x1 convolutions in DDPM's layout, and linear maps in diffusers.
 """
 
 from __future__ import annotations
@@ -37,9 +40,9 @@ _RESAMPLING = re.compile(r"(down|up)\.(\d+)\.(?:down|up)sample\.conv")
 
 
 def from_ddpm(weights: Mapping[str, Float[Tensor, "..."]]) -> dict[str, Float[Tensor, "..."]]:
-    """The same weights under the names and in the shapes of ``diffusers.UNet2DModel``.
+    """Return the same weights under the names and in the shapes of ``diffusers.UNet2DModel``.
 
-    Raises ``ValueError`` where a name does not belong to the layout.
+    Raises ``ValueError`` if a name does not belong to DDPM's layout.
     """
     levels = 1 + max((int(m[2]) for name in weights if (m := _LEVEL.match(name))), default=0)
     found = {}
@@ -47,14 +50,16 @@ def from_ddpm(weights: Mapping[str, Float[Tensor, "..."]]) -> dict[str, Float[Te
         module, _, leaf = name.rpartition(".")
         target = _target(module, levels)
         if target is None or leaf not in ("weight", "bias"):
-            raise AmdiffError(f"{name!r} is no tensor of DDPM's U-Net; expected names as 'down.0.block.0.conv1.weight'")
+            raise AmdiffError(
+                f"{name!r} is not a tensor of DDPM's U-Net; expected names like 'down.0.block.0.conv1.weight'"
+            )
         linear = ".attentions." in target and not target.endswith("group_norm")
         found[f"{target}.{leaf}"] = tensor.flatten(1) if linear and leaf == "weight" else tensor
     return found
 
 
 def _target(module: str, levels: int) -> str | None:
-    """diffusers' name of a module, or None."""
+    """Return the name of a module in diffusers, or None if the module does not belong to DDPM's layout."""
     if module in _ENDS:
         return _ENDS[module]
     if module.startswith("mid."):

@@ -1,4 +1,4 @@
-"""Denoisers behind one interface: noise prediction from x and t."""
+"""The interface of denoisers, which predict the noise from x and t, and the networks that implement it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,27 @@ from .unet import Unet
 
 @runtime_checkable
 class Denoiser(Protocol):
-    """Anything that predicts the noise in x at times t; networks and closed forms alike."""
+    """Anything that predicts the noise in ``x`` at times ``t``.
+
+    A network, an exact denoiser in closed form, and your own function are all denoisers.
+    """
 
     def __call__(self, x: Float[Tensor, "n ..."], t: Num[Tensor, " n"], /) -> Float[Tensor, "n ..."]:
-        """``x`` (n, *shape), ``t`` (n,) in 0..T-1, whole or between; returns the noise, (n, *shape)."""
+        """Predict the noise.
+
+        Parameters
+        ----------
+        x
+            Noisy images, (n, *shape).
+        t
+            Time of each image, (n,). Times of the VP process are in 0..T-1, as integers or as floats in between; times
+            of the VE process are in [0, 1].
+
+        Returns
+        -------
+        Tensor
+            The predicted noise, (n, *shape).
+        """
         ...
 
 
@@ -31,28 +48,30 @@ NETWORKS: dict[str, Callable[[Any, tuple[int, ...], int, torch.Generator], nn.Mo
     "unet": Unet,
     "fourier-mlp": FourierMlp,
 }
-"""Networks by their kind: each from its specification, the shape of an input, the number of noise levels, and what
-draws its first weights."""
+"""The constructor of each kind of network.
+
+Its arguments are the specification, the shape of an input, the number of noise levels, and the generator that draws the
+initial weights."""
 
 
 def build_network(spec: Network, shape: tuple[int, ...], levels: int, generator: torch.Generator) -> nn.Module:
-    """An untrained network.
+    """Build an untrained network.
 
     Parameters
     ----------
     spec
-        Its specification.
+        The specification of the network.
     shape
-        Of an input: (C, H, W) of an image, (2,) of a point.
+        Shape of one input: (C, H, W) for an image, (2,) for a point.
     levels
-        Number of noise levels; 1 where time is continuous.
+        Number of noise levels; 1 if time is continuous.
     generator
-        Draws its first weights.
+        Draws the initial weights.
 
     Raises
     ------
     ValueError
-        Where inputs of that shape do not fit the architecture.
+        If inputs of this shape do not fit the architecture.
     """
     if problem := spec.misfit(shape):
         raise AmdiffError(problem)
@@ -60,7 +79,7 @@ def build_network(spec: Network, shape: tuple[int, ...], levels: int, generator:
 
 
 def count_parameters(spec: DenoiserBase, shape: tuple[int, ...], levels: int) -> int:
-    """Trainable parameters, without allocating them; 0 where nothing is trained."""
+    """Return the number of trainable parameters, without allocating them; 0 for a denoiser that is not trained."""
     if not isinstance(spec, Network):
         return 0
     with torch.device("meta"):

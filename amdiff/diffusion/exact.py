@@ -1,9 +1,10 @@
-"""Closed-form denoisers: the exact noise prediction of a finite set and of a Gaussian.
+"""Closed-form denoisers: the exact noise prediction for a finite set and for a Gaussian.
 
-The score of a finite set is that of a dense associative memory (``memory``), whose memories are scaled by the
-signal of the process at a time, at the variance ``v = sigma_t^2``; ``eps = -sigma_t s``. VP and VE alike. All
-arithmetic is in float64. They are oracles in tests, and models that need no training. Times may be
-whole numbers or lie between.
+The score s of a finite set is the score of a dense associative memory (``memory``) with ``scale = signal_t`` and
+``v = sigma_t^2``. The noise is ``eps = -sigma_t s``. This holds for VP and for VE. All arithmetic is in float64. Times
+may be integers or floats in between.
+
+These denoisers need no training. Tests use them as exact references.
 """
 
 from __future__ import annotations
@@ -19,10 +20,27 @@ from .processes import Process
 
 
 class FiniteSet:
-    """The exact noise prediction for data that are a finite set of memories."""
+    """The exact noise prediction for data that are a finite set of memories.
+
+    It is a denoiser: call it with x (n, *shape) and t (n,) to get the noise (n, *shape). All arithmetic is in float64;
+    the result has the dtype of x.
+
+    Parameters
+    ----------
+    memories
+        The data, (K, *shape), usually in [-1, 1].
+    process
+        The forward process.
+    block
+        Number of memories that are handled at a time; it bounds the memory in use. Default 4096.
+
+    Raises
+    ------
+    ValueError
+        If there are no memories.
+    """
 
     def __init__(self, memories: Float[Tensor, "k ..."], process: Process, block: int = 4096) -> None:
-        """``memories`` in [-1, 1]; they are visited ``block`` at a time."""
         self.memory = DenseAssociativeMemory(memories, block)
         self.process = process
 
@@ -33,7 +51,20 @@ class FiniteSet:
 
 
 class Gaussian:
-    """The exact noise prediction for Gaussian data: eps = sigma (signal^2 C + sigma^2 I)^-1 (x - signal mu)."""
+    """The exact noise prediction for Gaussian data: eps = sigma (signal^2 C + sigma^2 I)^-1 (x - signal mu).
+
+    It is a denoiser: call it with x (n, *shape) and t (n,) to get the noise (n, *shape). All arithmetic is in float64;
+    the result has the dtype of x.
+
+    Parameters
+    ----------
+    mean
+        The mean mu of the data, of any shape with d numbers.
+    covariance
+        The covariance C of the flattened data, (d, d).
+    process
+        The forward process.
+    """
 
     def __init__(self, mean: Float[Tensor, "..."], covariance: Float[Tensor, "d d"], process: Process) -> None:
         self.mean = mean.flatten().double()
@@ -43,9 +74,12 @@ class Gaussian:
 
     @classmethod
     def fitted(cls, images: Float[Tensor, "n ..."], process: Process) -> Gaussian:
-        """Mean and covariance of the images. Raises ``ValueError`` for fewer than two."""
+        """Fit the mean and the covariance to images (n, *shape).
+
+        Raises ``ValueError`` if there are fewer than two images.
+        """
         if len(images) < 2:
-            raise AmdiffError(f"a Gaussian is fitted to at least two images, got {len(images)}")
+            raise AmdiffError(f"fitting a Gaussian needs at least two images, got {len(images)}")
         flat = images.flatten(1).double()
         return cls(flat.mean(0), torch.cov(flat.T).reshape(flat.shape[1], flat.shape[1]), process)
 
@@ -57,6 +91,6 @@ class Gaussian:
 
 
 def _levels(process: Process, t: Tensor) -> tuple[Tensor, Tensor]:
-    """Signal and sigma (n,), float64."""
+    """Return signal and sigma at times ``t``, (n,) each, in float64."""
     signal, sigma = process.levels(t.cpu().numpy())
     return torch.from_numpy(signal).to(t.device), torch.from_numpy(sigma).to(t.device)

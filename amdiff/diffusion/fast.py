@@ -1,4 +1,4 @@
-"""Where a fast network is made from a plain one: for training, sampling and analyses alike."""
+"""Makes a network faster. Training, sampling and analyses all use this."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import nn
 
 
 def fast(denoiser: Any, *, compile: bool = False) -> Any:
-    """A denoiser that gives what the plain one gives, up to rounding, sooner.
+    """Return a faster denoiser with the same output up to rounding.
 
-    A network is compiled where ``compile`` asks for it. Closed forms, which are no networks, stay as they are.
+    A network is compiled if ``compile`` is true. Denoisers in closed form are not networks; they stay as they are.
     """
     return torch.compile(denoiser) if compile and isinstance(denoiser, nn.Module) else denoiser

@@ -26,10 +26,10 @@ class ResidualBlock(nn.Module):
 
 
 class FourierMlp(nn.Module):
-    """Noise prediction from points and continuous times; the score is its output over ``-sigma_t``.
+    """Predicts the noise from points and continuous times. The score is its output divided by ``-sigma_t``.
 
-    ``cos`` and ``sin`` of t at random frequencies, beside x, enter the residual stream: the encoder's and
-    the decoder's blocks follow each other, and a linear map leaves it.
+    A linear map takes x, and the sine and cosine of t at random frequencies, to a residual network. The blocks of the
+    paper's encoder and decoder follow one another there. A second linear map gives the output.
     """
 
     frequencies: Tensor

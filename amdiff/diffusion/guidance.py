@@ -1,4 +1,4 @@
-"""Text-to-image models in latent space: what they draw, and their guided score (Rombach et al. 2022)."""
+"""Text-to-image models in latent space (Rombach et al. 2022): their samples and their guided score."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch
 
 
 class Guided:
-    """The noise under classifier-free guidance (Ho and Salimans 2022, eq. 6, with the scale of diffusers).
+    """Predicts the noise with classifier-free guidance (Ho and Salimans 2022, eq. 6).
 
-    ``scale`` times the prediction for a prompt, less ``scale - 1`` times that for none; the network runs in its own
-    precision, the two are combined in float32.
+    The result is ``scale`` times the prediction for the prompt minus ``scale - 1`` times the prediction for an empty
+    prompt; ``scale`` is defined as in diffusers. The network runs in its own precision. The two predictions are
+    combined in float32.
     """
 
     def __init__(
@@ -37,12 +38,28 @@ class Guided:
         prediction: str,
         schedule: Schedule,
     ) -> None:
-        """``prompt`` and ``nothing`` are embeddings of the prompt and of an empty one."""
+        """Keep the network and the embeddings of the text.
+
+        Parameters
+        ----------
+        net
+            The conditional U-Net.
+        prompt
+            Embedding of the prompt, (1, tokens, width).
+        nothing
+            Embedding of the empty prompt, (1, tokens, width).
+        scale
+            Guidance scale; 1 means no guidance.
+        prediction
+            The quantity that the network predicts: 'epsilon', 'v_prediction' or 'sample'.
+        schedule
+            Noise levels of the latents.
+        """
         self.net, self.scale, self.prediction, self.schedule = net, scale, prediction, schedule
         self.embeddings = prompt if scale == 1 else torch.cat([nothing, prompt])
 
     def __call__(self, x: Float[Tensor, "n c h w"], t: Num[Tensor, " n"], /) -> Float[Tensor, "n c h w"]:
-        """``x`` latents, ``t`` indices of noise levels; returns the noise, float32."""
+        """Return the noise (n, c, h, w), float32, in the latents ``x`` (n, c, h, w) at the noise levels ``t`` (n,)."""
         times = len(self.embeddings)
         given = x.to(self.embeddings.dtype).repeat(times, 1, 1, 1)
         text = self.embeddings.repeat_interleave(len(x), dim=0)
@@ -54,10 +71,10 @@ class Guided:
 
 
 class TextToImage:
-    """A pipeline of Stable Diffusion, without its safety checker, on one device.
+    """A pipeline of Stable Diffusion on one device, without its safety checker.
 
-    The U-Net and the text encoder run in ``precision``; the decoder, which overflows in float16 for some images, and
-    the combination of scores run in float32.
+    The U-Net and the text encoder run in ``precision``. The decoder runs in float32, because it overflows in float16
+    for some images. The scores are combined in float32.
     """
 
     def __init__(
@@ -68,25 +85,25 @@ class TextToImage:
         precision: str,
         device: Any,
     ) -> None:
-        """Read a pipeline's networks, from safetensors alone.
+        """Read the networks of a pipeline. Weights are read only from safetensors files.
 
         Parameters
         ----------
         folder
-            Of the pipeline, as diffusers saves it.
+            The folder of the pipeline, as diffusers saves it.
         components
-            Configuration of each component, by its folder.
+            Configuration of each component; the keys are the names of the components' folders.
         variants
-            Variant of each component's weights, by its folder: 'fp16', or None for the plain ones.
+            Variant of each component's weights, with the same keys: 'fp16', or None for weights without a variant.
         precision
-            Of the networks' arithmetic: 'float16', 'bfloat16' or 'float32'.
+            Precision of the U-Net and of the text encoder: 'float16', 'bfloat16' or 'float32'.
         device
-            Where they run.
+            The torch device on which the networks run.
 
         Raises
         ------
         OSError, ValueError
-            Where files do not fit.
+            If a file is missing or does not fit.
         """
         from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
@@ -125,12 +142,12 @@ class TextToImage:
         return Schedule.of(DiffusionSpec.model_validate(forward_process(config)))
 
     def truncated(self, prompt: str) -> bool:
-        """Whether a prompt is longer than the text encoder reads."""
+        """Return whether a prompt has more tokens than the text encoder can read."""
         tokenizer = self._pipeline.tokenizer
         return len(tokenizer(prompt, verbose=False).input_ids) > tokenizer.model_max_length
 
     def guided(self, prompt: str, scale: float) -> Guided:
-        """The denoiser of latents for a prompt."""
+        """Return the guided denoiser of latents for a prompt."""
         pipeline = self._pipeline
         with torch.inference_mode():
             prompted, nothing = pipeline.encode_prompt(prompt, self.device, 1, True)
@@ -148,9 +165,32 @@ class TextToImage:
         steps: int,
         callback: Callable[[int], None] = lambda done: None,
     ) -> Float32[Tensor, "n c h w"]:
-        """Latents drawn for a prompt by DDIM (eta = 0), one for each stream of ``noise``; ``side`` is theirs.
+        """Draw latents for a prompt by DDIM with eta = 0.
 
-        Raises ``ValueError`` where they are not finite.
+        Parameters
+        ----------
+        prompt
+            The text.
+        noise
+            One stream of noise for each latent; the latents start from it.
+        side
+            Height and width of the latents.
+        scale
+            Guidance scale; 1 means no guidance.
+        steps
+            Number of DDIM steps.
+        callback
+            Function that is called after each step with the number of finished steps.
+
+        Returns
+        -------
+        Tensor
+            The latents, (n, c, side, side), float32.
+
+        Raises
+        ------
+        ValueError
+            If a latent is NaN or infinite.
         """
         pipeline = self._pipeline
         start = torch.from_numpy(noise((pipeline.unet.config.in_channels, side, side)))
@@ -173,6 +213,6 @@ class TextToImage:
 
     @torch.inference_mode()
     def decode(self, latents: Float32[Tensor, "n c h w"]) -> UInt8[Tensor, "n 3 height width"]:
-        """Images of latents."""
+        """Return the images (n, 3, height, width), uint8, that the decoder makes of latents (n, c, h, w)."""
         vae = self._pipeline.vae
         return to_uint8(vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0])

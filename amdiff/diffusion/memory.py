@@ -1,4 +1,4 @@
-"""Dense associative memory of a finite set, the exact energy landscape of a diffusion model (section 2).
+"""Dense associative memory of a finite set: the exact energy landscape of a diffusion model (section 2).
 
 A diffusion model of the data ``xi_1 .. xi_K`` has, at each noise level, the marginal density
 ``p(x) = 1/K sum_mu N(x; scale xi_mu, v I)`` (eq. 4). With the inverse temperature ``beta = 1/(2v)`` its
@@ -9,8 +9,8 @@ energy (eq. 5) is that of a dense associative memory with the data as memories (
 - VE process ``x_t ~ N(x_0, sigma^2 t I)``: ``scale = 1``, ``v = sigma^2 t``; ``ve_level`` gives both.
 - VP process ``x_t ~ N(sqrt(ab) x_0, (1 - ab) I)``: ``scale = sqrt(ab)``, ``v = 1 - ab``; ``vp_level``.
 
-Retrieval iterates ``x <- sum_mu w_mu scale xi_mu`` with ``w = softmax(-beta |x - scale xi|^2)``: a step of gradient
-descent of length ``v`` along the score, which never raises the energy.
+Retrieval iterates ``x <- sum_mu w_mu scale xi_mu`` with ``w = softmax(-beta |x - scale xi|^2)``. Each iteration moves
+``x`` by ``v`` times the score. It is a step of gradient descent on the energy and never raises the energy.
 
     >>> import torch
     >>> memory = DenseAssociativeMemory(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
@@ -19,8 +19,8 @@ descent of length ``v`` along the score, which never raises the energy.
     >>> memory.retrieve(torch.tensor([[0.3, 0.4]]), beta=1.0).state.round(decimals=3).tolist()
     [[0.958, 0.0]]
 
-All arithmetic is in float64, visits the memories in blocks, and shifts every exponent by its
-maximum, so it neither overflows nor underflows at any temperature or image size.
+All arithmetic is in float64 and handles the memories in blocks. Every exponent is shifted by the maximum, so nothing
+overflows or underflows at any temperature or image size.
 """
 
 from __future__ import annotations
@@ -36,39 +36,60 @@ from torch import Tensor
 from amdiff.errors import AmdiffError
 
 Level = float | Tensor
-"""A number for all points, or a tensor (n,) with one for each."""
+"""One number for all points, or a tensor (n,) with one number per point."""
 
 
 def ve_level(t: float, sigma: float = 1.0) -> tuple[float, float]:
-    """(beta, scale) of the VE process at time ``t > 0``: 1/(2 sigma^2 t) and 1."""
+    """Return (beta, scale) of the VE process at time ``t > 0``: 1/(2 sigma^2 t) and 1.
+
+    ``sigma`` is the diffusion coefficient, 1 by default.
+    """
     return 1 / (2 * sigma**2 * t), 1.0
 
 
 def vp_level(alpha_bar: float) -> tuple[float, float]:
-    """(beta, scale) of the VP process: 1/(2 (1 - alpha_bar)) and sqrt(alpha_bar)."""
+    """Return (beta, scale) of the VP process: 1/(2 (1 - alpha_bar)) and sqrt(alpha_bar).
+
+    ``alpha_bar`` is the variance share of the signal at the noise level, at least 0 and below 1.
+    """
     return 1 / (2 * (1 - alpha_bar)), alpha_bar**0.5
 
 
 class Retrieval(NamedTuple):
-    """Where retrieval came to rest."""
+    """The result of retrieval: the final states and the energy along the way."""
 
     state: Float64[Tensor, "n ..."]
-    """The last states, in the memories' space."""
+    """The final states, of the same shape as the points that were given."""
     energy: Float64[Tensor, "steps n"]
-    """Energy of every state visited, the first being the given ones; it never rises."""
+    """Energy of every visited state, beginning with the given points. It never rises."""
     steps: Int64[Tensor, " n"]
-    """Steps taken until a step was shorter than the tolerance; the maximum where none was."""
+    """Number of steps until a step was no longer than the tolerance, or the maximum if no step was."""
 
 
 class DenseAssociativeMemory:
-    """Energy, score, Jacobian and retrieval of a finite set of memories.
+    """Energy, score, Jacobian and retrieval for a finite set of memories (eq. 4-6).
 
-    Every method takes points ``x`` (n, *shape) and ``beta``, ``scale``: numbers, or tensors (n,) with a noise
-    level for each point. Raises ``ValueError`` for no memories, or a beta that is not positive.
+    Every method takes points ``x`` (n, *shape) and a noise level, which ``beta`` and ``scale`` define. Each of the two
+    is one number for all points or a tensor (n,) with one number per point. ``ve_level`` and ``vp_level`` give both
+    numbers. The inverse temperature is ``beta = 1/(2v)``, with the variance ``v`` of the noise. The memories are
+    multiplied by ``scale``, which is 1 by default. All arithmetic is in float64.
+
+    Methods raise ``ValueError`` if beta is not positive or if the points do not have the shape of the memories.
+
+    Parameters
+    ----------
+    memories
+        Real numbers, (K, *shape).
+    block
+        Number of memories that are handled at a time; it bounds the memory in use. Default 4096.
+
+    Raises
+    ------
+    ValueError
+        If there are no memories.
     """
 
     def __init__(self, memories: Float[Tensor, "k ..."], block: int = 4096) -> None:
-        """``memories`` (K, *shape), real numbers; ``block`` of them are visited at a time."""
         if len(memories) == 0:
             raise AmdiffError("an associative memory needs at least one memory, got none")
         self.shape = tuple(memories.shape[1:])
@@ -77,32 +98,36 @@ class DenseAssociativeMemory:
         self.block = block
 
     def energy(self, x: Float[Tensor, "n ..."], beta: Level, scale: Level = 1.0) -> Float64[Tensor, " n"]:
-        """E(x) of eq. 6, in squared units of x."""
+        """Return the energy E(x) of eq. 6, (n,), in squared units of x."""
         point, b, s = self._prepare(x, beta, scale)
         total, _ = self._softmax(point, b, s)
         return point.square().sum(1) - total / b[:, 0]
 
     def log_density(self, x: Float[Tensor, "n ..."], beta: Level, scale: Level = 1.0) -> Float64[Tensor, " n"]:
-        """log p(x) of eq. 4, in nats: ``-beta E - log K - d/2 log(pi / beta)``."""
+        """Return log p(x) of eq. 4, (n,), in nats: ``-beta E - log K - d/2 log(pi / beta)``."""
         inverse = self._prepare(x, beta, scale)[1][:, 0]
         k, d = self.memories.shape
         return -inverse * self.energy(x, beta, scale) - math.log(k) - 0.5 * d * torch.log(torch.pi / inverse)
 
     def recall(self, x: Float[Tensor, "n ..."], beta: Level, scale: Level = 1.0) -> Float64[Tensor, "n ..."]:
-        """One step of retrieval: ``sum_mu w_mu scale xi_mu``, which is ``scale`` times the posterior mean of x_0."""
+        """Take one step of retrieval and return the new points, (n, *shape).
+
+        The step is ``sum_mu w_mu scale xi_mu``, which is ``scale`` times the posterior mean of x_0.
+        """
         point, b, s = self._prepare(x, beta, scale)
         _, mean = self._softmax(point, b, s)
         return (s * mean).view(x.shape)
 
     def score(self, x: Float[Tensor, "n ..."], beta: Level, scale: Level = 1.0) -> Float64[Tensor, "n ..."]:
-        """grad log p(x) = ``(recall(x) - x) / v``."""
+        """Return the score, (n, *shape): grad log p(x) = ``(recall(x) - x) / v``."""
         b = self._prepare(x, beta, scale)[1].view(-1, *[1] * (x.ndim - 1))
         return 2 * b * (self.recall(x, beta, scale) - x.double())
 
     def jacobian(self, x: Float[Tensor, "n ..."], beta: Level, scale: Level = 1.0) -> Float64[Tensor, "n d d"]:
-        """Jacobian of the score, the Hessian of log p: ``(Cov_w(scale xi) / v - I) / v``.
+        """Return the Jacobian of the score, (n, d, d): ``(Cov_w(scale xi) / v - I) / v``.
 
-        Takes n d^2 numbers; for large d see ``jacobian_product``.
+        It is the Hessian of log p; d is the number of entries of a point. The result has n d^2 numbers, so for large d
+        use ``jacobian_product``.
         """
         point, b, s = self._prepare(x, beta, scale)
         total, mean = self._softmax(point, b, s)
@@ -117,7 +142,10 @@ class DenseAssociativeMemory:
     def jacobian_product(
         self, x: Float[Tensor, "n ..."], v: Float[Tensor, "n ..."], beta: Level, scale: Level = 1.0
     ) -> Float64[Tensor, "n ..."]:
-        """The Jacobian of the score at ``x`` times ``v``, without forming it."""
+        """Return the Jacobian of the score at ``x`` times the vectors ``v``, without forming the Jacobian.
+
+        ``v`` and the result have the shape of ``x``, (n, *shape).
+        """
         point, b, s = self._prepare(x, beta, scale)
         direction = v.flatten(1).double()
         total, mean = self._softmax(point, b, s)
@@ -137,7 +165,32 @@ class DenseAssociativeMemory:
         steps: int = 1000,
         tolerance: float = 1e-6,
     ) -> Retrieval:
-        """Iterate ``recall`` until a step is no longer than ``tolerance``, at most ``steps`` times."""
+        """Iterate ``recall`` until every point takes a step no longer than ``tolerance``.
+
+        Parameters
+        ----------
+        x
+            Points where retrieval starts, (n, *shape).
+        beta
+            Inverse temperature, positive: one number, or one per point (n,).
+        scale
+            Factor of the memories: one number, or one per point (n,). Default 1.
+        steps
+            Largest number of iterations. Default 1000.
+        tolerance
+            Euclidean length of a step at which a point counts as at rest. Default 1e-6.
+
+        Returns
+        -------
+        Retrieval
+            The final states ``state`` (n, *shape), the energies ``energy`` (steps + 1, n) of all visited states, and
+            the number of ``steps`` (n,) that each point took.
+
+        Raises
+        ------
+        ValueError
+            If beta is not positive or the points do not have the shape of the memories.
+        """
         state = x.double()
         energies = [self.energy(state, beta, scale)]
         taken = torch.full((len(x),), steps, dtype=torch.int64, device=x.device)
@@ -154,10 +207,12 @@ class DenseAssociativeMemory:
     # -- blocks of memories ---------------------------------------------------------------------
 
     def _prepare(self, x: Tensor, beta: Level, scale: Level) -> tuple[Tensor, Tensor, Tensor]:
-        """Flat float64 points, and both levels as columns (n, 1)."""
+        """Return the points, flattened and in float64 (n, d), and beta and scale as columns (n, 1)."""
         point = x.flatten(1).double()
         if point.shape[1] != self.memories.shape[1]:
-            raise AmdiffError(f"points of shape {tuple(x.shape[1:])} were given to memories of shape {self.shape}")
+            raise AmdiffError(
+                f"the points have shape {tuple(x.shape[1:])}, expected the shape {self.shape} of the memories"
+            )
         b, s = (
             torch.as_tensor(level, dtype=torch.float64, device=point.device).expand(len(point))[:, None]
             for level in (beta, scale)
@@ -167,14 +222,17 @@ class DenseAssociativeMemory:
         return point, b, s
 
     def _blocks(self, point: Tensor, beta: Tensor, scale: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Memories, and beta (|x|^2 - |x - scale xi|^2): all but a term that memories share."""
+        """Yield blocks of memories and their logits ``beta (|x|^2 - |x - scale xi|^2)``.
+
+        The logits leave out the term ``-beta |x|^2``, which all memories share.
+        """
         for start in range(0, len(self.memories), self.block):
             memories = self.memories[start : start + self.block]
             norms = self.norms[start : start + self.block]
             yield memories, beta * (2 * scale * (point @ memories.T) - scale**2 * norms)
 
     def _softmax(self, point: Tensor, beta: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Logarithm of the sum of the exponents (n,), and the weighted mean of the memories (n, d), in one pass."""
+        """Return the log-sum-exp of the logits (n,) and the weighted mean of the memories (n, d), in one pass."""
         top = torch.full_like(beta, -torch.inf)
         total = torch.zeros_like(beta)
         mean = torch.zeros_like(point)

@@ -1,4 +1,4 @@
-"""A residual MLP that predicts noise: small, and quick on a CPU."""
+"""A residual MLP that predicts the noise. It is small and runs quickly on a CPU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from amdiff.config import MlpDenoiser
 
 
 def sinusoidal(t: Num[Tensor, " n"], features: int) -> Float[Tensor, "n features"]:
-    """Sine and cosine of t at ``features / 2`` frequencies from 1 to 1/10000 (Vaswani et al. 2017)."""
+    """Return sines and cosines of t at ``features / 2`` frequencies from 1 to 1/10000 (Vaswani et al. 2017)."""
     half = features // 2
     frequencies = torch.exp(-math.log(10_000) * torch.arange(half, device=t.device) / (half - 1))
     angles = t.to(torch.float32)[:, None] * frequencies
@@ -20,7 +20,7 @@ def sinusoidal(t: Num[Tensor, " n"], features: int) -> Float[Tensor, "n features
 
 
 def initialise_linear(net: nn.Module, generator: torch.Generator) -> None:
-    """PyTorch's own initialisation of linear layers, uniform within 1/sqrt(fan_in), from a generator."""
+    """Initialise linear layers as PyTorch does, uniformly within 1/sqrt(fan_in), but from ``generator``."""
     for module in net.modules():
         if isinstance(module, nn.Linear):
             bound = module.in_features**-0.5
@@ -29,7 +29,7 @@ def initialise_linear(net: nn.Module, generator: torch.Generator) -> None:
 
 
 class Block(nn.Module):
-    """h + W2 silu(W1 silu(norm(h)) + V e), with e the embedded time."""
+    """h + W2 silu(W1 silu(norm(h)) + V e), where e is the embedded time."""
 
     def __init__(self, width: int, time_features: int, dropout: float) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Block(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Noise prediction from flattened images."""
+    """Predicts the noise from flattened images."""
 
     features: int
     table: Tensor

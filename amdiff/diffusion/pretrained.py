@@ -1,4 +1,4 @@
-"""Networks that others trained, behind the interface of ours: noise prediction from x and t."""
+"""Pretrained networks from other sources, as denoisers that predict the noise from x and t."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .processes import Process, Schedule
 
 
 class Pretrained(nn.Module):
-    """A ``UNet2DModel`` that predicts the noise, v or the image, as a predictor of the noise."""
+    """Turns a ``UNet2DModel`` that predicts the noise, v or the image into a predictor of the noise."""
 
     def __init__(self, net: nn.Module, prediction: str, process: Process) -> None:
-        """``prediction`` is 'epsilon', 'v_prediction' (v = signal n - sigma x_0) or 'sample' (x_0)."""
+        """``prediction`` is 'epsilon' (the noise n), 'v_prediction' (v = signal n - sigma x_0) or 'sample' (x_0)."""
         super().__init__()
         self.net, self.prediction, self.process = net, prediction, process
 
@@ -37,7 +37,26 @@ def as_noise(
     prediction: str,
     process: Process,
 ) -> Float[Tensor, "n c h w"]:
-    """The noise in x at times t from what a network predicts: 'epsilon', 'v_prediction' or 'sample'."""
+    """Compute the noise from the output of a network.
+
+    Parameters
+    ----------
+    out
+        The output of the network, (n, C, H, W).
+    x
+        Noisy images, which were the input, (n, C, H, W).
+    t
+        Time of each image, (n,).
+    prediction
+        The quantity in ``out``: 'epsilon', 'v_prediction' or 'sample'.
+    process
+        The forward process.
+
+    Returns
+    -------
+    Tensor
+        The noise in x, (n, C, H, W).
+    """
     if prediction == "epsilon":
         return out
     signal, sigma = (
@@ -48,15 +67,36 @@ def as_noise(
 
 
 def from_diffusers(unet: nn.Module, scheduler: Any) -> tuple[Pretrained, Schedule]:
-    """The denoiser and the forward process of an unconditional ``UNet2DModel`` and its scheduler.
+    """Make a denoiser and its forward process from an unconditional model of diffusers.
 
-    The network is put into evaluation mode, and else left as it is. Raises ``ValueError`` for networks with classes,
-    with other channels out than in, or of continuous time, for schedulers of other processes than DDPM's, for betas
-    that end in pure noise, and for what a network may predict but noise, v and the image.
+    Parameters
+    ----------
+    unet
+        A ``diffusers.UNet2DModel``. It is put into evaluation mode and is not changed otherwise.
+    scheduler
+        The scheduler of the model, for the VP process in discrete time, such as ``DDPMScheduler``.
+
+    Returns
+    -------
+    denoiser : Pretrained
+        It takes x (n, C, H, W) and t (n,) and predicts the noise (n, C, H, W), even if the network itself predicts v or
+        the image.
+    schedule : Schedule
+        The noise levels of the VP process, from the scheduler's betas.
+
+    Raises
+    ------
+    ValueError
+        If the network is not a ``UNet2DModel``, is conditioned on classes, has different numbers of channels in and
+        out, or has continuous time; or if the scheduler is for another process, has betas that end in pure noise, or
+        says that the network predicts something other than the noise, v or the image.
     """
     name = type(scheduler).__name__
     if name not in VP_SCHEDULERS:
-        raise AmdiffError(f"{name} samples no VP process in discrete time; expected one of {', '.join(VP_SCHEDULERS)}")
+        raise AmdiffError(
+            f"expected a scheduler of the VP process in discrete time, got {name}; "
+            f"use one of {', '.join(VP_SCHEDULERS)}"
+        )
     config = getattr(unet, "config", None)
     if config is None:
         raise AmdiffError(f"expected a UNet2DModel of diffusers, got {type(unet).__name__}, which has no 'config'")
@@ -67,12 +107,18 @@ def from_diffusers(unet: nn.Module, scheduler: Any) -> tuple[Pretrained, Schedul
         raise AmdiffError(f"the network predicts {prediction!r}; expected one of {', '.join(PREDICTIONS)}")
     schedule = Schedule(scheduler.betas.double().cpu().numpy())
     if not schedule.alpha_bar[-1] > 0:
-        raise AmdiffError("the betas end in pure noise ('rescale_betas_zero_snr'), from which no image is predicted")
+        raise AmdiffError(
+            "the betas end in pure noise ('rescale_betas_zero_snr'), but no image can be predicted from pure noise; "
+            "use a model that was trained without this option"
+        )
     return Pretrained(unet.eval(), prediction, schedule), schedule
 
 
 def build_unet(config: Mapping[str, Any], weights: Mapping[str, Float[Tensor, "..."]]) -> nn.Module:
-    """The ``UNet2DModel`` of a configuration with the given tensors. Raises ``ValueError`` where they do not fit."""
+    """Build a ``UNet2DModel`` from its configuration and its tensors.
+
+    Raises ``ValueError`` if the tensors do not fit the architecture.
+    """
     from diffusers import UNet2DModel
 
     factory: Any = UNet2DModel
@@ -81,12 +127,12 @@ def build_unet(config: Mapping[str, Any], weights: Mapping[str, Float[Tensor, ".
             network = factory.from_config({k: v for k, v in config.items() if not k.startswith("_")})
         network.load_state_dict({_renamed(name): tensor for name, tensor in weights.items()}, assign=True)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise AmdiffError(f"tensors and architecture do not fit ({' '.join(str(error).split())[:500]})") from None
+        raise AmdiffError(f"the tensors do not fit the architecture ({' '.join(str(error).split())[:500]})") from None
     return network.eval().requires_grad_(False)
 
 
 def _renamed(name: str) -> str:
-    """Name of a tensor in diffusers since 0.15, from one before: its attention layers had other names."""
+    """Return the name of a tensor in diffusers 0.15 or later; attention layers had other names before."""
     for old, new in (("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0")):
         name = re.sub(rf"(\.attentions\.\d+\.){old}\.(weight|bias)$", rf"\g<1>{new}.\2", name)
     return name
@@ -95,20 +141,21 @@ def _renamed(name: str) -> str:
 def from_checkpoint(
     weights: Mapping[str, Float[Tensor, "..."]], norm_groups: int
 ) -> tuple[dict[str, Any], dict[str, Float[Tensor, "..."]]]:
-    """Configuration and tensors of a ``UNet2DModel`` from a checkpoint in DDPM's published layout.
+    """Return the configuration and the tensors of a ``UNet2DModel`` from a checkpoint in DDPM's published layout.
 
-    The tensors tell all but the groups of the normalisation. Raises ``ValueError`` for other layouts.
+    The shapes of the tensors determine the architecture, except for the number of groups in the group normalisation,
+    which is ``norm_groups``. Raises ``ValueError`` for another layout or an incomplete checkpoint.
     """
     if "down.0.block.0.conv1.weight" not in weights:
         first = ", ".join(list(weights)[:3])
         raise AmdiffError(
-            f"the tensors are not in DDPM's layout (down.0.block.0.conv1.weight, ...), but named {first}, ...; of a "
-            "model of diffusers give the folder, whose config.json tells the architecture"
+            f"the tensors are not in DDPM's layout (down.0.block.0.conv1.weight, ...); their names are like {first}; "
+            "for a model of diffusers, give the folder, whose config.json tells the architecture"
         )
     try:
         return _configuration(weights, norm_groups)
     except KeyError as error:
-        raise AmdiffError(f"the checkpoint lacks the tensor {error}; it is not whole") from None
+        raise AmdiffError(f"the checkpoint lacks the tensor {error}; it is incomplete") from None
 
 
 def _configuration(
@@ -137,7 +184,7 @@ DDPM: dict[str, Any] = {
     "flip_sin_to_cos": False,
     "freq_shift": 1,
 }
-"""Constants of DDPM's U-Net where diffusers' defaults differ."""
+"""Constants of DDPM's U-Net that differ from diffusers' defaults."""
 
 
 def _count(weights: Mapping[str, Any], pattern: str) -> int:

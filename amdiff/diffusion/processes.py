@@ -1,6 +1,7 @@
-"""Forward processes: how data become noise.
+"""Forward processes, which turn data into noise.
 
-A process takes data x_0 to ``x_t = signal_t x_0 + sigma_t n``; ``levels`` gives both numbers.
+A process takes data x_0 to ``x_t = signal_t x_0 + sigma_t n``, where n is standard normal noise. ``levels`` returns
+signal_t and sigma_t.
 
 - VP, the process of DDPM: ``signal = sqrt(alpha_bar_t)``, ``sigma = sqrt(1 - alpha_bar_t)``, with ``alpha_bar_t`` the
   cumulative product of ``1 - beta_t`` and t = 0..T-1.
@@ -29,46 +30,50 @@ if TYPE_CHECKING:
 class Process(ABC):
     """A forward process ``x_t = signal_t x_0 + sigma_t n``.
 
-    All that trains, samples or has a closed form asks a process for its levels, and knows no process by name.
+    Training, sampling and the closed forms use only the methods of this class, so they work for every process. The
+    processes are ``Schedule`` (VP, times 0..T-1) and ``VarianceExploding`` (VE, times in [0, 1]).
     """
 
     count: int = 1
-    """Number of its noise levels, which are the times 0, 1, ...; 1 where time is continuous."""
+    """Number of noise levels, at the times 0, 1, ...; 1 if time is continuous."""
 
     @abstractmethod
     def levels(self, t: Num[np.ndarray, "..."]) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
-        """Signal and sigma at times ``t``."""
+        """Return signal and sigma at times ``t``, in float64, each of the shape of ``t``."""
 
     @property
     @abstractmethod
     def end(self) -> float:
-        """The last time, where samples begin."""
+        """The last time, at which sampling starts."""
 
     @property
     def noise_at_end(self) -> float:
-        """Standard deviation of the noise that samples begin with."""
+        """Standard deviation of the pure noise from which sampling starts."""
         return 1.0
 
     @abstractmethod
     def time_of(self, ratio: float) -> float:
-        """The time at which sigma / signal is ``ratio``."""
+        """Return the time at which sigma / signal is ``ratio``."""
 
     @abstractmethod
     def draw_times(self, count: int, generator: torch.Generator) -> Num[Tensor, " count"]:
-        """Random times of a training step, on the CPU."""
+        """Draw random times for a training step, (count,), on the CPU."""
 
     @abstractmethod
     def float_levels(self, t: Num[Tensor, " n"]) -> tuple[Tensor | float, Tensor]:
-        """Signal and sigma at times, float32 (n,), on the times' device."""
+        """Return signal and sigma at times ``t``, float32 (n,), on the device of ``t``. Signal may be one number."""
 
 
 class Schedule(Process):
-    """Noise levels of the VP process.
+    """Noise levels of the VP process, in discrete time: t = 0..T-1.
+
+    ``signal_t = sqrt(alpha_bar_t)`` and ``sigma_t = sqrt(1 - alpha_bar_t)``, where ``alpha_bar_t`` is the cumulative
+    product of ``1 - beta_t`` (Ho et al. 2020). ``Schedule.linear()`` is the schedule of DDPM.
 
     Parameters
     ----------
     betas
-        Of each step, float64 (T,), in (0, 1).
+        The beta of each step, float64 (T,), in (0, 1).
     """
 
     def __init__(self, betas: Float64[np.ndarray, " steps"]) -> None:
@@ -78,7 +83,7 @@ class Schedule(Process):
 
     @classmethod
     def of(cls, spec: DiffusionSpec) -> Schedule:
-        """The schedule of a specification."""
+        """Return the schedule that a specification describes."""
         if spec.schedule == "cosine":
             return cls.cosine(spec.steps)
         if spec.schedule == "scaled_linear":
@@ -87,18 +92,27 @@ class Schedule(Process):
 
     @classmethod
     def cosine(cls, steps: int) -> Schedule:
-        """Betas whose alpha_bar follows a squared cosine (Nichol and Dhariwal 2021, eq. 17), at most 0.999."""
+        """Return the cosine schedule: alpha_bar follows a squared cosine (Nichol and Dhariwal 2021, eq. 17).
+
+        ``steps`` is the number of noise levels T. Betas are at most 0.999.
+        """
         return cls(np.array(DiffusionSpec(schedule="cosine", steps=steps).betas))
 
     @classmethod
     def linear(cls, spec: DiffusionSpec | None = None) -> Schedule:
-        """Betas rising linearly from beta_start to beta_end (Ho et al. 2020, section 4); DDPM's own for None."""
+        """Return the linear schedule: betas rise linearly from beta_start to beta_end (Ho et al. 2020, section 4).
+
+        ``spec`` gives the number of steps and both ends; None means DDPM's values (1000, 1e-4, 0.02).
+        """
         spec = spec or DiffusionSpec()
         return cls(np.linspace(spec.beta_start, spec.beta_end, spec.steps))
 
     @classmethod
     def scaled_linear(cls, steps: int, beta_start: float, beta_end: float) -> Schedule:
-        """Betas whose square roots rise linearly (Rombach et al. 2022, in the code of latent diffusion)."""
+        """Return the scaled linear schedule: the square roots of the betas rise linearly.
+
+        ``steps`` is the number of noise levels T. The code of latent diffusion uses it (Rombach et al. 2022).
+        """
         return cls(np.linspace(beta_start**0.5, beta_end**0.5, steps) ** 2)
 
     def __len__(self) -> int:
@@ -106,18 +120,19 @@ class Schedule(Process):
 
     @cached_property
     def alpha_bar(self) -> Float64[np.ndarray, " steps"]:
-        """Share of the variance that is signal, at each time."""
+        """Share of the variance that is signal, at each time, (T,)."""
         return np.cumprod(1 - self.betas)
 
     @cached_property
     def sigma(self) -> Float64[np.ndarray, " steps"]:
-        """Standard deviation of the noise, sqrt(1 - alpha_bar)."""
+        """Standard deviation of the noise at each time, sqrt(1 - alpha_bar), (T,)."""
         return np.sqrt(1 - self.alpha_bar)
 
     def levels(self, t: Num[np.ndarray, "..."]) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
-        """Signal and sigma at times 0..T-1, whole or between.
+        """Return signal and sigma at times ``t`` in 0..T-1, in float64, each of the shape of ``t``.
 
-        Between two times the logarithm of alpha_bar is linear: beta is constant there.
+        Times are integers, or floats in between. Between two integers the logarithm of alpha_bar is linear in t, as
+        for a constant beta.
         """
         if np.issubdtype(t.dtype, np.integer):
             alpha_bar = self.alpha_bar[t]
@@ -131,18 +146,18 @@ class Schedule(Process):
         return float(len(self) - 1)
 
     def time_of(self, ratio: float) -> float:
-        """The time, whole or between, at which sigma / signal is ``ratio``."""
+        """Return the time at which sigma / signal is ``ratio``; it may lie between two noise levels."""
         logs = np.log(self.alpha_bar)
         return float(np.interp(np.log1p(ratio**2), -logs, np.arange(len(self))))
 
     def draw_times(self, count: int, generator: torch.Generator) -> Num[Tensor, " count"]:
-        """Uniform over the noise levels, int64."""
+        """Draw times uniformly from the noise levels, int64 (count,), on the CPU."""
         import torch
 
         return torch.randint(self.count, (count,), generator=generator)
 
     def float_levels(self, t: Num[Tensor, " n"]) -> tuple[Tensor | float, Tensor]:
-        """Signal and sigma at whole times, float32 (n,)."""
+        """Return signal and sigma at integer times ``t``, float32 (n,), on the device of ``t``."""
         import torch
 
         if t.device not in self._tables:
@@ -152,53 +167,57 @@ class Schedule(Process):
         return signal[t], sigma[t]
 
     def times(self, count: int | None, start: int | None = None) -> Int64[np.ndarray, " count"]:
-        """``count`` times from ``start`` (T-1 for None) down to 0: a rounded linspace; all of them for None.
+        """Return the times of a sampler, from ``start`` down to 0, int64 (count,).
 
-        Raises ``ValueError`` unless 0 <= start < T and 1 <= count <= start + 1.
+        The ``count`` times are evenly spaced and rounded to integers; None means all start + 1 times. The default
+        ``start``, None, is T-1. Raises ``ValueError`` unless 0 <= start < T and 1 <= count <= start + 1.
         """
         start = len(self) - 1 if start is None else start
         if not 0 <= start < len(self):
-            raise AmdiffError(f"times are 0 to {len(self) - 1}, got a start at {start}")
+            raise AmdiffError(f"the start must be a time from 0 to {len(self) - 1}, got {start}")
         count = start + 1 if count is None else count
         if not 1 <= count <= start + 1:
-            raise AmdiffError(f"between 1 and {start + 1} sampling steps are possible, got {count}")
+            raise AmdiffError(f"the number of sampling steps must be from 1 to {start + 1}, got {count}")
         return np.rint(np.linspace(start, 0, count)).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class VarianceExploding(Process):
-    """Noise levels of the VE process ``dx = sigma dW``, t in [0, 1] (eq. 19)."""
+    """Noise levels of the VE process ``dx = sigma dW``, in continuous time: t in [0, 1] (eq. 19).
+
+    ``signal_t = 1`` and ``sigma_t = sigma sqrt(t)``.
+    """
 
     sigma: float = 1.0
-    """Diffusion coefficient."""
+    """The diffusion coefficient. Default 1."""
     start: float = 0.0
-    """The smallest time in training."""
+    """The smallest time that training draws, in [0, 1]. Default 0."""
 
     @property
     def noise_at_end(self) -> float:
         return self.sigma
 
     def levels(self, t: Num[np.ndarray, "..."]) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
-        """Signal, which is 1, and sigma_t."""
+        """Return signal (1) and sigma_t at times ``t``, in float64, each of the shape of ``t``."""
         return np.ones(t.shape), np.asarray(self.sigma * np.sqrt(t.astype(np.float64)))
 
     @property
     def end(self) -> float:
-        """The last time."""
+        """The last time, 1."""
         return 1.0
 
     def time_of(self, ratio: float) -> float:
-        """The time at which sigma_t is ``ratio``."""
+        """Return the time at which sigma_t is ``ratio``."""
         return (ratio / self.sigma) ** 2
 
     def draw_times(self, count: int, generator: torch.Generator) -> Num[Tensor, " count"]:
-        """Uniform over [``start``, 1], float32."""
+        """Draw times uniformly from [``start``, 1], float32 (count,), on the CPU."""
         import torch
 
         return self.start + (1 - self.start) * torch.rand(count, generator=generator)
 
     def float_levels(self, t: Num[Tensor, " n"]) -> tuple[Tensor | float, Tensor]:
-        """Signal, which is 1, and sigma at times, float32 (n,)."""
+        """Return signal (the number 1) and sigma_t at times ``t``, float32 (n,), on the device of ``t``."""
         return 1.0, self.sigma * t.sqrt()
 
 
@@ -212,9 +231,9 @@ def _ve(values: Mapping[str, Any]) -> Process:
 
 
 PROCESSES = {"vp": _vp, "ve": _ve}
-"""Processes by the kind that their specification names: each from its values, as an artifact holds them."""
+"""The constructor of each kind of process, from the values of its specification as an artifact holds them."""
 
 
 def process_of(values: Mapping[str, Any]) -> Process:
-    """The forward process of a specification's values; VP where they name no kind."""
+    """Return the forward process that the values of a specification describe; VP if they name no kind."""
     return PROCESSES[values.get("kind", DiffusionSpec.process)](values)

@@ -1,4 +1,4 @@
-"""Drawing samples: one loop over the steps of a sampler, whatever the process."""
+"""Drawing samples: one loop over the steps of a sampler, for every process."""
 
 from __future__ import annotations
 
@@ -29,35 +29,37 @@ def draw(
     device: torch.device | str = "cpu",
     callback: Callable[[int], None] = lambda done: None,
 ) -> Float[Tensor, "n ..."]:
-    """Run the reverse process from pure noise.
+    """Draw samples: run the reverse process from pure noise.
 
     Parameters
     ----------
     denoiser
-        Predicts the noise in x at times t.
+        The denoiser, which predicts the noise in x at times t.
     steps
-        Of a sampler, as ``ddpm_steps`` or ``ddim_steps`` gives them.
+        The steps of a sampler, from ``ddpm_steps``, ``ddim_steps`` or ``euler_maruyama_steps``.
     noise
         One stream of noise for each sample.
     shape
-        Of one sample: (C, H, W) of an image.
+        Shape of one sample, (C, H, W) for an image.
     process
-        The forward process, which tells the scale of pure noise. None: it is 1, as for VP.
+        The forward process, which gives the standard deviation of the pure noise. Default None: the deviation is 1, as
+        for VP.
     clip
-        Whether predicted images are clipped to [-1, 1] at each step.
+        Whether to clip the predicted images to [-1, 1] at each step. Default True.
     device
-        Where the denoiser computes.
+        The torch device of the denoiser. Default 'cpu'.
     callback
-        Hears the number of steps that are done.
+        Function that is called after each step with the number of finished steps.
 
     Returns
     -------
-    Samples (n, *shape), in [-1, 1] where predicted images are clipped.
+    Tensor
+        The samples, (n, *shape). They lie in [-1, 1] if predicted images are clipped.
 
     Raises
     ------
     ValueError
-        Where the result is not finite.
+        If a sample is NaN or infinite.
     """
     x = onto(device, noise(shape))
     if process is not None and (scale := process.noise_at_end) != 1:
@@ -66,10 +68,11 @@ def draw(
 
 
 def finite(samples: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-    """The samples themselves. Raises ``ValueError`` where they are not finite."""
+    """Return the samples unchanged. Raises ``ValueError`` if one is NaN or infinite."""
     if not torch.isfinite(samples).all():
         raise AmdiffError(
-            "the model gave samples that are NaN or infinite: its training diverged, or its weights are foreign"
+            "the model gave samples that are NaN or infinite: its training diverged, or its weights are those of "
+            "another model"
         )
     return samples
 
@@ -84,15 +87,39 @@ def reverse(
     noise: SampleNoise | None = None,
     callback: Callable[[int], None] = lambda done: None,
 ) -> Float[Tensor, "n ..."]:
-    """Take ``x`` (n, *shape) through ``steps``.
+    """Run the reverse process from given points.
 
-    Steps that draw no noise need no ``noise``. The other arguments are those of ``draw``. Raises ``ValueError`` where
-    steps draw noise and none is given.
+    Parameters
+    ----------
+    denoiser
+        The denoiser, which predicts the noise in x at times t.
+    x
+        Points at the time of the first step, (n, *shape).
+    steps
+        The steps of a sampler.
+    clip
+        Whether to clip the predicted images to [-1, 1] at each step. Default True.
+    noise
+        One stream of noise for each point. Deterministic steps do not need it. Default None.
+    callback
+        Function that is called after each step with the number of finished steps.
+
+    Returns
+    -------
+    Tensor
+        The points after the last step, (n, *shape).
+
+    Raises
+    ------
+    ValueError
+        If a step draws noise and ``noise`` is None.
     """
 
     def fresh(like: Tensor) -> Tensor:
         if noise is None:
-            raise AmdiffError("these steps draw noise; give a source of it, or use DDIM with eta = 0")
+            raise AmdiffError(
+                "these steps draw noise, but 'noise' is None; give a SampleNoise, or use DDIM with eta = 0"
+            )
         return onto(like.device, noise(like.shape[1:]))
 
     for done, step in enumerate(steps, start=1):
@@ -102,10 +129,10 @@ def reverse(
 
 
 def to_uint8(x: Float[Tensor, "..."]) -> UInt8[Tensor, "..."]:
-    """[-1, 1] to 0..255, rounded; values outside are clipped."""
+    """Convert numbers in [-1, 1] to uint8, 0..255, by rounding. Values outside [-1, 1] are clipped."""
     return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def from_uint8(images: UInt8[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """0..255 to float32 [-1, 1]."""
+    """Convert uint8 images, 0..255, to float32 in [-1, 1]."""
     return images.to(torch.float32) / 127.5 - 1

@@ -1,7 +1,7 @@
 """Training a noise-predicting network: DDPM's simple loss (Ho et al. 2020, eq. 14), Adam, EMA.
 
-A ``Trainer`` holds everything that the next step depends on, so that a run that was stopped
-anywhere and resumed from ``state`` gives the same bits as one that was not.
+A ``Trainer`` holds everything that the next step depends on. So a run that is stopped after any step and resumed from
+``state`` gives the same bits as a run without a stop.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from .transfer import onto
 
 
 class TrainingDiverged(AmdiffError):
-    """The loss is no longer a number."""
+    """The loss or the weights are NaN or infinite."""
 
 
 def learning_rate(spec: TrainingSpec, step: int, iterations: int) -> float:
-    """Rate at ``step`` (0-based): linear warm-up, then constant or a half cosine to 0."""
+    """Return the learning rate at ``step`` (0-based): linear warm-up, then constant or a half cosine to 0."""
     if step < spec.warmup:
         return spec.learning_rate * (step + 1) / spec.warmup
     if spec.schedule == "constant":
@@ -44,12 +44,12 @@ def learning_rate(spec: TrainingSpec, step: int, iterations: int) -> float:
 
 
 def ema_decay(spec: TrainingSpec, step: int) -> float:
-    """Decay of the moving average at ``step`` (0-based)."""
+    """Return the decay of the moving average at ``step`` (0-based)."""
     return min(spec.ema_decay, (1 + step) / (10 + step)) if spec.ema_warmup else spec.ema_decay
 
 
 class Trainer:
-    """Trains ``network`` on ``data``; ``ema`` is the average that samples."""
+    """Trains ``network`` on ``data``. ``ema`` is the moving average of the weights, which is used for sampling."""
 
     def __init__(
         self,
@@ -62,24 +62,24 @@ class Trainer:
         log_every: int,
         compile: bool = False,
     ) -> None:
-        """A training that has not begun.
+        """Prepare a training run; ``run`` begins it.
 
         Parameters
         ----------
         network
-            Predicts the noise, on the device that trains.
+            The network that predicts the noise, on the device that trains.
         data
-            The K training images, uint8 (K, C, H, W), or points as they are, on the same device.
+            The K training images as uint8 (K, C, H, W), or points as floats, on the same device.
         spec
-            Rates, batches, and the average of the weights.
+            Learning rate, batch size and moving average.
         process
             The forward process.
         iterations
-            Steps in all.
+            Total number of steps.
         log_every
-            Steps between two lines of the log.
+            Number of steps between two entries of the log.
         compile
-            Whether the network is compiled.
+            Whether to compile the network. Default False.
         """
         self.network, self.data, self.spec, self.process = network, data, spec, process
         self.iterations, self.log_every = iterations, log_every
@@ -98,7 +98,7 @@ class Trainer:
         network.train()
 
     def run(self, steps: int) -> None:
-        """Take up to ``steps`` steps, fewer at the end. Raises ``TrainingDiverged``."""
+        """Take ``steps`` steps, or fewer if the run ends before. Raises ``TrainingDiverged``."""
         for _ in range(min(steps, self.iterations - self.step)):
             self._take_step()
 
@@ -107,12 +107,12 @@ class Trainer:
         return self.step >= self.iterations
 
     def check(self) -> None:
-        """Raise ``TrainingDiverged`` unless the averaged weights are numbers."""
+        """Raise ``TrainingDiverged`` if an averaged weight is NaN or infinite."""
         if not all(torch.isfinite(p).all() for p in self._averages):
-            raise TrainingDiverged("the weights are no longer numbers; lower training.learning_rate")
+            raise TrainingDiverged("the averaged weights are NaN or infinite; lower training.learning_rate")
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next step depends on: tensors, numbers, strings, lists and dicts only."""
+        """Return everything that the next step depends on, as tensors, numbers, strings, lists and dicts."""
         return {
             "step": self.step,
             "network": self.network.state_dict(),
@@ -124,7 +124,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from ``state``."""
+        """Load ``state``, and continue from it."""
         self.network.load_state_dict(state["network"])
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -167,7 +167,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _dropout_stream(self) -> Iterator[None]:
-        """Dropout draws from the global generator: lend it a stream that depends on (seed, step) only."""
+        """Seed the global generator, from which dropout draws, by (seed, step) only; restore it afterwards."""
         if not self._has_dropout:
             yield
             return

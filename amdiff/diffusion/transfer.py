@@ -1,4 +1,4 @@
-"""What the CPU draws, brought to the device that computes. Noise is drawn on the CPU: the same on every device."""
+"""Moves random numbers from the CPU to the device that computes. So the noise is the same on every device."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import Tensor
 
 
 def onto(device: torch.device | str, drawn: Tensor | np.ndarray) -> Tensor:
-    """``drawn``, which is on the CPU, on ``device``.
+    """Return ``drawn``, which is on the CPU, as a tensor on ``device``.
 
-    CUDA fetches it from pinned memory when it gets there, so that the CPU goes on drawing while the GPU computes.
+    A GPU copies it from pinned memory, without blocking. So the CPU can draw more while the GPU computes.
     """
     tensor = torch.as_tensor(drawn)
     if torch.device(device).type == "cuda":

@@ -1,7 +1,7 @@
 """The U-Net of DDPM (Ho et al. 2020, appendix B), built from ``diffusers.UNet2DModel``.
 
-diffusers' defaults differ from DDPM in a few constants and in the initialisation; both are set here,
-so that parameter counts are exactly the paper's and the untrained network returns zero.
+diffusers' defaults differ from DDPM in a few constants and in the initialisation. Both are set here. So the number of
+parameters is exactly the paper's, and the untrained network returns zero.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .pretrained import DDPM
 
 
 class Unet(nn.Module):
-    """Noise prediction by a convolutional U-Net."""
+    """Predicts the noise by a convolutional U-Net."""
 
     def __init__(self, spec: UnetDenoiser, shape: tuple[int, ...], levels: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Unet(nn.Module):
         for _ in range(depth - 1):
             sides.append(sides[-1] // 2)
         attends = [s in spec.attention_at for s in sides]
-        factory: Any = UNet2DModel  # typed as a plain class there
+        factory: Any = UNet2DModel  # diffusers types it as a plain class
         self.net: nn.Module = factory(
             sample_size=side,
             in_channels=channels,
@@ -51,10 +51,13 @@ class Unet(nn.Module):
 
 
 def initialise(net: nn.Module, generator: torch.Generator) -> None:
-    """DDPM's initialisation: variance scaling, fan_avg, uniform; biases 0.
+    """Initialise the weights as DDPM does: uniform variance scaling by fan_avg, with biases 0.
 
-    Scale 1, but 0.1 for the attention's queries, keys and values and for 1x1 shortcuts, and 0 for
-    the last convolution of each residual branch, the attention's output and the final convolution.
+    The scale is
+
+    - 0.1 for the queries, keys and values of attention and for 1x1 shortcuts,
+    - 0 for the last convolution of each residual branch, the output of attention and the final convolution,
+    - 1 for everything else.
     """
     for name, module in net.named_modules():
         if not isinstance(module, (nn.Conv2d, nn.Linear)):

@@ -1,4 +1,4 @@
-"""Basins of attraction against K (fig. 4B, 16-19), and what comes back from noise: figures, tables, sentences."""
+"""Basins of attraction against K (fig. 4B, 16-19): figures, tables and sentences."""
 
 from __future__ import annotations
 
@@ -20,52 +20,54 @@ ByClass = Mapping[str, Mapping[int, BasinFinding]]
 """Findings by class and K."""
 
 VERDICTS = {
-    "holds": "falls from memorized over spurious to generalized, with separate intervals",
-    "blurred": "falls in the order memorized, spurious, generalized, but intervals meet",
+    "holds": "falls in the order memorized, spurious, generalized, and the intervals do not overlap",
+    "blurred": "falls in the order memorized, spurious, generalized, but intervals overlap",
     "fails": "does not fall in the order memorized, spurious, generalized",
 }
+"""How a sentence ends, by the outcome of :func:`~amdiff.landscape.findings.ordering`."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """Basins of a sweep."""
+    """The basins of a sweep, as the figures of this section need them."""
 
     found: Mapping[float, ByClass]
-    """At delta times each factor."""
+    """Findings for each factor by which the threshold delta is multiplied."""
     deltas: Mapping[float, Mapping[int, float]]
-    """The threshold at each factor and K."""
+    """The threshold, by factor and K."""
     sizes: list[int]
+    """Every K of the sweep."""
     returns: Mapping[int, Sequence[Returns]]
-    """What comes back of some targets, by K."""
+    """For some targets, the images that come back from rising noise; by K."""
     last: Mapping[int, Sequence[LastReturns]]
-    """The last that comes back of some targets at each threshold, by K."""
+    """For some targets, the last image that counts as recovered at each threshold; by K."""
     times: list[int]
-    """Noise levels of ``returns``."""
+    """Indices of the noise levels of ``returns``."""
     peak: int
     """K with the largest spurious share."""
     note: str
-    """What is left out."""
+    """Says which classes are left out at which K; may be empty."""
 
     @property
     def main(self) -> ByClass:
-        """At delta itself."""
+        """Findings at delta itself (factor 1)."""
         return self.found[1.0]
 
 
 def log_volume(content: Content) -> Figure:
-    """Log-volumes against K."""
+    """Log-volumes of the basins of each class against K."""
     volumes = {g: {k: f.log_volume for k, f in rows.items()} for g, rows in content.main.items()}
     return against_size(volumes, content.sizes, "log-volume of the basin", content.note)
 
 
 def critical_time(content: Content) -> Figure:
-    """Critical times against K."""
+    """Critical times of each class against K."""
     moments = {g: {k: f.critical_time for k, f in rows.items()} for g, rows in content.main.items()}
     return against_size(moments, content.sizes, "critical time, index of the noise level", content.note)
 
 
 def basin_scan(content: Content) -> Figure:
-    """Log-volumes at several thresholds: what hangs on delta."""
+    """Log-volumes at several thresholds; shows how much depends on delta."""
     figure, (grid,) = subplots(1, len(content.found), width=PAGE, height=2.5, sharey=True)
     for axes, (factor, found) in zip(grid, content.found.items(), strict=True):
         curves(axes, {name: {k: f.log_volume for k, f in rows.items()} for name, rows in found.items()})
@@ -79,21 +81,24 @@ def basin_scan(content: Content) -> Figure:
 
 
 def basin_choice(content: Content) -> Figure:
-    """The last that counts as recovered at each threshold, at a small, the spurious peak's and a large K."""
+    """The last image that counts as recovered at each threshold.
+
+    Shown at the smallest K, at the K of the spurious peak and at the largest K.
+    """
     three = dict.fromkeys((min(content.last), content.peak, max(content.last)))
     rows = [row for size in three for row in content.last[size]]
-    return last_returns(rows, list(content.found), "the last that counts as recovered")
+    return last_returns(rows, list(content.found), "the last image that counts as recovered")
 
 
 def recovery(content: Content) -> Figure:
-    """What comes back from rising noise, at the spurious peak."""
+    """The images that come back from rising noise, at the K of the spurious peak."""
     peak, delta = content.peak, content.deltas[1.0][content.peak]
-    title = f"what comes back at K = {peak:,}; framed: within {delta:.2g}"
+    title = f"what comes back at K = {peak:,}; framed: within {delta:.2g} of the target"
     return what_returns(content.returns[peak], content.times, delta, title)
 
 
 def basin_table(found: ByClass) -> Table:
-    """Critical times and log-volumes at the threshold itself."""
+    """Critical times and log-volumes of each class and K, at the threshold itself."""
     sizes = sorted({k for rows in found.values() for k in rows})
     rows = [
         [k, g, f.n, *ends(f.critical_time), *ends(f.log_volume), f.clusters, f.failed, f.open]
@@ -104,13 +109,14 @@ def basin_table(found: ByClass) -> Table:
     columns = ["K", "class", "n", *triple("critical_time"), *triple("log_volume"), "clusters", "failed", "open"]
     return make_table(
         "basin", "Basins of attraction", columns, rows,
-        note="Means over targets with intervals between attractors (clusters). failed: share of copies that do not "
-        "come back even from the first time; open: share of targets that come back from every time.",
+        note="Means over targets; the intervals use the variance between attractors (clusters). failed: share of "
+        "copies that do not come back even from the first noise level; open: share of targets that come back from "
+        "every noise level.",
     )  # fmt: skip
 
 
 def scan_table(found: Mapping[float, ByClass], deltas: Mapping[float, Mapping[int, float]]) -> Table:
-    """The same at every threshold of the scan."""
+    """Critical times and log-volumes of each class and K, at every threshold of the scan."""
     rows = [
         [k, g, f.n, factor, deltas[factor][k], *ends(f.critical_time), *ends(f.log_volume)]
         for factor, groups in found.items()
@@ -122,7 +128,7 @@ def scan_table(found: Mapping[float, ByClass], deltas: Mapping[float, Mapping[in
 
 
 def basin_sentences(found: ByClass) -> list[str]:
-    """Whether log-volumes have the paper's order, where all three classes exist."""
+    """Say at which K the log-volumes have the paper's order; only K with all three classes count."""
     verdicts: dict[str, list[int]] = {}
     for k in sorted({k for rows in found.values() for k in rows}):
         volumes = {g: found[g][k].log_volume for g in CLASSES if k in found.get(g, {})}

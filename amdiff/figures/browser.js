@@ -1,18 +1,18 @@
-// Samples of the report, to browse: choose K, metric and class, sort, look closer. Needs nothing but the page itself.
+// The browser of samples in a report: choose K, metric and class, sort, enlarge. It needs nothing but the page itself.
 (() => {
   "use strict";
   const CLASSES = ["memorized", "spurious", "generalized"];
-  const PAGE = 24; // samples that are drawn at once
+  const PAGE = 24; // number of samples that are added at once
   const data = JSON.parse(document.getElementById("browse-data").textContent);
   const byId = (id) => document.getElementById(id);
   const controls = Object.fromEntries(
     ["size", "metric", "class", "sort", "order"].map((name) => [name, byId(`browse-${name}`)]),
   );
   const [list, count, more, dialog] = ["list", "count", "more", "closer"].map((name) => byId(`browse-${name}`));
-  const sheets = new Map(); // K to its decoded picture
-  let found = []; // samples in the chosen order
-  let drawn = 0;
-  let open = -1; // place in `found` of the sample that is looked at closer
+  const sheets = new Map(); // from K to its decoded sheet, or to the promise of it
+  let found = []; // the chosen samples, in the chosen order
+  let drawn = 0; // number of samples of `found` that are in the list
+  let open = -1; // place in `found` of the sample that is enlarged
 
   const create = (tag, properties = {}, ...children) => {
     const element = Object.assign(document.createElement(tag), properties);
@@ -25,17 +25,17 @@
   const sorting = () => sheet().metrics[controls.metric.value];
   const nearest = (neighbors) => (neighbors.length ? neighbors[0][1] : Infinity);
 
-  // the paper's order: copies by their distance to S, spurious samples by that within S', the loneliest new ones first
+  // the paper's order: memorized by distance to S, spurious by distance within S', generalized the most isolated first
   const clarity = (s, i) => [nearest(s.train[i]), nearest(s.near[i]), -nearest(s.near[i])][s.class[i]];
   const KEYS = {
     rank: { text: "clearest of the class", key: (s, i) => [s.class[i], clarity(s, i)] },
     train: { text: "distance to the training set", key: (s, i) => [nearest(s.train[i])] },
-    near: { text: "distance to the next sample", key: (s, i) => [nearest(s.near[i])] },
+    near: { text: "distance to the nearest sample", key: (s, i) => [nearest(s.near[i])] },
     ratio: { text: "nearest / second nearest training image", key: (s, i) => [s.ratio[i] ?? Infinity] },
     number: { text: "number of the sample", key: (s, i) => [sheet().number[i]] },
   };
 
-  // The picture at a place of the sheet, drawn as large as it is; CSS enlarges it without blur.
+  // The picture at a place of the sheet, in its own size. CSS enlarges it without blur.
   const picture = (place, label) => {
     const { width, height, columns, size } = sheet();
     const canvas = create("canvas", { width, height });
@@ -45,7 +45,7 @@
     const draw = (image) => canvas.getContext("2d").drawImage(image, x, y, width, height, 0, 0, width, height);
     const ready = sheets.get(size);
     if (ready instanceof Image) draw(ready);
-    else ready.then(draw, () => {}); // said once, where the sheet is loaded
+    else ready.then(draw, () => {}); // `load` reports the failure, once
     return canvas;
   };
 
@@ -53,7 +53,7 @@
     if (sheets.has(size)) return;
     const image = new Image();
     image.src = uri;
-    const failed = () => { count.textContent = `the pictures of K = ${size} cannot be shown by this browser`; };
+    const failed = () => { count.textContent = `This browser cannot show the pictures of K = ${size}.`; };
     sheets.set(size, image.decode().then(() => (sheets.set(size, image), image)));
     sheets.get(size).catch(failed);
   };
@@ -76,7 +76,7 @@
     const s = sorting();
     const name = CLASSES[s.class[sample]];
     const label = `${title(sample, "sample")}: ${name}, ${digits(nearest(s.train[sample]))} to the training set, ` +
-      `${digits(nearest(s.near[sample]))} to the next sample`;
+      `${digits(nearest(s.near[sample]))} to the nearest sample`;
     const button = create("button", { type: "button", className: `tile ${name}`, title: label }, picture(sample, label));
     const shown = create("div", {}, button, create("span", { className: "kind", textContent: name }));
     const item = create("li", {}, shown,
@@ -99,7 +99,7 @@
     load(sheet());
     for (const choice of controls.class.options) {
       const number = CLASSES.indexOf(choice.value);
-      choice.hidden = choice.disabled = number >= 0 && s.counts[number] === 0; // nothing to see there
+      choice.hidden = choice.disabled = number >= 0 && s.counts[number] === 0; // an empty class cannot be chosen
     }
     if (controls.class.selectedOptions[0]?.disabled) controls.class.value = "all";
     const wanted = CLASSES.indexOf(controls.class.value);
@@ -109,7 +109,7 @@
     for (let i = 0; i < sheet().samples; i++) {
       if (wanted < 0 || s.class[i] === wanted) keyed.push([key(s, i), i]);
     }
-    // compared, not subtracted: a difference of infinities is no number
+    // compares and does not subtract, since a difference of infinities is NaN
     const differ = (a, b) => a.reduce((sign, value, k) => sign || (value < b[k] ? -1 : Number(value > b[k])), 0);
     keyed.sort(([a, i], [b, j]) => direction * differ(a, b) || i - j);
     found = keyed.map(([, i]) => i);
@@ -117,8 +117,8 @@
     const [deltaM, deltaS] = s.delta.map(digits);
     count.textContent = `${found.length.toLocaleString("en")} of ${all.toLocaleString("en")} ` +
       `${wanted < 0 ? "samples" : `${CLASSES[wanted]} samples`} at K = ${sheet().size.toLocaleString("en")}; ` +
-      `thresholds ${deltaM} to S, ${deltaS} within S′` +
-      (sheet().factor > 1 ? `; pictures reduced ${sheet().factor} times` : "");
+      `thresholds: ${deltaM} for the distance to S, ${deltaS} for the distance within S′` +
+      (sheet().factor > 1 ? `; pictures reduced by a factor of ${sheet().factor}` : "");
     list.replaceChildren();
     drawn = 0;
     draw();
@@ -131,7 +131,7 @@
     const facts = [
       ["class", CLASSES[s.class[sample]]],
       ["attractor", attractor === null ? "none" : String(attractor)],
-      ["nearest / second nearest", digits(s.ratio[sample])],
+      ["nearest / second nearest training image", digits(s.ratio[sample])],
     ];
     byId("browse-title").textContent = title(sample, "Sample");
     byId("browse-facts").replaceChildren(
@@ -146,7 +146,7 @@
     byId("browse-names").replaceChildren(...names);
     if (!dialog.open) dialog.showModal();
     for (const [button, ended] of [[byId("browse-before"), open === 0], [byId("browse-after"), open === found.length - 1]]) {
-      if (ended && document.activeElement === button) dialog.focus(); // else keys would go nowhere
+      if (ended && document.activeElement === button) dialog.focus(); // a disabled button would lose the keys
       button.disabled = ended;
     }
   };
@@ -166,7 +166,7 @@
     if (key === "ArrowRight") look(open + 1);
   });
 
-  // begin where it is most telling: the K with the most spurious samples
+  // begin at the K with the largest spurious share, since it shows most
   const spurious = data.sheets.map((s) => Object.values(s.metrics)[0].counts).map(([m, s, g]) => s / (m + s + g));
   controls.size.selectedIndex = spurious.indexOf(Math.max(...spurious));
   controls.class.value = CLASSES.find((_, i) => i === 1 && sorting().counts[i]) ?? "all";

@@ -1,6 +1,7 @@
-"""Samples to browse on the page: their pictures on sheets, and what is known of each, as plain data.
+"""Data for browsing samples on the page: their pictures, and the facts about each, as plain data.
 
-A sheet is one PNG that holds the pictures of one K in rows; a picture is known by its place on it.
+The pictures of one K lie row by row on one PNG, called a sheet. A picture is identified by its place on the sheet,
+counted from 0, row by row.
 """
 
 from __future__ import annotations
@@ -20,57 +21,63 @@ from PIL import Image
 from .panels import rgb
 
 SCRIPT = Path(__file__).with_name("browser.js")
+"""The script that the page runs."""
 
 
 @dataclass(frozen=True)
 class Sorting:
-    """What one metric says of the samples that are shown, m of them, with up to k neighbours on each side."""
+    """Classes and nearest neighbours by one metric: of the m shown samples, with up to k neighbours in each set."""
 
     delta_m: float
+    """Threshold of the distance to the training set."""
     delta_s: float
+    """Threshold of the distance to another sample."""
     counts: Sequence[int]
-    """Samples of each class in all, shown or not."""
+    """Number of samples in each class, including those that are not shown."""
     classes: Int8[np.ndarray, " m"]
+    """Index into ``CLASSES``, for each sample."""
     attractor: Float64[np.ndarray, " m"]
-    """NaN for a sample that is alone."""
+    """Label of the sample's attractor; NaN for a sample in no attractor."""
     ratio: Float64[np.ndarray, " m"]
-    """Distance to the nearest training image over that to the next; NaN where there is no next."""
+    """Distance to the nearest training image, divided by the distance to the second nearest; NaN without a second."""
     train: tuple[Int64[np.ndarray, "m k"], Float64[np.ndarray, "m k"]]
-    """Places on the sheet of the nearest training images, and distances; inf where there are fewer."""
+    """Nearest training images: their places on the sheet, and their distances (inf where there are fewer than k)."""
     near: tuple[Int64[np.ndarray, "m k"], Float64[np.ndarray, "m k"]]
-    """The same of the nearest other samples."""
+    """Nearest other samples, in the same form."""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """The pictures of one K: first the samples that are shown, in order, then those near to them."""
+    """The pictures of one K: first the shown samples, in order, then their neighbours."""
 
     size: int
     """K."""
     samples: int
-    """How many samples are shown."""
+    """Number of shown samples."""
     images: UInt8[np.ndarray, "n c h w"]
+    """The pictures, in the order of the sheet."""
     factor: int
-    """By which the pictures were reduced."""
+    """Factor by which width and height of the pictures were reduced; 1 for none."""
     number: Int64[np.ndarray, " n"]
-    """Number of each picture in S', or its row in the dataset."""
+    """For a sample its number in S', for a training image its row in the dataset."""
     name: Sequence[str | None]
-    """File of each picture, where it was one."""
+    """Name of the file that each picture was read from; None where there was none."""
     sortings: Mapping[str, Sorting]
-    """By metric."""
+    """Classes and neighbours, by metric."""
 
 
 @dataclass(frozen=True)
 class Browser:
-    """All that can be browsed."""
+    """Everything that a page lets its reader browse."""
 
     sheets: Sequence[Sheet]
+    """One for each K."""
     labels: Mapping[str, str]
-    """Metrics, as people read them; the first decides."""
+    """Display name of each metric; the first metric decides."""
 
     @property
     def data(self) -> str:
-        """JSON that may stand inside a script element, whatever the strings in it."""
+        """The data as JSON, escaped so that no string in it can end the script element around it."""
         content = {"labels": dict(self.labels), "sheets": [_plain(sheet) for sheet in self.sheets]}
         text = json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
         return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
@@ -108,12 +115,15 @@ def _pairs(places: np.ndarray, distances: np.ndarray) -> list[list[float | None]
 
 
 def _short(value: float) -> float | None:
-    """Four digits are enough for the eye; None for a number that is none."""
+    """A number rounded to four digits; None for NaN and infinity."""
     return float(f"{value:.4g}") if np.isfinite(value) else None
 
 
 def reduced(images: UInt8[np.ndarray, "n c h w"], factor: int) -> UInt8[np.ndarray, "n c h2 w2"]:
-    """Images of which each pixel is the mean of ``factor`` x ``factor``, of fewer at the last row and column."""
+    """Reduce images by averaging blocks of ``factor`` x ``factor`` pixels.
+
+    Blocks at the last row and column may hold fewer pixels.
+    """
     if factor == 1:
         return images
     planes = (np.stack([np.asarray(Image.fromarray(plane).reduce(factor)) for plane in image]) for image in images)
@@ -121,7 +131,7 @@ def reduced(images: UInt8[np.ndarray, "n c h w"], factor: int) -> UInt8[np.ndarr
 
 
 def as_png(images: UInt8[np.ndarray, "n c h w"], columns: int) -> bytes:
-    """Images row by row on one sheet, ``columns`` in a row."""
+    """A PNG file that holds the images row by row, ``columns`` in a row."""
     count, channels, height, width = images.shape
     rows = -(-count // columns)
     sheet = np.zeros((rows * columns, channels, height, width), np.uint8)

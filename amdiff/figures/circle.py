@@ -1,4 +1,4 @@
-"""The circle: energies on the plane (fig. 2), along the radius, and of two memories (eq. 7)."""
+"""Figures of the toy model on a circle: energy on the plane (fig. 2), energy along the radius, two memories (eq. 7)."""
 
 from __future__ import annotations
 
@@ -16,35 +16,50 @@ from amdiff.landscape import two_memories as theory
 from .style import COLORS, PAGE, subplots
 
 TOP = 1.0
-"""Energies above this are drawn alike."""
+"""Energies above this have the same colour."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What was found for one training-set size."""
+    """Results for one training-set size K."""
 
     summary: dict[str, Any]
+    """Numbers: size, minima, clusters, radii."""
     axis: Float[np.ndarray, " n"]
+    """Coordinates of the grid, the same for x and y."""
     learned: Float[np.ndarray, "n n"]
+    """Energy of the trained model on the grid."""
     empirical: Float[np.ndarray, "n n"]
+    """Energy of the K training points on the grid."""
     infinite: Float[np.ndarray, "n n"]
+    """Exact energy of infinitely many points on the grid."""
     score: Float[np.ndarray, "n n 2"]
+    """Score of the trained model on the grid."""
     points: Float[np.ndarray, "k 2"]
+    """Training points."""
     samples: Float[np.ndarray, "m 2"]
+    """Synthetic samples."""
     radius: Float[np.ndarray, " r"]
+    """Radii of the profiles."""
     profiles: dict[str, Float[np.ndarray, " r"]]
+    """Energy averaged over angles, for 'learned', 'empirical' and 'infinite'."""
 
     @property
     def size(self) -> int:
+        """K."""
         return int(self.summary["size"])
 
 
 Content = Sequence[Found]
-"""What was found for some training-set sizes."""
+"""Results for some training-set sizes."""
 
 
 def landscape(content: Content) -> Figure:
-    """Learned energies above those of the same K points, and the energy of infinitely many data."""
+    """Energies on the plane, a column for each K.
+
+    The upper row shows the learned energy, the lower row the energy of the same K training points. The last column is
+    the exact energy of infinitely many points.
+    """
     columns = len(content) + 1
     figure, grid = subplots(2, columns, width=PAGE, height=1.75 * PAGE / columns + 0.4, sharex=True, sharey=True)
     for (upper, lower), one in zip(grid.T, content, strict=False):
@@ -80,7 +95,10 @@ def _energy(axes: Axes, axis: np.ndarray, energy: np.ndarray) -> Any:
 
 
 def ring(content: Content) -> Figure:
-    """Mean energy over angles against the radius: learned, of the K points, and exact for infinitely many."""
+    """Energy averaged over angles, against the radius.
+
+    Three curves: learned, of the K training points, and exact for infinitely many points.
+    """
     figure, (row,) = subplots(1, len(content), width=PAGE, height=2.3, sharey=True)
     for axes, one in zip(row, content, strict=True):
         for name, style, color in (
@@ -100,7 +118,7 @@ def ring(content: Content) -> Figure:
 
 
 def two_memories(content: Content) -> Figure:
-    """Two memories at distance D: energy along the line through both, and its minima (eq. 7)."""
+    """Two memories at distance D: the energy along the line through both, and the minima of this energy (eq. 7)."""
     figure, ((left, right),) = subplots(1, 2, width=PAGE, height=2.5)
     x = np.linspace(-1, 1, 401)
     shades = np.linspace(0.15, 0.9, 5)
@@ -117,5 +135,5 @@ def two_memories(content: Content) -> Figure:
     for branch in branches.T:
         right.plot(values, branch, color=COLORS["memorized"])
     right.axvline(theory.MERGING, color="0.5", linestyle="--", linewidth=0.9)
-    right.set(xlabel=r"$\beta D^2$", ylabel="minima / $D$", title="one minimum, half-way, up to 2")
+    right.set(xlabel=r"$\beta D^2$", ylabel="minima / $D$", title=r"one minimum for $\beta D^2 \leq 2$")
     return figure

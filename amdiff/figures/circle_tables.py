@@ -1,4 +1,4 @@
-"""Tables and sentences about the toy model."""
+"""Tables and sentences about the toy model on a circle."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 from .page import Table, make_table
 
 Summary = dict[str, Any]
+"""Numbers of one K, as the stage of the toy model writes them."""
 
 
 def tables(summaries: Sequence[Summary]) -> list[Table]:
-    """Landscapes, minima and clusters."""
+    """Three tables: landscapes, minima of the energy, and clusters of samples."""
     landscapes = [
         [
             s["size"], s["time"], s["lowest_radius"]["learned"], s["lowest_radius"]["empirical"], s["ring_radius"],
@@ -38,8 +39,9 @@ def tables(summaries: Sequence[Summary]) -> list[Table]:
             ["K", "t", "radius_learned", "radius_empirical", "radius_exact", "minima_learned", "minima_empirical",
              "difference", "clusters", "n_samples", "sample_radius", "sample_radius_std"],
             landscapes,
-            note="Radius at which the energy, averaged over angles, is lowest; basins deeper than min_depth; root mean "
-            "square of learned minus empirical energy where both are below 0.5; clusters of at least two samples.",
+            note="radius_*: radius at which the energy, averaged over angles, is lowest. minima_*: number of basins "
+            "deeper than min_depth. difference: root mean square of learned minus empirical energy, where both are "
+            "below 0.5. clusters: clusters of at least two samples.",
         ),
         make_table(
             "minima", "Minima", ["K", "energy", "x", "y", "value", "depth", "nearest_training_distance"], minima,
@@ -53,7 +55,7 @@ def tables(summaries: Sequence[Summary]) -> list[Table]:
 
 
 def sentences(summaries: Sequence[Summary]) -> list[str]:
-    """Basins and ring of every K, one sentence each."""
+    """Say for every K how many basins the energy has, and at which radius it is lowest."""
     lines = []
     for s in summaries:
         learned = s["minima"]["learned"]
@@ -61,7 +63,8 @@ def sentences(summaries: Sequence[Summary]) -> list[str]:
         basins = "1 basin" if len(learned) == 1 else f"{len(learned)} basins"
         lines.append(
             f"K = {s['size']:,}: the learned energy has {basins} at t = {s['time']:g} ({near} within 0.1 of a training "
-            f"point), that of its points {len(s['minima']['empirical'])}; it is lowest at radius "
-            f"{s['lowest_radius']['learned']:.3f} (infinite data: {s['ring_radius']:.3f})."
+            f"point), and the energy of the training points has {len(s['minima']['empirical'])}. Averaged over angles, "
+            f"the learned energy is lowest at radius {s['lowest_radius']['learned']:.3f} (with infinitely many "
+            f"training points: {s['ring_radius']:.3f})."
         )
     return lines

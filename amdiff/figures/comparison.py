@@ -18,27 +18,27 @@ from .page import Table, make_table
 from .style import COLUMN, PAGE, label_values, size_axis, subplots
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's, one an experiment; beyond seven they come again."""
+"""Okabe and Ito's colours, one for each experiment. After seven experiments they repeat."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """What a comparison shows of one experiment."""
+    """One experiment, as a comparison shows it."""
 
     name: str
     spec: ExperimentSpec
     parameters: int
-    """Of the network; 0 for a closed form."""
+    """Number of the network's parameters; 0 for a closed-form denoiser."""
     images: int
-    """Training images of the dataset."""
+    """Number of training images in the dataset."""
     shape: tuple[int, ...]
     """(C, H, W) of an image."""
     shares: list[dict[str, Any]]
-    """Rows of fractions.csv, by increasing K."""
+    """Rows of fractions.csv, in the order of K."""
     thresholds: list[dict[str, Any]]
     """Rows of thresholds.csv."""
     transition: tuple[int, int] | None
-    """Where the memorized share falls and where it has fallen; None where it does not."""
+    """K at which the memorized share starts to fall, and K at which it has fallen; None where it does not fall."""
 
     @property
     def peak(self) -> dict[str, Any]:
@@ -47,21 +47,21 @@ class Side:
 
 
 def warnings(sides: Sequence[Side]) -> list[str]:
-    """A sentence for each experiment some of whose samples look like no real image."""
+    """A sentence for each experiment that has implausible samples at some K."""
     found = {side.name: [row["K"] for row in side.shares if row.get("implausible") == "1"] for side in sides}
     return [
-        f"The samples of {name} look like no real image at K = {', '.join(sizes)}; its report says more."
+        f"The samples of {name} look like no real image at K = {', '.join(sizes)}. Its report gives the numbers."
         for name, sizes in found.items()
         if sizes
     ]
 
 
 Content = Sequence[Side]
-"""The experiments side by side."""
+"""The experiments that are compared."""
 
 
 def comparison(sides: Content) -> Figure:
-    """Shares of each class against K, one colour an experiment."""
+    """Share of each class against K, one colour for each experiment."""
     figure, (grid,) = subplots(1, len(CLASSES), width=PAGE, height=2.6)
     every = sorted({int(row["K"]) for side in sides for row in side.shares})
     for axes, name in zip(grid, CLASSES, strict=True):
@@ -81,14 +81,17 @@ def comparison(sides: Content) -> Figure:
 
 
 def capacity(sides: Content) -> Figure:
-    """K of the spurious peak, and where memorization falls, against the parameters of the network."""
+    """K of the spurious peak against the number of the network's parameters.
+
+    A line shows the range of K in which the memorized share falls.
+    """
     figure, axes = plt.subplots(figsize=(COLUMN, 2.6))
     for i, side in enumerate(sides):
         color = COLORS[i % len(COLORS)]
         x = max(side.parameters, 1)
         if side.transition is not None:
             axes.plot([x, x], side.transition, "-", color=color, linewidth=1.2, alpha=0.5)
-        peaks = [int(side.peak["K"])] if float(side.peak["spurious"]) > 0 else []  # without spurious samples, none
+        peaks = [int(side.peak["K"])] if float(side.peak["spurious"]) > 0 else []  # no spurious, no peak
         axes.plot([x] * len(peaks), peaks, "o", color=color, label=side.name)
     sizes = [int(row["K"]) for side in sides for row in side.shares]
     parameters = [max(side.parameters, 1) for side in sides]
@@ -108,7 +111,7 @@ _short = EngFormatter(places=0)
 
 
 def sentences(sides: Sequence[Side]) -> list[str]:
-    """Findings, one sentence an experiment."""
+    """One sentence for each experiment: its spurious peak, and where its memorized share falls."""
     found = []
     for side in sides:
         row = side.peak
@@ -117,13 +120,13 @@ def sentences(sides: Sequence[Side]) -> list[str]:
             f"{side.name}: the spurious share is largest at K = {int(row['K']):,}, {value:.1%} [{low:.1%}, {high:.1%}]"
         )
         if side.transition is not None:
-            text += f"; memorization falls from K = {side.transition[0]:,} to {side.transition[1]:,}"
+            text += f"; the memorized share falls from K = {side.transition[0]:,} to {side.transition[1]:,}"
         found.append(f"{text}.")
     return found
 
 
 def tables(sides: Sequence[Side]) -> list[Table]:
-    """Peaks; sizes around the transition (table 1); thresholds (table 2); configurations (table 3)."""
+    """Four tables: spurious peaks, transitions (table 1), thresholds (table 2), configurations (table 3)."""
     peaks, transitions, thresholds, configurations = [], [], [], []
     for side in sides:
         row, spec = side.peak, side.spec
@@ -153,8 +156,8 @@ def tables(sides: Sequence[Side]) -> list[Table]:
         ),
         make_table(
             "transitions", "Transitions (table 1)", ["experiment", "dataset", "A", "B", "N", "models"], transitions,
-            note="Where the memorized share starts to fall and where it has fallen, by the rule of the grids, on the "
-            "sizes that were run.",
+            note="A: K at which the memorized share starts to fall; B: K at which it has fallen. Both are chosen among "
+            "the K that were run, by the rule that the grids of sizes follow. N: training images in the dataset.",
         ),
         make_table(
             "thresholds", "Thresholds (table 2)",

@@ -1,4 +1,4 @@
-"""Curvature against K (fig. 5A, 20-23): figures and the table."""
+"""Curvature of the energy against K (fig. 5A, 20-23): figures and the table."""
 
 from __future__ import annotations
 
@@ -24,24 +24,26 @@ ByTime = Mapping[int, Mapping[str, Mapping[int, DimensionFinding]]]
 
 @dataclass(frozen=True)
 class Content:
-    """Spectra of a sweep at one noise level, and dimensions at several."""
+    """The spectra of a sweep at one noise level, and its dimensions at several noise levels."""
 
     spectra: Mapping[int, Mapping[str, Float[np.ndarray, "n d"]]]
-    """Normalised spectra by K and class."""
+    """Normalised singular values of n targets, by K and class; in decreasing order."""
     found: ByTime
+    """Dimensions."""
     time: int
     """Index of the noise level of the spectra."""
     sigma: float
-    """Standard deviation of the noise there."""
+    """Standard deviation of the noise at this level."""
     skip: int
-    """Largest values that are left out."""
+    """Number of largest singular values that the figures leave out."""
     sizes: list[int]
+    """Every K of the sweep."""
     note: str
-    """What is left out."""
+    """Says which classes are left out at which K; may be empty."""
 
 
 def spectra(content: Content) -> Figure:
-    """Spectra of each class for several K: mean and standard deviation, the largest values left out."""
+    """Spectra of each class for several K: mean and standard deviation, without the largest values."""
     found, sigma, skip = content.spectra, content.sigma, content.skip
     sizes = chosen_sizes(sorted(found), 4)
     figure, (grid,) = subplots(1, len(sizes), width=PAGE, height=2.4, sharey=True)
@@ -80,7 +82,7 @@ def spectra_train(content: Content) -> Figure:
 
 
 def dimension(content: Content) -> Figure:
-    """Both estimates of dimension against K."""
+    """Both estimates of the dimension against K."""
     found = content.found[content.time]
     figure, ((left, right),) = subplots(1, 2, width=PAGE, height=2.6, sharey=True)
     curves(left, {name: {k: f.by_gap for k, f in rows.items()} for name, rows in found.items()})
@@ -95,7 +97,7 @@ def dimension(content: Content) -> Figure:
 
 
 def curvature_table(found: ByTime) -> Table:
-    """Dimensions at every time."""
+    """Dimensions of each class and K, at every noise level."""
     rows = [
         [k, g, t, f.n, *ends(f.by_gap), *ends(f.by_threshold)]
         for t, groups in found.items()
@@ -105,6 +107,7 @@ def curvature_table(found: ByTime) -> Table:
     columns = ["K", "class", "t", "n", *triple("dimension_gap"), *triple("dimension_threshold")]
     return make_table(
         "curvature", "Dimension of the learned manifold", columns, rows,
-        note="Singular values behind the largest gap, and below the threshold, means over targets; the spectra are in "
-        "the artifacts curvature.h5.",
+        note="Means over targets. dimension_gap: number of singular values behind the largest gap; "
+        "dimension_threshold: number of singular values below the threshold. The files curvature.h5 of the artifacts "
+        "hold the spectra.",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Quantities of each class against K, as the analyses of the landscape draw and list them."""
+"""Helpers for figures and tables of the energy landscape: one quantity of each class against K."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ GROUP_COLORS = {"train": "black", **COLORS}
 LABELS = {"train": "training points"}
 
 Curves = Mapping[str, Mapping[int, Estimate]]
-"""Estimates by class and K; a class that was left out at a K has none there."""
+"""Estimates by class and K. A class that is left out at some K has no entry there."""
 
 
 def curves(axes: Axes, estimates: Curves) -> None:
-    """A line with its confidence band for each class."""
+    """Draw a line with its confidence band for each class."""
     for name in GROUPS:
         points = sorted(estimates.get(name, {}).items())
         if not points:
@@ -37,21 +37,21 @@ def curves(axes: Axes, estimates: Curves) -> None:
 
 
 def left_out(present: Mapping[str, Sequence[int]], sizes: Sequence[int], min_share: float) -> str:
-    """Which classes are missing at which K, for a figure's foot."""
+    """Say which classes are missing at which K, for the note below a figure. Empty if none is missing."""
     missing = {name: [s for s in sizes if s not in present.get(name, ())] for name in CLASSES}
     parts = [f"{name} at K = {', '.join(f'{s:,}' for s in gone)}" for name, gone in missing.items() if gone]
-    return f"left out, with less than {100 * min_share:g} % of the samples: {'; '.join(parts)}" if parts else ""
+    return f"left out, since it has less than {100 * min_share:g} % of the samples: {'; '.join(parts)}" if parts else ""
 
 
 def foot(figure: Figure, text: str) -> None:
-    """Small words below a figure."""
+    """Write a note in small type below a figure."""
     if text:
         wrapped = textwrap.fill(text, int(21 * figure.get_figwidth()))
         figure.supxlabel(wrapped, fontsize=6, color="0.35")
 
 
 def against_size(estimates: Curves, sizes: list[int], label: str, note: str) -> Figure:
-    """One quantity of each class against K."""
+    """A figure of one quantity of each class against K. ``label`` names the quantity, ``note`` stands below."""
     figure, ((axes,),) = subplots(height=2.7)
     curves(axes, estimates)
     size_axis(axes, sizes)
@@ -62,9 +62,10 @@ def against_size(estimates: Curves, sizes: list[int], label: str, note: str) -> 
 
 
 def ends(estimate: Estimate) -> list[float | None]:
-    """Value and interval; no interval where there is one group only."""
+    """Value and interval, for a table; None for NaN, as the interval is where there is only one group."""
     return [None if math.isnan(v) else v for v in estimate]
 
 
 def triple(name: str) -> list[str]:
+    """Names of the columns of an estimate: value, lower end, upper end."""
     return [name, f"{name}_low", f"{name}_high"]

@@ -1,4 +1,4 @@
-"""The figures of a section, drawn: each by the function of its name in the section's module."""
+"""Draws the figures of a section. A function in the section's module draws the figure of the same name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from amdiff.catalogue import SECTIONS
 
 
 def drawn(section: str, content: Any) -> Iterator[tuple[str, Figure]]:
-    """Each figure of a section, (name, figure), one after the other; ``content`` is what the section shows."""
+    """Draw each figure of a section in turn and yield (name, figure). ``content`` is the data of the section."""
     for record in SECTIONS[section].figures:
         yield record.name, getattr(importlib.import_module(f"amdiff.figures.{section}"), record.name)(content)

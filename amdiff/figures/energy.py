@@ -1,4 +1,4 @@
-"""Relative energy against K (fig. 6, 26-30): figures, the table, sentences."""
+"""Relative energy against K (fig. 6, 26-30): figures, the table and sentences."""
 
 from __future__ import annotations
 
@@ -22,32 +22,34 @@ ByReference = Mapping[int, Mapping[str, Mapping[int, GapFinding]]]
 
 @dataclass(frozen=True)
 class Content:
-    """Gaps of a sweep."""
+    """The energy gaps of a sweep."""
 
     found: ByReference
+    """Gaps to training points."""
     sizes: list[int]
+    """Every K of the sweep."""
     note: str
-    """What is left out."""
+    """Says which classes are left out at which K; may be empty."""
 
     @property
     def main(self) -> int:
-        """The first reference."""
+        """Number of the first reference image."""
         return next(iter(self.found))
 
 
 def energy_gap(content: Content) -> Figure:
-    """Gaps for the first reference."""
+    """Energy gaps for the first reference image."""
     return _gaps({content.main: content.found[content.main]}, content)
 
 
 def energy_references(content: Content) -> Figure:
-    """Gaps for the other references, or for the only one."""
+    """Energy gaps for the other reference images; for the first one where it is the only one."""
     others = {r: groups for r, groups in content.found.items() if r != content.main}
     return _gaps(others or content.found, content)
 
 
 def _gaps(references: ByReference, content: Content) -> Figure:
-    """Gap to training points against K, with the standard deviation over each class; a panel for each reference."""
+    """Gaps to training points against K, with the standard deviation in each class; a panel for each reference."""
     columns = min(len(references), 2)
     rows = -(-len(references) // columns)
     width = PAGE if columns > 1 else 3.3
@@ -66,7 +68,7 @@ def _gaps(references: ByReference, content: Content) -> Figure:
         axes.set_title(f"reference: image {reference}")
         size_axis(axes, content.sizes, gap=0.15)
         axes.set_ylabel("energy gap")
-    for axes in grid.flat[: max(0, len(references) - columns)]:  # the lowest of each column has the axis
+    for axes in grid.flat[: max(0, len(references) - columns)]:  # only the lowest panel of a column labels its axis
         axes.set_xlabel("")
     for axes in grid.flat[max(0, len(references) - columns) : len(references)]:
         axes.tick_params(labelbottom=True)
@@ -79,7 +81,7 @@ def _gaps(references: ByReference, content: Content) -> Figure:
 
 
 def energy_table(found: ByReference) -> Table:
-    """Gaps for every reference."""
+    """Energy gaps of each class and K, for every reference image."""
     rows = [
         [k, g, f.n, f.gap.value, f.std, reference, *ends(f.gap)[1:]]
         for reference, groups in found.items()
@@ -89,19 +91,21 @@ def energy_table(found: ByReference) -> Table:
     columns = ["K", "class", "n", "gap", "gap_std", "reference", "gap_low", "gap_high"]
     return make_table(
         "energy", "Relative energy", columns, rows,
-        note="U minus the mean U of training points; reference: row of the canonical dataset.",
+        note="gap: mean energy U of the class minus the mean U of the training points. reference: row of the reference "
+        "image in the canonical dataset.",
     )  # fmt: skip
 
 
 def energy_sentences(found: Mapping[str, Mapping[int, GapFinding]], peak: int) -> list[str]:
-    """Which class lies lowest at the K of the spurious peak, for the first reference."""
+    """Say which class has the lowest energy at the K of the spurious peak, for the first reference image."""
     gaps = {g: found[g][peak].gap for g in CLASSES if peak in found.get(g, {})}
     if len(gaps) < 2:
         return []
     lowest = min(gaps, key=lambda g: gaps[g].value)
     apart = all(gaps[lowest].high < gaps[g].low for g in gaps if g != lowest)
     text = ", ".join(f"{g} {e.value:.3g} [{e.low:.3g}, {e.high:.3g}]" for g, e in gaps.items())
-    verdict = "with separate intervals" if apart else "but intervals meet"
+    verdict = "and its interval overlaps no other" if apart else "but its interval overlaps another one"
     return [
-        f"Relative energy at K = {peak:,}, against training points: {text}; {lowest} samples lie lowest, {verdict}."
+        f"Relative energy at K = {peak:,}, compared with training points: {text}. The {lowest} samples lie "
+        f"lowest, {verdict}."
     ]

@@ -1,4 +1,4 @@
-"""What a report says first: one sentence, the model, and how far the thresholds decide."""
+"""What a report says first: the main finding, the model, and how much the thresholds influence the shares."""
 
 from __future__ import annotations
 
@@ -11,40 +11,46 @@ from .phases_tables import Summary, implausible, most_spurious, share
 
 
 def model_words(spec: Sweep) -> str:
-    """The model of an experiment, and how it was trained."""
+    """The model of an experiment in words, and how it was trained."""
     words, training = spec.denoiser.words, spec.training
     if not spec.trained:
         return words
-    return f"{words}; {training.iterations:,} steps of {training.batch_size}, learning rate {training.learning_rate:g}"
+    return (
+        f"{words}; {training.iterations:,} training steps with batch size {training.batch_size}, learning rate "
+        f"{training.learning_rate:g}"
+    )
 
 
 def lead(summaries: Sequence[Summary]) -> str:
-    """The one sentence of a sweep that a reader sees first."""
+    """The main finding of a sweep in one sentence, which a reader sees first."""
     if found := implausible(summaries):
         return found[0]
     first, last = summaries[0], summaries[-1]
     if len(summaries) == 1:
         return (
             f"Of {first['n_samples']:,} samples, {share(first, 'memorized')} are memorized, "
-            f"{share(first, 'spurious')} come again farther than δ_m from every training image"
-            f"{'' if first['fractions']['spurious']['low'] else ', which may be chance'}, and "
+            f"{share(first, 'spurious')} are spurious (they come again and lie farther than δ_m from every training "
+            f"image{'' if first['fractions']['spurious']['low'] else '; this may be chance'}), and "
             f"{share(first, 'generalized')} are new."
         )
     ends = (
         f"{first['fractions']['memorized']['value']:.1%} of the samples are copies of training images at "
-        f"K = {first['size']:,}, {last['fractions']['memorized']['value']:.1%} at K = {last['size']:,}"
+        f"K = {first['size']:,} and {last['fractions']['memorized']['value']:.1%} at K = {last['size']:,}"
     )
     peak = most_spurious(summaries)
     if not peak["fractions"]["spurious"]["value"]:
-        return f"{ends}; none is spurious at any K."
+        return f"{ends}; no sample is spurious at any K."
     return (
-        f"{ends}; spurious samples, which come again and lie farther than δ_m from every training image, are "
-        f"{share(peak, 'spurious')} at K = {peak['size']:,}, where they are most."
+        f"{ends}; spurious samples, which come again and lie farther than δ_m from every training image, have their "
+        f"largest share, {share(peak, 'spurious')}, at K = {peak['size']:,}."
     )
 
 
 def robustness(thresholds: Sequence[dict[str, Any]]) -> str:
-    """How far the largest shares move when the thresholds do; empty where that was not tried."""
+    """Say how much the largest shares change when a threshold is halved or doubled; empty if that was not tried.
+
+    The factors nearest to 0.5 and 2 are used.
+    """
     factors = thresholds[0]["sensitivity"]["factors"]
     if len(factors) < 2:
         return ""
@@ -57,9 +63,9 @@ def robustness(thresholds: Sequence[dict[str, Any]]) -> str:
         t["sensitivity"]["memorized"][high][centre] - t["sensitivity"]["memorized"][low][centre]
     ))  # fmt: skip
     memorized = [most["sensitivity"]["memorized"][i][centre] for i in (low, centre, high)]
-    where = f" at K = {most['size']:,}, where it moves most," if len(thresholds) > 1 else ""
+    where = f" at K = {most['size']:,}, where it changes most," if len(thresholds) > 1 else ""
     return (
-        f"{peak} is {spurious[1]:.1%}, and {spurious[0]:.1%} or {spurious[2]:.1%} if δ_s were {factors[low]:g} or "
-        f"{factors[high]:g} times as large; the memorized share{where} is {memorized[1]:.1%}, and "
-        f"{memorized[0]:.1%} or {memorized[2]:.1%} with such a δ_m."
+        f"{peak} is {spurious[1]:.1%}. It would be {spurious[0]:.1%} or {spurious[2]:.1%} if δ_s were "
+        f"{factors[low]:g} or {factors[high]:g} times as large. The memorized share{where} is {memorized[1]:.1%}. It "
+        f"would be {memorized[0]:.1%} or {memorized[2]:.1%} if δ_m were changed in the same way."
     )

@@ -1,4 +1,4 @@
-"""Which samples to show: the clearest of a class, those at the thresholds, visits to attractors."""
+"""Chooses the samples of a panel: the clearest of a class, the nearest to the thresholds, visits to attractors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from .panels import Strip
 
 
 class Gallery:
-    """The classified samples of one K, with their pictures."""
+    """The classified samples of one K, with their pictures.
+
+    ``table`` is the per-sample table of the stage ``classify``; ``samples`` and ``dataset`` give the pictures of the
+    samples and of the training images.
+    """
 
     def __init__(self, table: pa.Table, samples: ImageSource, dataset: ImageSource) -> None:
         self.samples, self.dataset = samples, dataset
@@ -27,15 +31,15 @@ class Gallery:
         self.to_samples = self.near[1][:, 0]
 
     def ranked(self, name: str) -> Int64[np.ndarray, " m"]:
-        """Samples of a class, the clearest cases first."""
+        """Indices of the samples of a class, the clearest cases first."""
         return ordered(self.classes, self.to_train, self.to_samples, CLASSES.index(name))
 
     def variety(self, name: str) -> int:
-        """Number of samples of a class in different attractors."""
+        """Number of samples of a class, where those of one attractor count once."""
         return len(self.clearest(name, len(self.classes)))
 
     def clearest(self, name: str, most: int) -> list[int]:
-        """The clearest samples of a class, at most one from each attractor."""
+        """The ``most`` clearest samples of a class, at most one from each attractor."""
         chosen: list[int] = []
         seen: set[float] = set()
         for sample in self.ranked(name):
@@ -48,7 +52,7 @@ class Gallery:
         return chosen
 
     def borderline(self, delta_m: float, delta_s: float) -> list[int]:
-        """Samples on both sides of each threshold: two just within and one just beyond."""
+        """Samples near each threshold: two just within it and one just beyond."""
         rest = self.classes != MEMORIZED
         chosen = []
         for values, delta, allowed in (
@@ -62,7 +66,7 @@ class Gallery:
         return list(dict.fromkeys(chosen))
 
     def strips(self, samples: list[int], neighbors: int) -> list[Strip]:
-        """Samples with their neighbours in S and in S'."""
+        """Samples with their nearest ``neighbors`` in S (training images) and in S' (samples)."""
         return [
             Strip(
                 self.samples.rows(np.array([s]))[0],
@@ -73,7 +77,10 @@ class Gallery:
         ]
 
     def attractors(self, table: list[dict[str, Any]], most: int, visits: int) -> list[Any]:
-        """Spurious attractors, the most visited first: label, visits, nearest training image, its distance."""
+        """The ``most`` largest spurious attractors in ``table``, the most visited first.
+
+        For each: its label, up to ``visits`` samples of it, the nearest training image, and the distance to that image.
+        """
         rows = []
         for entry in [a for a in table if a["kind"] == "spurious"][:most]:
             members = np.flatnonzero(self.attractor == entry["attractor"])
@@ -94,7 +101,7 @@ class Gallery:
 
 
 def _columns(table: pa.Table, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours (n, k) and distances (n, k) of a per-sample table; inf where there is no neighbour."""
+    """Neighbours (n, k) and distances (n, k) of a per-sample table. The distance is inf where there is no neighbour."""
     ranks = [name.rsplit("_", 1)[1] for name in table.column_names if name.startswith(f"{kind}_distance_")]
     index = [table[f"{kind}_neighbor_{r}"].fill_null(0).to_numpy() for r in ranks]
     distance = [table[f"{kind}_distance_{r}"].fill_null(np.inf).to_numpy() for r in ranks]

@@ -1,4 +1,4 @@
-"""The report page: one HTML file with everything in it, which works from file:// and without a network."""
+"""The report page: one HTML file that contains everything it shows. It works from file:// and without a network."""
 
 from __future__ import annotations
 
@@ -32,79 +32,86 @@ class Picture:
     kind: str
     """'png' or 'svg+xml'."""
     caption: str = ""
-    """Two sentences of reStructuredText, whose only role is ``:math:``."""
+    """Two sentences of reStructuredText; ``:math:`` is the only role that is understood."""
     narrow: bool = False
-    """Whether it is one column wide."""
+    """Whether the figure is one column wide; else it is as wide as a page."""
     first: bool = False
-    """Whether it may be the figure of the first screen."""
+    """Whether the figure may be shown on the first screen."""
 
     @classmethod
     def of(cls, figure: Figure, folder: Path) -> Picture:
-        """A figure that is saved in a folder."""
+        """The picture of a figure whose files are in ``folder``."""
         kind, suffix = ("png", "png") if figure.raster else ("svg+xml", "svg")
         data = (folder / f"{figure.name}.{suffix}").read_bytes()
         return cls(figure.name, figure.title, data, kind, figure.caption, figure.narrow, figure.first)
 
     @property
     def uri(self) -> str:
+        """The file as a data URI."""
         return f"data:image/{self.kind};base64,{base64.b64encode(self.data).decode()}"
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as the page shows it, with its CSV to download."""
+    """A table as the page shows it, together with its CSV file for download."""
 
     name: str
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
+    """The rows on the page; may be fewer than in ``csv``."""
     csv: str
+    """The whole table."""
     note: str = ""
+    """Text above the table, which explains its columns."""
     on_page: bool = True
     """False for a table that is a file only."""
 
     @property
     def uri(self) -> str:
+        """The CSV file as a data URI."""
         return f"data:text/csv;base64,{base64.b64encode(self.csv.encode()).decode()}"
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """A sample of an audit beside the training image that it may be a copy of."""
+    """A sample of an audit, and the training image of which it may be a copy."""
 
     sample: Picture
     train: Picture
     facts: str
-    """What is known of the pair, in words."""
+    """Class of the sample, and its distances to the training image."""
 
 
 @dataclass(frozen=True)
 class Auditing:
-    """What the first page of an audit says."""
+    """The contents of the first page of an audit."""
 
     outcome: str | None
     """'passed', 'failed' or 'undecided'; None where no limit was given."""
     verdict: str
+    """The verdict in words."""
     compared: Sequence[tuple[str, str]]
-    """What was compared with what, (name, value)."""
+    """What was compared with what, as pairs (name, value)."""
     suspects: Sequence[Suspect]
+    """The most suspicious pairs, the most suspicious first."""
     limits: Sequence[str]
-    """What the numbers do not say."""
+    """Sentences about the limits of the audit."""
 
 
 def in_mathematics(text: str) -> Markup:
-    """Text of a caption as HTML, its mathematics as MathML, which browsers set by themselves."""
+    """A caption as HTML. Its formulas become MathML, which browsers display without a script."""
     parts = _MATH.split(text)
     return Markup("").join(Markup(convert(part)) if i % 2 else part for i, part in enumerate(parts))
 
 
 def in_words(text: str) -> str:
-    """Text of a caption where only letters can stand: an image's description."""
+    """A caption as plain text, for the description of an image."""
     return _MATH.sub(lambda found: found[1].replace("{", "").replace("}", "").replace("\\", ""), text)
 
 
 def with_symbols(text: str) -> Markup:
-    """A sentence as HTML, in which the thresholds' names are set as symbols."""
+    """A sentence as HTML. The names of thresholds, such as delta_m and δ_m, become symbols with an index."""
     return Markup(_THRESHOLD.sub(r"δ<sub>\1</sub>", str(escape(text))))
 
 
@@ -127,10 +134,36 @@ def render(
     facts: Sequence[tuple[str, str]] = (),
     auditing: Auditing | None = None,
 ) -> str:
-    """The page; every string is escaped, and its one script, if any, is the only one that a browser will run.
+    """Return the page of a report or an audit as HTML.
 
-    ``lead`` is the sentence that says it all, ``facts`` what was measured and how robustly, (name, value): with the
-    first figure they are the first screen. An audit's page begins with its verdict instead.
+    Every string is escaped. The page runs no script except that of the browser of samples.
+
+    Parameters
+    ----------
+    title
+        Heading of the page.
+    address
+        Address of the report's artifact, shown below the heading.
+    headline
+        Sentences with the findings. One that equals ``lead`` is left out.
+    warnings
+        Sentences that a reader must know before trusting the numbers.
+    groups
+        The figures, by the heading under which they stand.
+    tables
+        The tables that the page shows.
+    configuration
+        The settings, as text.
+    provenance
+        Where the results come from, as pairs (name, value).
+    browser
+        The samples to browse. Default None: no samples.
+    lead
+        The main finding. It stands on the first screen with ``facts`` and the first figure. Default empty.
+    facts
+        What was measured, and how robust it is, as pairs (name, value). Default empty.
+    auditing
+        The first page of an audit, which takes the place of a report's first screen. Default None: a report.
     """
     script = SCRIPT.read_text(encoding="utf-8") if browser else ""
     environment = Environment(
@@ -159,7 +192,7 @@ def render(
 
 
 def _policy(script: str) -> str:
-    """What a browser may load and run: pictures and tables that are in the page, its style, and this script."""
+    """The page's Content-Security-Policy: it allows the page's own pictures, tables and style, and this script."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     allowed = f"'sha256-{digest}'" if script else "'none'"
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}"
@@ -174,7 +207,26 @@ def make_table(
     shown: int | None = None,
     on_page: bool = True,
 ) -> Table:
-    """A table with its CSV; ``shown`` rows at most are on the page, those with the largest fourth column."""
+    """Return a table with its CSV file.
+
+    Parameters
+    ----------
+    name
+        Name of the file, without the suffix.
+    title
+        Heading of the table.
+    columns
+        Names of the columns.
+    rows
+        The values, row by row. None is an empty cell of the CSV file and a dash on the page.
+    note
+        Text above the table, which explains its columns. Default empty.
+    shown
+        Largest number of rows on the page: those with the largest values in the fourth column, which are integers.
+        Default None: all rows.
+    on_page
+        False for a table that is a file only. Default True.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -182,7 +234,7 @@ def make_table(
     short = list(rows)
     if shown is not None:
         short = sorted(rows, key=lambda row: -row[3] if isinstance(row[3], int) else 0)[:shown]
-        note = f"{note} The {len(short)} largest of {len(rows)}; all are in the file.".strip()
+        note = f"{note} The {len(short)} largest of {len(rows)}; the file holds all of them.".strip()
     return Table(name, title, columns, [[_cell(v) for v in row] for row in short], text.getvalue(), note, on_page)
 
 

@@ -1,4 +1,4 @@
-"""Samples as pictures: each class with its neighbours (fig. 1B, 13-15), and attractors."""
+"""Panels of pictures: samples of a class beside their neighbours (fig. 1B, 13-15), and attractors."""
 
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ from .style import HIDDEN, PAGE
 
 @dataclass(frozen=True)
 class Strip:
-    """One sample with what is to be seen beside it."""
+    """One sample with two rows of neighbours."""
 
     image: UInt8[np.ndarray, "c h w"]
     above: UInt8[np.ndarray, "a c h w"]
-    """First row of neighbours."""
+    """Upper row of neighbours."""
     above_distance: Sequence[float]
+    """Distance to each of them."""
     below: UInt8[np.ndarray, "b c h w"]
-    """Second row of neighbours."""
+    """Lower row of neighbours."""
     below_distance: Sequence[float]
+    """Distance to each of them."""
 
 
 def panel(strips: Sequence[Strip], color: str, title: str, columns: int = 2) -> Figure:
-    """Samples, each beside its neighbours in S (top row) and in S' (bottom row), with their distances."""
+    """Draw samples, each beside its neighbours in S (upper row) and in S' (lower row), with the distances to them.
+
+    ``color`` is that of the frames around the samples. Without samples the figure says "none".
+    """
     if not strips:
         return _empty(title)
     width = max(max(len(s.above), len(s.below)) for s in strips)
@@ -54,9 +59,10 @@ def panel(strips: Sequence[Strip], color: str, title: str, columns: int = 2) -> 
 def attractor_panel(
     groups: Sequence[tuple[str, UInt8[np.ndarray, "_ c h w"], UInt8[np.ndarray, "c h w"], float]], title: str
 ) -> Figure:
-    """Visits to each attractor, one a row, and behind them the nearest training image.
+    """Draw attractors, one in each row: the samples that visit it, then the nearest training image.
 
-    ``groups`` holds (label, visits, nearest training image, its distance).
+    ``groups`` holds (label, visits, nearest training image, distance to this image). Without attractors the figure
+    says "none".
     """
     if not groups:
         return _empty(title)
@@ -96,5 +102,5 @@ def _draw(axes: plt.Axes, image: np.ndarray, x: float, y: float, size: float) ->
 
 
 def rgb(image: UInt8[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Gray or colour as matplotlib draws it."""
+    """An image with 1 or 3 channels in the form that matplotlib draws."""
     return image.transpose(1, 2, 0) if len(image) == 3 else np.repeat(image[0][:, :, None], 3, axis=2)

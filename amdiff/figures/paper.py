@@ -1,4 +1,4 @@
-"""The paper's figures and tables beside what was made here: which of ours answers which of theirs."""
+"""The page that shows the paper's figures and tables beside ours: which of ours corresponds to which of theirs."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from amdiff.catalogue import SECTIONS
 
 @dataclass(frozen=True)
 class Counterpart:
-    """A figure or a table of the paper, and ours."""
+    """A figure or table of the paper, and our files that correspond to it."""
 
     number: str
+    """As the paper says it, such as 'Figure 3' or 'Table 1'."""
     title: str
     files: tuple[tuple[str, str], ...]
-    """The section that has it, and its path in the folder of a page."""
+    """Our files: for each the section that writes it, and its path in the folder of a page."""
 
 
 def counterparts() -> list[Counterpart]:
-    """Every figure and table of the paper that some of ours answer, in the order of the paper, tables last."""
+    """Every figure and table of the paper that has a counterpart here, in the order of the paper, tables last."""
     ours = [
         (record.paper, record.title, section.name, path)
         for section in SECTIONS.values()
@@ -42,7 +43,7 @@ def counterparts() -> list[Counterpart]:
 
 
 def _place(number: str) -> tuple[bool, int, str]:
-    """Of 'Figures 5A, 20-23' in the paper."""
+    """Sort key for the order in the paper, of a number such as 'Figures 5A, 20-23'."""
     kind, _, first = number.partition(" ")
     digits = re.match(r"\d+", first)
     return kind.startswith("Table"), int(digits[0]) if digits else 0, first
@@ -53,27 +54,33 @@ class Item:
     """One of our files."""
 
     page: str
+    """Name of the page that it belongs to."""
     path: str
     """Relative to the folder of all results."""
 
     @property
     def is_figure(self) -> bool:
+        """Whether the file is a figure; else it is a table."""
         return self.path.endswith(".svg")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A figure or table of the paper, and ours."""
+    """A figure or table of the paper, with the files to show beside it."""
 
     number: str
     title: str
     shown: Sequence[Item]
+    """Our files that have been made."""
     missing: Sequence[str]
-    """Pages that would have it, and have not been made."""
+    """Names of pages that would contain such a file but have not been made."""
 
 
 def render(entries: Sequence[Entry], *, configuration: str, made: int, total: int) -> str:
-    """The page, whose pictures lie beside it; every string is escaped."""
+    """Return the page as HTML. It links to the figures, which are separate files. Every string is escaped.
+
+    ``made`` of the ``total`` pages that the file ``configuration`` asks for have been made.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

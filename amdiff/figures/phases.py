@@ -1,4 +1,4 @@
-"""Fractions against K (fig. 4A), distance histograms (fig. 3), what thresholds change, and samples (fig. 1B, 13-15)."""
+"""Fractions against K (fig. 4A), histograms of distances (fig. 3), sensitivity, and samples (fig. 1B, 13-15)."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ from .phases_tables import Summary, most_spurious
 from .style import COLORS, GRAY, HIDDEN, OLIVE, PAGE, chosen_sizes, label_values, size_axis, subplots
 
 MOST_ATTRACTORS, MOST_VISITS = 8, 12
-"""Attractors that are drawn, and visits to each."""
+"""Largest numbers of attractors that are drawn, and of samples drawn for each."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """A sweep, sorted."""
+    """The classified samples of a sweep."""
 
     summaries: Sequence[Summary]
-    """What ``classify`` says of each K."""
+    """Results of the stage ``classify`` for each K."""
     thresholds: Sequence[dict[str, Any]]
-    """What ``thresholds`` says of each K."""
+    """Results of the stage ``thresholds`` for each K."""
     sweep: Sequence[Distances]
+    """Nearest distances of the samples of each K."""
     galleries: dict[int, Gallery]
     """The samples of each K."""
     label: str
     """Name and unit of the metric."""
     bandwidth: float
-    """Of the density of distances, in units of log distance."""
+    """Bandwidth of the density of distances, in units of log distance."""
     columns: int
-    """Samples of each class that are drawn."""
+    """Number of samples of each class that are drawn."""
     neighbors: int
-    """Neighbours that are drawn of each."""
+    """Number of neighbours that are drawn for each sample."""
 
     @property
     def peak(self) -> int:
@@ -72,9 +73,9 @@ def fractions(content: Content) -> Figure:
 
 
 def distances(content: Content) -> Figure:
-    """Histograms of nearest distances for several K, the pooled density on top, and the thresholds.
+    """Histograms of nearest distances for several K, with the thresholds; on top the density of all K together.
 
-    The axis is the soft logarithm of the distance, linear below d0.
+    The axis is the soft logarithm of the distance, which is linear below d0.
     """
     sweep, thresholds, bandwidth = content.sweep, content.thresholds, content.bandwidth
     d0 = thresholds[0]["d0"] or 0.5 * min(thresholds[0][d]["value"] for d in ("delta_m", "delta_s"))
@@ -110,7 +111,7 @@ def distances(content: Content) -> Figure:
 
 
 def _distance_ticks(scale: SoftLog, upper: float) -> np.ndarray:
-    """0 and numbers of the form 1, 2, 5 times a power of ten, not too close on the axis."""
+    """Ticks for a distance axis: 0, and 1, 2 or 5 times a power of ten, where they are far enough apart."""
     largest = float(scale.inverse(upper))
     candidates = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5)]
     ticks, gap = [0.0], max(0.35, 0.08 * upper)
@@ -132,7 +133,7 @@ def _finite(values: np.ndarray) -> np.ndarray:
 
 
 def sensitivity(content: Content) -> Figure:
-    """How the curves move when the thresholds are varied, and the spurious peak on the whole grid."""
+    """How the shares change when one threshold is varied, and the spurious peak when both are varied."""
     summaries, thresholds = content.summaries, content.thresholds
     figure, ((left, middle, right),) = subplots(1, 3, width=PAGE, height=2.3)
     sizes = [s["size"] for s in summaries]
@@ -181,24 +182,25 @@ def sensitivity(content: Content) -> Figure:
 
 
 def panel_memorized(content: Content) -> Figure:
-    """The closest copies, beside their neighbours."""
+    """The clearest memorized samples, beside their neighbours."""
     return _clearest(content, "memorized")
 
 
 def panel_spurious(content: Content) -> Figure:
-    """Spurious samples, beside their neighbours."""
+    """The clearest spurious samples, beside their neighbours."""
     return _clearest(content, "spurious")
 
 
 def panel_generalized(content: Content) -> Figure:
-    """Samples far from any other, beside their neighbours."""
+    """The clearest generalized samples, which lie far from every other sample, beside their neighbours."""
     return _clearest(content, "generalized")
 
 
 def _clearest(content: Content, name: str) -> Figure:
     """The clearest samples of a class.
 
-    Of one K for all three classes where it has enough of each, so that they compare.
+    They come from the K of the spurious peak, so that the three classes can be compared. If that K has too few samples
+    of this class, they come from the K where the class has its largest share.
     """
     best = max(content.summaries, key=lambda s: s["fractions"][name]["value"])["size"]
     size = content.peak if content.galleries[content.peak].variety(name) >= content.columns else best
@@ -208,7 +210,7 @@ def _clearest(content: Content, name: str) -> Figure:
 
 
 def borderline(content: Content) -> Figure:
-    """The samples nearest to the thresholds, at the spurious peak."""
+    """The samples nearest to the thresholds, at the K of the spurious peak."""
     peak = content.peak
     entry = next(t for t in content.thresholds if t["size"] == peak)
     m, s = entry["delta_m"]["value"], entry["delta_s"]["value"]
@@ -218,7 +220,7 @@ def borderline(content: Content) -> Figure:
 
 
 def attractors(content: Content) -> Figure:
-    """The most visited spurious attractors, at the K whose largest is largest."""
+    """The most visited spurious attractors of the K that has the most visited one."""
     visited = max(content.summaries, key=_most_visits)
     size, table = visited["size"], visited["attractors"]["table"]
     rows = content.galleries[size].attractors(table, most=MOST_ATTRACTORS, visits=MOST_VISITS)
@@ -226,5 +228,5 @@ def attractors(content: Content) -> Figure:
 
 
 def _most_visits(summary: Summary) -> int:
-    """Visits to the largest spurious attractor."""
+    """Number of samples in the largest spurious attractor."""
     return max((a["size"] for a in summary["attractors"]["table"] if a["kind"] == "spurious"), default=0)

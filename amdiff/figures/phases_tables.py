@@ -1,4 +1,4 @@
-"""What a report says of the phases, in words and tables."""
+"""Sentences and tables of a report about the three phases."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from amdiff.phases.plausibility import implausible_sentence
 from .page import Table, make_table
 
 Summary = dict[str, Any]
+"""Results of the stage ``classify`` for one K."""
 ENDS = ("value", "low", "high")
+"""Keys of an estimate."""
 
 
 def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] = ()) -> list[str]:
-    """The findings of a sweep, one sentence each, with intervals."""
+    """The findings of a sweep as sentences, with confidence intervals."""
     first, last = summaries[0], summaries[-1]
     level = f"{100 * first['confidence']:g} %"
     lines = [
         f"K = {s['size']:,}: " + ", ".join(f"{name} {share(s, name)}" for name in CLASSES) + "."
         for s in ([first, last] if len(summaries) > 1 else [first])
     ]
-    lines[0] = lines[0][:-1] + f" (brackets: {level} intervals, with the errors of the thresholds in them)."
+    lines[0] = lines[0][:-1] + f" (in brackets: {level} intervals, which include the errors of the thresholds)."
     lines = [*implausible(summaries), *lines]
     largest = most_spurious(summaries)
     if len(summaries) > 1 and largest["fractions"]["spurious"]["value"]:
@@ -36,16 +38,19 @@ def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] 
     if visits:
         count = visits[1]["attractors"]["spurious"]
         lines.append(
-            f"The most visited spurious attractor is at K = {visits[1]['size']:,}, of {count:,} there: "
-            f"{visits[0]:,} of {visits[1]['n_samples']:,} samples."
+            f"The most visited spurious attractor is at K = {visits[1]['size']:,} (spurious attractors at this K: "
+            f"{count:,}). It holds {visits[0]:,} of {visits[1]['n_samples']:,} samples."
         )
     rates = [t["false_positives"] for t in thresholds if t["false_positives"]["memorized"]]
     if rates:
         worst = {name: max((r[name] for r in rates), key=lambda e: e["high"]) for name in ("memorized", "spurious")}
         lines.append(
-            "False positives: of real held-out images, as many as there are samples, these shares would be called "
-            + " and ".join(f"{name} {e['value']:.2%} (at most {e['high']:.2%})" for name, e in worst.items())
-            + ", at the K where it is worst."
+            "False positives, at the K where each is most frequent: of real held-out images, as many as there are "
+            "samples, "
+            + " and ".join(
+                f"{e['value']:.2%} (at most {e['high']:.2%}) would be called {name}" for name, e in worst.items()
+            )
+            + "."
         )
     return lines
 
@@ -56,23 +61,23 @@ def most_spurious(summaries: Sequence[Summary]) -> Summary:
 
 
 def _peak(summaries: Sequence[Summary], largest: Summary) -> list[str]:
-    """Where the spurious share is largest, and of what kind it is there."""
-    where = f"The spurious share is largest at K = {largest['size']:,} with {share(largest, 'spurious')}"
+    """Say where the spurious share is largest, and how it divides into samples off memories and around memories."""
+    where = f"The spurious share is largest at K = {largest['size']:,} with {share(largest, 'spurious')}."
     ends = (summaries[0], summaries[-1])
     if largest in ends:
-        return [f"{where}, an end of the sweep: there is no peak between the others."]
+        return [f"{where} This K is an end of the sweep, so there is no peak inside it."]
     above = all(largest["fractions"]["spurious"]["low"] > s["fractions"]["spurious"]["high"] for s in ends)
-    verdict = "above both ends of the sweep" if above else "but its interval meets one at an end of the sweep"
+    verdict = "lies above those" if above else "overlaps at least one of those"
     split = largest["spurious_split"]
     return [
-        f"{where}, {verdict}.",
-        f"There, {split['proper']:.1%} of the samples lie in spurious attractors that hold no memorized sample, "
-        f"and {split['halo']:.1%} around memories.",
+        f"{where} This interval {verdict} at the two ends of the sweep.",
+        f"At this K, {split['proper']:.1%} of the samples are spurious in attractors that hold no memorized sample, "
+        f"and {split['halo']:.1%} are spurious in attractors around memories.",
     ]
 
 
 def implausible(summaries: Sequence[Summary]) -> list[str]:
-    """A sentence for the K whose samples look like no real image, if there are any; before all others."""
+    """A sentence about the K at which samples look like no real image, if there are any."""
     found = [s for s in summaries if s["plausibility"] and s["plausibility"]["implausible"]]
     if not found:
         return []
@@ -87,14 +92,15 @@ def _far(summary: Summary) -> tuple[float | None, int | None]:
 
 
 def share(summary: Summary, name: str) -> str:
+    """Share of a class with its confidence interval, such as '12.3% [10.1%, 14.5%]'."""
     f = summary["fractions"][name]
     return f"{f['value']:.1%} [{f['low']:.1%}, {f['high']:.1%}]"
 
 
 def warnings(thresholds: Sequence[dict[str, Any]], datasets: Mapping[str, dict[str, Any]]) -> list[str]:
-    """What a reader must know before trusting the numbers.
+    """Sentences that a reader must know before trusting the numbers.
 
-    ``datasets`` are what the datasets' artifacts say of how they were read, by name.
+    ``datasets`` holds for each dataset, by its name, what its artifact records about how its images were read.
     """
     lines = []
     for delta, name in (("delta_m", "δ_m"), ("delta_s", "δ_s")):
@@ -106,12 +112,15 @@ def warnings(thresholds: Sequence[dict[str, Any]], datasets: Mapping[str, dict[s
             lines.append(note + ("." if len(sizes) == len(thresholds) else f" (K = {', '.join(map(str, sizes))})."))
     if any(t["false_positives"]["memorized"] is None for t in thresholds):
         sizes = [t["size"] for t in thresholds if t["false_positives"]["memorized"] is None]
-        lines.append(f"No held-out images at K = {', '.join(map(str, sizes))}: false-positive rates are unknown there.")
+        lines.append(
+            f"There are no held-out images at K = {', '.join(map(str, sizes))}, so the false-positive rates there are "
+            "unknown."
+        )
     if any(t.get("stand_in") for t in thresholds):
         lines.append(
-            "No held-out images were given. Training images, each without itself, stand for real images that are new: "
-            "thresholds and false-positive rates are those of images as close to the training set as its own are, and "
-            "near duplicates among the training images make the thresholds smaller."
+            "No held-out images were given. Training images stand in for new real images: each is compared with all "
+            "others. Thresholds and false-positive rates therefore hold for images that are as close to the training "
+            "set as its own images are. Near duplicates among the training images make the thresholds smaller."
         )
     for name, facts in datasets.items():
         lines += [f"Dataset {name}: {note}." for note in facts.get("notes", ())]
@@ -121,11 +130,11 @@ def warnings(thresholds: Sequence[dict[str, Any]], datasets: Mapping[str, dict[s
 
 
 SPREAD = 1.6
-"""Ratio of the standard deviations of two sets' pixels from which their ranges are doubted."""
+"""If the standard deviations of two sets' pixels differ by more than this factor, their ranges are doubted."""
 
 
 def _spreads(datasets: Mapping[str, dict[str, Any]]) -> list[str]:
-    """A sentence where two sets of images have values so different that a range may be stated wrongly."""
+    """A sentence about two sets of images whose values differ so much that a stated range may be wrong."""
     parts = {
         f"{name}{', held out' if part == 'test' else ''}": values
         for name, facts in datasets.items()
@@ -138,13 +147,13 @@ def _spreads(datasets: Mapping[str, dict[str, Any]]) -> list[str]:
         return []
     return [
         f"The pixels of {wide} spread {most['std'] / max(least['std'], 1e-9):.1f} times as widely as those of {narrow} "
-        f"(standard deviations {most['std']:.2f} and {least['std']:.2f} of black to white, means {most['mean']:.2f} "
-        f"and {least['mean']:.2f}): look whether the values that mean black and white are stated rightly for both."
+        f"(standard deviations {most['std']:.2f} and {least['std']:.2f}, means {most['mean']:.2f} and "
+        f"{least['mean']:.2f}, where black is 0 and white is 1). Check the values that mean black and white, for both."
     ]
 
 
 def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], ranked: Sequence[Any]) -> list[Table]:
-    """Fractions, thresholds, attractors, and the ranked samples of each class."""
+    """The tables of the phases: fractions, thresholds, attractors, and the ranked samples of each class."""
     return [
         _fractions(summaries),
         _thresholds(thresholds),
@@ -176,10 +185,12 @@ def _fractions(summaries: Sequence[Summary]) -> Table:
         ["K", *triples, "delta_m", "delta_s", "n_train", "n_synthetic", "spurious_proper", "spurious_halo", *given,
          "far", "implausible"],
         rows,
-        note="Wilson intervals for memorized, leave-one-out jackknife for the others, with the thresholds' "
-        "bootstrap intervals in them; *_given_low and *_given_high are the limits if the thresholds were known. "
-        "spurious_proper: in attractors without memorized samples; spurious_halo: around memories. far: samples "
-        "farther from the training images than 99 % of held-out images; implausible: 1 if surely over half are.",
+        note="*_low and *_high: confidence interval (Wilson for memorized, leave-one-out jackknife for the others), "
+        "which includes the bootstrap intervals of the thresholds. *_given_low and *_given_high: the interval if the "
+        "thresholds were known exactly. spurious_proper: share of samples that are spurious in attractors without "
+        "memorized samples; spurious_halo: share that are spurious around memories. far: share of samples that lie "
+        "farther from the training images than 99 % of held-out images do; implausible: 1 if the whole interval of "
+        "far lies above one half.",
     )  # fmt: skip
 
 
@@ -197,8 +208,9 @@ def _thresholds(thresholds: Sequence[dict[str, Any]]) -> Table:
     columns = ["K", *(f"{d}{x}" for d in ("delta_m", "delta_s") for x in ("", "_low", "_high", "_method"))]
     return make_table(
         "thresholds", "Thresholds and false positives", [*columns, "n_heldout", *rates], rows,
-        note="Bootstrap intervals; shares of held-out real images that would be called memorized or spurious, the "
-        "latter scaled to as many images as there are samples.",
+        note="delta_*_low and delta_*_high: bootstrap interval. n_heldout: number of held-out real images. false_*: "
+        "share of them that would be called memorized or spurious; false_spurious is scaled to as many images as there "
+        "are samples.",
     )  # fmt: skip
 
 
@@ -212,8 +224,9 @@ def _attractors(summaries: Sequence[Summary]) -> list[Table]:
     return [
         make_table(
             "attractor_counts", "Attractors", ["K", "memories", "spurious_attractors", "memorized_images"], counts,
-            note="Components with at least two samples: those that hold a memorized sample, and those that hold none; "
-            "and training images that some sample copies.",
+            note="Attractors have at least two samples. memories: attractors that hold a memorized sample; "
+            "spurious_attractors: attractors that hold none. memorized_images: training images of which at least one "
+            "sample is a copy.",
         ),
         make_table("attractors", "The most visited attractors", ["K", *keys], every, shown=12),
     ]  # fmt: skip

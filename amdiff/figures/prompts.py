@@ -1,4 +1,4 @@
-"""What a text-to-image model draws for prompts, and the spectra there (fig. 5B and 24)."""
+"""Images that a text-to-image model draws for prompts, and the spectra at these images (fig. 5B and 24)."""
 
 from __future__ import annotations
 
@@ -24,50 +24,51 @@ from .style import COLORS, PAGE
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt with its images and their spectra."""
+    """A prompt, the images that were drawn for it, and the spectra at these images."""
 
     text: str
     candidate: str
-    """Class that it is taken to belong to."""
+    """The class that the configuration states for the prompt."""
     training: UInt8[np.ndarray, "c h w"] | None
-    """The training image that belongs to it, if given."""
+    """The training image that belongs to the prompt; None where none was given."""
     images: Sequence[UInt8[np.ndarray, "c height width"]]
-    """What was drawn, one for each seed."""
+    """The images that were drawn, one for each seed."""
     spectra: Sequence[Float[np.ndarray, " d"]]
     """Normalised singular values times sigma_t^2, one spectrum for each seed."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Numbers of one image at one noise level."""
+    """Numbers from the spectrum of one image at one noise level."""
 
     candidate: str
     prompt: str
     seed: int
     time: int
+    """Index of the noise level."""
     mean: float | None
-    """Of the singular values that are shown, times sigma_t^2; None where all are left out."""
+    """Mean of the singular values that the figure shows, times sigma_t^2; None where it shows none."""
     median: float | None
     largest: float | None
     dimension_gap: int
     dimension_threshold: int
     truncated: bool
-    """Whether the text encoder read the beginning of the prompt alone."""
+    """Whether the prompt was too long, so that the text encoder read only its beginning."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """What was drawn for some prompts, and its spectra."""
+    """The prompts with their images and spectra, as the figure needs them."""
 
     prompts: Sequence[Prompt]
     time: int
     """Index of the noise level of the spectra."""
     skip: int
-    """Largest values that are left out."""
+    """Number of largest singular values that the figure leaves out."""
 
 
 def prompt_spectra(content: Content) -> Figure:
-    """Spectra of all images, a colour for each candidate class, above the images, a row for each prompt."""
+    """Spectra of all images, coloured by candidate class; below them the images, a row for each prompt."""
     prompts, time, skip = content.prompts, content.time, content.skip
     known = any(p.training is not None for p in prompts)
     columns = known + max(len(p.images) for p in prompts)
@@ -113,43 +114,44 @@ def _framed(axes: Axes, image: UInt8[np.ndarray, "c h w"], color: str) -> None:
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """One row for each prompt, seed and noise level."""
+    """The table of spectra: one row for each prompt, seed and noise level."""
     columns = ["candidate", "prompt", "seed", "t", "mean", "median", "largest", "dimension_gap", "dimension_threshold"]
     return make_table(
         "prompts",
         "Spectra",
         [*columns, "truncated"],
         [[*dataclasses.astuple(r)[:-1], int(r.truncated)] for r in rows],
-        note="mean, median and largest: of the singular values that the figure shows, times sigma_t^2, which is 1 "
-        "where noise alone decides and 0 along the data. truncated: the prompt was longer than the text encoder reads.",
+        note="mean, median and largest are those of the singular values that the figure shows, times sigma_t^2. Such a "
+        "value is 1 in directions where only noise decides, and 0 along the manifold of the data. truncated: 1 if the "
+        "prompt was longer than what the text encoder reads.",
     )
 
 
 def sentences(rows: Sequence[Row], time: int) -> list[str]:
-    """How the candidate classes differ at one noise level."""
+    """Say how the candidate classes differ at the noise level with index ``time``."""
     means = {
         name: [r.mean for r in rows if r.candidate == name and r.time == time and r.mean is not None]
         for name in CLASSES
     }
     parts = [f"{name} {np.mean(v):.3g} (n = {len(v)})" for name, v in means.items() if v]
     if not parts:
-        return ["Every singular value is left out; 'skip' is as large as the latents have values."]
-    lines = [f"Mean singular value times the squared noise level, at t = {time}, by candidate class: "
+        return ["All singular values are left out, since 'skip' is at least the number of values of a latent."]
+    lines = [f"Mean singular value times the squared noise level at t = {time}, by candidate class: "
              f"{', '.join(parts)}."]  # fmt: skip
     if len(parts) > 1:
         present = [float(np.mean(v)) for v in means.values() if v]
         falls = all(a > b for a, b in pairwise(present))
         lines.append(
-            "They fall from class to class, as the paper finds." if falls
-            else "They do not fall from class to class, as the paper finds for its prompts."
+            "The means fall from class to class in this order, as they do in the paper." if falls
+            else "The means do not fall from class to class in this order; in the paper they do."
         )  # fmt: skip
     return lines
 
 
 def warnings(rows: Sequence[Row]) -> list[str]:
-    """What a reader must know before trusting the numbers."""
+    """Sentences that a reader must know before trusting the numbers."""
     cut = sorted({r.prompt for r in rows if r.truncated})
-    lines = ["Classes are candidates: they were named with the prompts, not measured."]
+    lines = ["The classes are candidates: they were stated with the prompts and were not measured."]
     if cut:
-        lines.append(f"The text encoder read only the beginning of: {'; '.join(cut)}")
+        lines.append(f"The text encoder read only the beginning of these prompts: {'; '.join(cut)}")
     return lines

@@ -1,4 +1,4 @@
-"""What comes back from noise, as pictures: thresholds of basins are checked by eye."""
+"""Pictures of what comes back from noise. With them a reader checks the thresholds of the basins by eye."""
 
 from __future__ import annotations
 
@@ -14,22 +14,29 @@ from .panels import rgb
 from .style import COLORS, PAGE, subplots
 
 FRAMES = {"train": "#CC79A7", **COLORS}
-"""Frames of pictures, whose edges are often black."""
+"""Colours of the frames by class. None is black, since the edges of pictures often are."""
 
 
 @dataclass(frozen=True)
 class Returns:
-    """A target, and what comes back of one of its copies from each time."""
+    """A target, and the image that comes back when one of its copies starts from each noise level."""
 
     group: str
+    """Class of the target, or 'train' for a training point."""
     image: UInt8[np.ndarray, "c h w"]
+    """The target."""
     back: UInt8[np.ndarray, "t c h w"]
+    """The images that come back, by noise level."""
     distance: Float[np.ndarray, " t"]
-    """NaN where the search had stopped."""
+    """Their distances to the target; NaN at noise levels that the search did not reach."""
 
 
 def what_returns(rows: Sequence[Returns], times: Sequence[int], delta: float, title: str) -> Figure:
-    """Targets of each class and what comes back from rising noise; framed where it is recovered."""
+    """Draw targets of each class, each beside the images that come back from rising noise.
+
+    An image has a frame where its distance to the target is at most ``delta``, so that it counts as recovered.
+    ``times`` are the indices of the noise levels.
+    """
     reached = max((int(np.isfinite(row.distance).sum()) for row in rows), default=1)  # a scan has no gaps
     times = times[:reached]
     figure, grid = _pictures(len(rows), len(times) + 1, title)
@@ -52,22 +59,30 @@ def what_returns(rows: Sequence[Returns], times: Sequence[int], delta: float, ti
 
 @dataclass(frozen=True)
 class LastReturns:
-    """A target, and the last that comes back of one of its copies at each of several thresholds."""
+    """A target, and the last image of one of its copies that counts as recovered at each of d thresholds."""
 
     size: int
+    """K."""
     delta: float
-    """The threshold at this K, which the columns multiply."""
+    """The threshold at this K, before it is multiplied by a factor."""
     group: str
+    """Class of the target, or 'train' for a training point."""
     image: UInt8[np.ndarray, "c h w"]
+    """The target."""
     back: UInt8[np.ndarray, "d c h w"]
+    """The last recovered image at each threshold."""
     time: Int64[np.ndarray, " d"]
-    """Critical time, index of a noise level."""
+    """Critical time at each threshold: the index of a noise level."""
     failed: Bool[np.ndarray, " d"]
-    """Where the copy never came back."""
+    """True at thresholds at which the copy never came back."""
 
 
 def last_returns(rows: Sequence[LastReturns], factors: Sequence[float], title: str) -> Figure:
-    """Targets and the last that counts as recovered at each threshold: where pictures change, it is too large."""
+    """Draw targets, each beside the last image that counts as recovered at each threshold.
+
+    A threshold is too large where this image is no longer the target. ``factors`` are those by which delta is
+    multiplied.
+    """
     figure, grid = _pictures(len(rows), len(factors) + 1, title)
     for line, row in zip(grid, rows, strict=False):
         _picture(line[0], row.image)
@@ -84,7 +99,7 @@ def last_returns(rows: Sequence[LastReturns], factors: Sequence[float], title: s
 
 
 def _pictures(rows: int, columns: int, title: str) -> tuple[Figure, np.ndarray]:
-    """A grid for small pictures without frames or ticks."""
+    """A grid of axes for small pictures, without frames or ticks."""
     width = min(PAGE, 0.75 * columns)
     height = 0.85 * width / columns * max(rows, 1) * 1.25 + 0.4
     figure, grid = subplots(max(rows, 1), columns, width=width, height=height)

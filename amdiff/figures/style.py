@@ -1,4 +1,4 @@
-"""One style for all figures, and how they are saved: vector and PNG, byte-identical when drawn again."""
+"""The style of all figures. They are saved as SVG, PDF and PNG, byte-identical when they are drawn again."""
 
 from __future__ import annotations
 
@@ -24,31 +24,34 @@ COLUMN, PAGE = 3.3, 6.9
 # Okabe and Ito's colours, distinct for every kind of colour vision
 COLORS = {"memorized": "#D55E00", "spurious": "#009E73", "generalized": "#0072B2"}
 OLIVE, GRAY = "#8C8C00", "#7F7F7F"
-"""Distances to the training set, and within the synthetic set, as in the paper's fig. 3."""
+"""Colours of distances to the training set and of distances within the synthetic set, as in the paper's fig. 3."""
 FORMATS = ("svg", "png", "pdf")
 PADDING = 0.03
-"""Inches around what is drawn."""
+"""Margin around a figure, in inches."""
 
 
 HIDDEN = "a file, not on the page"
-"""Label of a figure that has nothing to show: it is saved, and left out of the page."""
+"""Label of a figure that has nothing to show. It is saved, but left out of the page."""
 
 
 def style() -> AbstractContextManager[None]:
-    """The style, for as long as figures are drawn and saved; matplotlib's own settings come back after."""
+    """A context in which figures are drawn and saved in this style; it restores matplotlib's settings at its end."""
     return plt.style.context(STYLE)
 
 
 def save(figure: Figure, folder: Path, name: str, writer: Callable[[Path], Any]) -> None:
-    """Write ``name`` in every format through ``writer``, a context manager of temporary paths; then close."""
+    """Write the figure to ``folder`` as ``name`` in every format, then close it.
+
+    ``writer`` takes a path and returns a context manager, which gives a temporary path to write to.
+    """
     metadata: dict[str, dict[str, Any]] = {
         "svg": {"Date": None},
         "pdf": {"CreationDate": None},
         "png": {"Software": None},
     }
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # it stays as it was laid out
-    box = figure.get_tightbbox().padded(PADDING)  # once: each format would draw all to find it
+    figure.set_layout_engine("none")  # keeps the layout as it is
+    box = figure.get_tightbbox().padded(PADDING)  # computed once, since each format would draw everything for it
     for suffix in FORMATS:
         with writer(folder / f"{name}.{suffix}") as temporary:
             figure.savefig(temporary, format=suffix, metadata=metadata[suffix], bbox_inches=box, pad_inches=0)
@@ -56,14 +59,25 @@ def save(figure: Figure, folder: Path, name: str, writer: Callable[[Path], Any])
 
 
 def subplots(rows: int = 1, columns: int = 1, *, width: float = COLUMN, height: float = 2.4, **options: Any) -> Any:
-    """A figure and its axes, always a 2-d array; sizes in inches."""
+    """Return a figure and its axes, which are always a 2-d array.
+
+    Parameters
+    ----------
+    rows, columns
+        Size of the grid. Default 1 each.
+    width, height
+        Size of the figure in inches. Default 3.3 and 2.4.
+    options
+        Further arguments of ``matplotlib.pyplot.subplots``.
+    """
     return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
 
 
 def size_axis(axes: Axes, sizes: list[int], gap: float = 0.09) -> None:
-    """A logarithmic axis of training-set sizes, with a tick at each that was run, and a name where there is room.
+    """Set up a logarithmic x axis of training-set sizes, with a tick at each of ``sizes``.
 
-    Names that would touch are turned, so that there is room for more.
+    A tick has a label where there is room for it, see ``label_values``. If there is not room for all labels, they are
+    turned by 90 degrees, so that more of them fit.
     """
     axes.set_xscale("log")
     shown = label_values(axes.xaxis, sizes, gap)
@@ -76,9 +90,10 @@ def size_axis(axes: Axes, sizes: list[int], gap: float = 0.09) -> None:
 def label_values(
     axis: Axis, values: Sequence[float], gap: float = 0.09, name: Callable[[Any], str] = "{:,}".format
 ) -> int:
-    """Ticks of a logarithmic axis at the given values, and the number of those that are named.
+    """Set ticks of a logarithmic axis at the given values, and return how many of them have a label.
 
-    Names closer than ``gap`` of the axis' range to the one before are left out.
+    ``gap`` is a share of the axis' range: a label closer than this to the one before is left out. ``name`` makes the
+    label of a value.
     """
     shown: list[float] = []
     for value in sorted(set(values)):  # leave out labels that would touch
@@ -92,7 +107,7 @@ def label_values(
 
 
 def chosen_sizes(sizes: list[int], most: int) -> list[int]:
-    """At most ``most`` of the sizes, evenly over their order, with both ends."""
+    """At most ``most`` of the sizes: both ends, and evenly spaced ones between them."""
     if len(sizes) <= most:
         return sizes
     return [sizes[round(i * (len(sizes) - 1) / (most - 1))] for i in range(most)]

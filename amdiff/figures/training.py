@@ -1,4 +1,4 @@
-"""Training curves."""
+"""Figure of the training curves."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from .style import subplots
 
 Content = Mapping[int, Sequence[dict[str, float]]]
-"""Lines of the log of each training, by K."""
+"""The lines of each training's log, by K."""
 
 
 def training(curves: Content) -> Figure:
-    """Training loss of every model; empty where models are closed forms."""
+    """Training loss of every model against the step. For closed-form denoisers the figure only says so."""
     figure, ((axes,),) = subplots()
     if not curves:
         axes.text(0.5, 0.5, "closed-form denoiser: nothing was trained", ha="center", va="center")

@@ -1,12 +1,12 @@
 """Basins of attraction: how much noise a target survives (eq. 12, algorithm 1).
 
-Noisy copies ``x_t = sqrt(ab_t) x + sqrt(1 - ab_t) n`` of each target are denoised from t to 0 by deterministic DDIM;
-a copy has one noise for all t, so that its path is monotone in t but for rare exceptions. What
-is kept are the distances ``D(x, x_hat)``; critical times and volumes follow from them
-(``volumes``), for every threshold up to the one at which the search stopped.
+Noisy copies ``x_t = sqrt(ab_t) x + sqrt(1 - ab_t) n`` of each target are denoised from t to 0 by deterministic DDIM. A
+copy keeps the same noise n at all t, so once it is lost at one t it is lost at larger ones, with rare exceptions. The
+search stores the distances ``D(x, x_hat)`` between targets and denoised copies. Critical times and volumes follow from
+these (``volumes``), for every threshold up to the one that the search used.
 
-``scan`` visits the times in order with an active set, which shrinks as targets stop: it is the
-reference. ``bisect`` assumes that recovery is monotone in t, and evaluates about log2 of the times.
+``scan`` visits the times in order, and leaves out targets that have stopped; it is the reference. ``bisect`` assumes
+that recovery is monotone in t, and so visits only about log2 of the times.
 """
 
 from __future__ import annotations
@@ -39,18 +39,25 @@ def pair_distance(
     *,
     backbone: Path | str | None = None,
 ) -> Distance:
-    """A metric between images in [-1, 1], pair by pair: 'pixels', or a perceptual one by its name.
+    """Return a function that computes the distance of each pair of images, for ``distance`` of ``find_basins``.
 
-    ``weights`` are those of its network; None reads them as ``neighbors.embed`` does, LPIPS's from ``backbone`` if
-    given. Raises ``ValueError`` for an unknown metric, and where there are no weights.
+    The function takes two tensors (n, C, H, W) in [-1, 1] on ``device``, and returns the distances (n,).
+    ``metric`` is 'pixels' or the name of a perceptual metric, such as 'lpips-alex'. ``weights`` are the tensors of
+    the metric's network; None (the default) reads them as ``neighbors.embed`` does. For LPIPS, ``backbone`` may name a
+    file with the weights of torchvision's network.
+
+    Raises ``ValueError`` for an unknown metric, and where the weights cannot be read.
     """
     return distance_of(metric, weights or network_weights(metric, backbone), device)
 
 
 def search_times(schedule: Schedule, first: int, stride: int) -> Int64[np.ndarray, " times"]:
-    """Times first, first + stride, ... below T. Raises ``ValueError`` where there is none, or for stride < 1."""
+    """Return the times first, first + stride, ... that are below T.
+
+    Raises ``ValueError`` where ``first`` is not one of 0 to T-1, or ``stride`` is less than 1.
+    """
     if stride < 1:
-        raise AmdiffError(f"the times of a search increase by a stride of at least 1, got {stride}")
+        raise AmdiffError(f"the times of a search need a stride of at least 1, got {stride}")
     if not 0 <= first < len(schedule):
         raise AmdiffError(f"the first time must be one of 0 to {len(schedule) - 1}, got {first}")
     return np.arange(first, len(schedule), stride)
@@ -58,26 +65,29 @@ def search_times(schedule: Schedule, first: int, stride: int) -> Int64[np.ndarra
 
 @dataclass(frozen=True)
 class Search:
-    """How copies are denoised, and when a target stops."""
+    """The settings of a search: how copies are denoised, and when the search of a target stops."""
 
     denoiser: Denoiser
+    """Predicts the noise in x at times t."""
     schedule: Schedule
+    """The noise levels of the denoiser."""
     times: Int64[np.ndarray, " times"]
-    """Increasing indices of noise levels."""
+    """Indices of the noise levels that are searched, in increasing order."""
     steps: int
-    """DDIM steps from t to 0; fewer where t is smaller."""
+    """Number of DDIM steps from t to 0; at most t steps are taken."""
     delta: float
-    """A copy with a distance up to this is recovered."""
+    """A copy is recovered where its distance to the target is at most this, in the unit of ``distance``."""
     probability: float
-    """A target stops where less than this share of its copies is recovered."""
+    """The search of a target stops at a time where less than this share of its copies is recovered."""
     distance: Distance = l2
+    """Computes the distance of each pair of images."""
     clip: bool = True
-    """Clip the predicted image to [-1, 1] at each step."""
+    """Whether predicted images are clipped to [-1, 1] at each step."""
     batch: int = 4096
-    """Images that pass the denoiser together."""
+    """Number of images that pass the denoiser together."""
 
     def denoise(self, x: Float[Tensor, "n ..."], time: int) -> Float[Tensor, "n ..."]:
-        """Images at noise level ``time`` taken back to 0."""
+        """Denoise images from noise level ``time`` to 0."""
         steps = ddim_steps(self.schedule, max(1, min(self.steps, time)), start=time)
         parts = [reverse(self.denoiser, part, steps, clip=self.clip) for part in x.split(self.batch)]
         return torch.cat(parts)
@@ -85,16 +95,17 @@ class Search:
     def recovery(
         self, targets: Float[Tensor, "n ..."], noise: Float[Tensor, "n ..."], time: int
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n ..."]]:
-        """Distance of each target to what comes back from ``time``, and what comes back.
+        """Add ``noise`` of level ``time`` to the targets, denoise them, and compare the results with the targets.
 
-        Raises ``ValueError`` where that is not finite.
+        Returns the distance of each target to its denoised copy (n,), and the denoised copies (n, *shape).
+        Raises ``ValueError`` where a distance is not finite.
         """
         signal, sigma = self.schedule.alpha_bar[time] ** 0.5, self.schedule.sigma[time]
         back = self.denoise(float(signal) * targets + float(sigma) * noise, time)
         parts = zip(targets.split(self.batch), back.split(self.batch), strict=True)
         distance = torch.cat([self.distance(x, y) for x, y in parts])
         if not torch.isfinite(distance).all():
-            raise AmdiffError("what comes back from noise is NaN or infinite: the model's training diverged")
+            raise AmdiffError("denoised images are NaN or infinite: the model's training diverged")
         return distance, back
 
 
@@ -106,10 +117,26 @@ def scan(
     watch: int = 0,
     callback: Callable[[int], None] = lambda stopped: None,
 ) -> tuple[Float32[np.ndarray, "n times copies"], Float32[np.ndarray, "watched times ..."]]:
-    """Distances at every time up to the one at which a target stops, NaN beyond.
+    """Search all times in increasing order, for each target until it stops.
 
-    Also what comes back of the first copy of the first ``watch`` targets, to be looked at; NaN where
-    a target has stopped. ``callback`` hears how many targets have stopped.
+    Parameters
+    ----------
+    search
+        The settings of the search.
+    targets
+        Images (n, *shape) in [-1, 1].
+    noise
+        Standard normal noise (n, copies, *shape). A copy keeps its noise at all times.
+    watch
+        Number of targets whose first denoised copy is returned. Default 0.
+    callback
+        Called after each time with the number of targets that have stopped.
+
+    Returns
+    -------
+    tuple of two arrays
+        The distance of each target to its denoised copies (n, times, copies), and the denoised first copy of the first
+        ``watch`` targets (watch, times, *shape). Both are NaN at times after a target has stopped.
     """
     n, copies = noise.shape[:2]
     table = np.full((n, len(search.times), copies), np.nan, np.float32)
@@ -133,12 +160,16 @@ def scan(
 def bisect(
     search: Search, targets: Float[Tensor, "n ..."], noise: Float[Tensor, "n copies ..."]
 ) -> Float32[np.ndarray, "n times copies"]:
-    """Distances at the times that a bisection visits, NaN elsewhere; each target's stop, then each copy's."""
+    """Search by bisection, assuming that a copy which is lost at one time is lost at all later times.
+
+    The bisection finds the time at which each target stops, and then the first failure of each copy before it.
+    Returns the distance of each target to its denoised copies (n, times, copies), NaN at times that were not visited.
+    """
     n, copies = noise.shape[:2]
     table = np.full((n, len(search.times), copies), np.nan, np.float32)
 
     def evaluate(rows: np.ndarray, columns: np.ndarray, where: np.ndarray) -> None:
-        """Fill in entries (target, time, copy) that are still missing."""
+        """Compute the entries (target, time, copy) of the table that are still missing."""
         todo = np.isnan(table[rows, where, columns])
         rows, columns, where = rows[todo], columns[todo], where[todo]
         for j in np.unique(where):
@@ -148,7 +179,10 @@ def bisect(
             table[rows[here], j, columns[here]] = distance.float().cpu().numpy()
 
     def halve(low: np.ndarray, high: np.ndarray, passes: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-        """The first times that fail: ``low`` passes, or is -1; ``high`` fails, or lies beyond the last."""
+        """The first time that fails, for each row.
+
+        At the start ``low`` is a time that passes, or -1. ``high`` is a time that fails, or one beyond the last.
+        """
         low, high = low.copy(), high.copy()
         while True:
             wide = np.flatnonzero(high - low > 1)
@@ -166,7 +200,7 @@ def bisect(
 
     count = len(search.times)
     stop = halve(np.full(n, -1), np.full(n, count), target_passes)
-    # copies that were seen to fail before their target's stop: where did each fail first?
+    # some copies were seen to fail before their target stopped: find the first failure of each
     failing = (table > np.float32(search.delta)) & (np.arange(count)[None, :, None] < stop[:, None, None])
     early = np.nonzero(failing.any(axis=1))
     seen = failing.argmax(axis=1)[early]
@@ -182,7 +216,10 @@ def bisect(
 def lengths(
     images: Float[Tensor, "n ..."], noise: Float[Tensor, "n copies ..."]
 ) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, "n copies"], Float64[np.ndarray, "n copies"]]:
-    """``|x|^2``, ``x.n`` and ``|n|^2``, from which the radii of all noise levels follow (``volumes.radii``)."""
+    """Return ``|x|^2`` (n,), ``x.n`` and ``|n|^2`` (n, copies) of images x and noise n.
+
+    ``volumes.radii`` computes the radius of every noise level from them.
+    """
     x, n = images.flatten(1).double(), noise.flatten(2).double()
     return (
         x.square().sum(1).cpu().numpy(),

@@ -1,12 +1,12 @@
-"""The unit circle with infinitely many data: closed forms (section 4.1, eq. 8, 13-18).
+"""Closed forms for infinitely many data points on the unit circle (section 4.1, eq. 8, 13-18).
 
-With ``beta = 1/(2 sigma^2 t)`` and R = |x|, up to a constant,
+With ``beta = 1/(2 sigma^2 t)`` and R = |x|, energy and score are, up to a constant,
 
     E(R) = R^2 + 1 - 1/beta log I0(2 beta R)                 (eq. 8)
     score = 2 beta (I1(2 beta R) / I0(2 beta R) - R) x / R       (eq. 18)
 
-in scipy's scaled Bessel functions: the plain ones overflow. The minima are a ring, whose radius
-solves ``I1(2 beta R)/I0(2 beta R) = R``; it shrinks below 1 as the noise grows, and to 0 where beta <= 1.
+They are computed by scipy's scaled Bessel functions, since the plain ones overflow. The minima form a ring whose radius
+solves ``I1(2 beta R)/I0(2 beta R) = R``. It shrinks below 1 as the noise grows, and is 0 where beta <= 1.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from scipy.special import i0e, i1e
 
 
 def energy(points: Float[np.ndarray, "*n 2"], beta: float) -> Float64[np.ndarray, "*n"]:
-    """E of eq. 8, in squared units of the radius."""
+    """Return the energy E of eq. 8, whose unit is the squared radius of the circle."""
     radius = np.linalg.norm(points.astype(np.float64), axis=-1)
     return np.asarray((radius - 1) ** 2 - np.log(i0e(2 * beta * radius)) / beta)
 
 
 def score(points: Float[np.ndarray, "*n 2"], beta: float) -> Float64[np.ndarray, "*n 2"]:
-    """grad log p of eq. 18; 0 at the centre."""
+    """Return the score, grad log p of eq. 18. It is 0 at the centre."""
     x = points.astype(np.float64)
     radius = np.linalg.norm(x, axis=-1, keepdims=True)
     safe = np.where(radius > 0, radius, 1.0)
@@ -34,12 +34,12 @@ def score(points: Float[np.ndarray, "*n 2"], beta: float) -> Float64[np.ndarray,
 
 
 def log_density(points: Float[np.ndarray, "*n 2"], beta: float) -> Float64[np.ndarray, "*n"]:
-    """log p(x), in nats: ``-beta E - log(pi / beta)``."""
+    """Return log p(x) in nats: ``-beta E - log(pi / beta)``."""
     return np.asarray(-beta * energy(points, beta) + np.log(beta / np.pi))
 
 
 def ring_radius(beta: float) -> float:
-    """R* of the minima; 0 where the ring has collapsed to the centre, ``beta <= 1``."""
+    """Return the radius R* of the ring of minima. It is 0 for ``beta <= 1``, where the ring has become the centre."""
     if beta <= 1:
         return 0.0
     return float(brentq(lambda r: i1e(2 * beta * r) / i0e(2 * beta * r) - r, 1e-9, 1.0))
@@ -48,7 +48,11 @@ def ring_radius(beta: float) -> float:
 def radial_profile(
     grid: Float[np.ndarray, "n n"], axis: Float[np.ndarray, " n"]
 ) -> tuple[Float64[np.ndarray, " r"], Float64[np.ndarray, " r"]]:
-    """Radii from 0 to the end of ``axis``, and the mean over angles of a function on the grid (cubic splines)."""
+    """Average a function on a grid over all angles, by cubic splines.
+
+    Both axes of ``grid`` have the coordinates ``axis``. Returns radii from 0 to the end of ``axis``, and the function's
+    mean at each radius.
+    """
     spline = RectBivariateSpline(axis, axis, grid)
     radius = np.linspace(0, float(axis[-1]), 301)
     angle = np.arange(256) * 2 * np.pi / 256

@@ -1,6 +1,6 @@
-"""What the stored tables of the analyses say: one row for each class, with intervals over its targets.
+"""Summarize the stored tables of the analyses: one finding for each class, with intervals over its targets.
 
-Samples of one attractor are nearly one measurement; intervals take the variance between attractors
+Samples of one attractor are nearly one measurement. Intervals therefore take the variance between attractors
 (``grouped_mean``).
 """
 
@@ -21,10 +21,12 @@ from .volumes import critical_times, log_ball_volume, radii
 
 @dataclass(frozen=True)
 class BasinTable:
-    """Recovery distances of one class at one K, and what radii need (see ``volumes``)."""
+    """Recovery distances of one class at one K, and the numbers from which ``volumes.radii`` computes radii."""
 
     cluster: Int64[np.ndarray, " n"]
+    """Number of the attractor of each target."""
     distance: Float[np.ndarray, "n times copies"]
+    """Distance of each target to its denoised copies; NaN where it was not computed."""
     squares: Float64[np.ndarray, " n"]
     products: Float64[np.ndarray, "n copies"]
     noise_squares: Float64[np.ndarray, "n copies"]
@@ -41,7 +43,7 @@ class BasinFinding:
     failed: float
     """Share of copies that were not recovered even at the first time."""
     open: float
-    """Share of targets that never stopped: their critical times are lower bounds."""
+    """Share of targets whose search never stopped, so that their critical times are lower bounds."""
 
 
 def basin_finding(
@@ -55,7 +57,27 @@ def basin_finding(
     probability: float,
     confidence: float,
 ) -> BasinFinding:
-    """Mean over copies, then over targets, of critical times and log-volumes (eq. 34)."""
+    """Average critical times and log-volumes (eq. 34) of one class, over copies and then over targets.
+
+    Parameters
+    ----------
+    table
+        Recovery distances of the class.
+    times
+        Indices of the noise levels that were searched, in increasing order.
+    alpha_bar
+        Share of the variance that is signal, at each of ``times``.
+    dimension
+        Number of values of one image.
+    delta
+        A copy is recovered where its distance is at most this; not above ``largest``.
+    largest
+        The threshold that the search used.
+    probability
+        A target stops where less than this share of its copies is recovered.
+    confidence
+        Level of the intervals, between 0 and 1.
+    """
     found = critical_times(table.distance, delta, probability, largest)
     radius = radii(table.squares, table.products, table.noise_squares, alpha_bar[found.index])
     time, clusters = grouped_mean(times[found.index].mean(axis=1), table.cluster, confidence)
@@ -66,7 +88,7 @@ def basin_finding(
 
 @dataclass(frozen=True)
 class DimensionFinding:
-    """Dimension of the data's manifold around one class, by both estimates."""
+    """Estimates of the dimension of the data's manifold around one class: by the largest gap, and by a threshold."""
 
     n: int
     by_gap: Estimate
@@ -81,7 +103,21 @@ def dimension_finding(
     threshold: float,
     confidence: float,
 ) -> DimensionFinding:
-    """Means over targets of the two estimates (``spectra``)."""
+    """Average both estimates of the dimension over targets (see ``spectra``).
+
+    Parameters
+    ----------
+    normalised
+        Normalised singular values (n, d) of each target, in decreasing order.
+    cluster
+        Number of the attractor of each target (n,).
+    sigma
+        Standard deviation of the noise at the time of the spectra.
+    threshold
+        Threshold of ``dimension_by_threshold``, between 0 and 1.
+    confidence
+        Level of the intervals, between 0 and 1.
+    """
     gap, _ = grouped_mean(dimension_by_gap(normalised).astype(np.float64), cluster, confidence)
     below = dimension_by_threshold(normalised, sigma, threshold).astype(np.float64)
     counted, _ = grouped_mean(below, cluster, confidence)
@@ -90,19 +126,19 @@ def dimension_finding(
 
 
 def _within(estimate: Estimate, least: float, most: float) -> Estimate:
-    """An interval cut to what is possible."""
+    """Clip an interval to the possible values, ``least`` to ``most``."""
     return Estimate(estimate.value, *(min(max(end, least), most) for end in (estimate.low, estimate.high)))
 
 
 @dataclass(frozen=True)
 class GapFinding:
-    """Relative energy of one class against training points, for one reference (eq. 48)."""
+    """Energy gap of one class: its relative energy less that of training points, for one reference (eq. 48)."""
 
     n: int
     gap: Estimate
-    """The interval joins those of both means, in quadrature."""
+    """Mean gap. Its interval adds the errors of both means in quadrature."""
     std: float
-    """Standard deviation over the class."""
+    """Standard deviation of the energy over the class."""
 
 
 def gap_finding(
@@ -113,7 +149,21 @@ def gap_finding(
     is_train: bool,
     confidence: float,
 ) -> GapFinding:
-    """Mean and spread of ``U - mean(U of training points)``; the mean is 0 for training points themselves."""
+    """Return the mean and standard deviation of ``U - mean(U of training points)`` over one class.
+
+    Parameters
+    ----------
+    energy
+        Relative energy U of each target of the class (n,).
+    cluster
+        Number of the attractor of each target (n,).
+    train
+        Relative energy of training points (m,), for the same reference.
+    is_train
+        Whether the class is the training points themselves. The gap is then 0.
+    confidence
+        Level of the interval, between 0 and 1.
+    """
     own, _ = grouped_mean(energy, cluster, confidence)
     base, _ = grouped_mean(train, np.arange(len(train)), confidence)
     half = own.high - own.value if is_train else float(np.hypot(own.high - own.value, base.high - base.value))
@@ -122,7 +172,11 @@ def gap_finding(
 
 
 def ordering(volumes: Mapping[str, Estimate], names: Sequence[str]) -> str:
-    """Whether estimates fall in the order of ``names``: 'holds' with separate intervals, 'blurred', or 'fails'."""
+    """Tell whether the estimates decrease in the order of ``names``.
+
+    Returns 'holds' where they do and the intervals of neighbours are separate, 'blurred' where they do but some
+    intervals overlap, and 'fails' where they do not.
+    """
     pairs = list(itertools.pairwise(names))
     if any(volumes[a].value <= volumes[b].value for a, b in pairs):
         return "fails"

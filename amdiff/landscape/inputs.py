@@ -1,4 +1,4 @@
-"""What the measures of the landscape are given: checked before anything is computed."""
+"""Check the inputs of the landscape's measures before anything is computed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from amdiff.errors import AmdiffError
 
 
 def floating(images: Tensor) -> None:
-    """Raise ``ValueError`` unless these are images as floating-point numbers, at least one.
+    """Raise ``ValueError`` unless ``images`` holds at least one image, as floating-point numbers.
 
-    Warns where images (n, c, h, w) of 1 or 3 channels look like such in [0, 1]: measures and models take [-1, 1].
+    Warns where images (n, c, h, w) of 1 or 3 channels seem to lie in [0, 1], since measures and models expect [-1, 1].
     """
     if not images.is_floating_point():
         raise AmdiffError(
-            f"images are floating-point tensors in [-1, 1], got {images.dtype}; convert uint8 by "
+            f"images must be floating-point tensors in [-1, 1], got {images.dtype}; convert uint8 by "
             "amdiff.diffusion.from_uint8"
         )
     if images.ndim < 2 or not images.numel():
@@ -26,12 +26,13 @@ def floating(images: Tensor) -> None:
         low, high = float(images.min()), float(images.max())
         if 0 <= low < high <= 1:
             warnings.warn(
-                f"images run from {low:.3g} to {high:.3g}, where [-1, 1] is expected; take 2 x - 1 of x in [0, 1]",
+                f"images have values from {low:.3g} to {high:.3g}, where [-1, 1] is expected; take 2 x - 1 if their "
+                "range is [0, 1]",
                 stacklevel=3,
             )
 
 
 def index_of_time(time: int, schedule: Schedule) -> None:
-    """Raise ``ValueError`` unless this is the index of a noise level."""
+    """Raise ``ValueError`` unless ``time`` is the index of a noise level of the schedule."""
     if not 0 <= time < len(schedule):
         raise AmdiffError(f"times are indices of noise levels, 0 to {len(schedule) - 1}, got {time}")

@@ -5,15 +5,14 @@ changes by minus the divergence of f:
 
     log p(x, t) = log p_end(x(end)) + integral from t to end of div f ds    (eq. 24)
 
-VE and VP have one flow when x is divided by the signal: ``y = x / signal`` moves by ``dy = eps(x, t) d rho``, with
-``rho = sigma_t / signal_t`` the ratio of noise to signal and eps the noise prediction (for VE this is eq. 21,
-``f = -1/2 sigma^2 s``). It is integrated in ``log rho``, where it is smooth at small and at large times.
+VE and VP have the same flow when x is divided by the signal. ``y = x / signal`` moves by ``dy = eps(x, t) d rho``. Here
+``rho = sigma_t / signal_t`` is the ratio of noise to signal, and eps is the noise prediction (for VE this is eq. 21,
+``f = -1/2 sigma^2 s``). The flow is integrated in ``log rho``, in which it is smooth at small and at large times.
 
-The divergence is the exact trace of the Jacobian (one backward pass a dimension), or Hutchinson's
-estimate ``e^T J e`` with random signs e (eq. 33), one backward pass a probe at any size of image. The
-integrator is scipy's RK45 in float64. Its step is common to all points that are given together, and it
-bounds the root mean square of their errors; so the tolerances are divided by the root of their
-number, and hold for each point.
+The divergence is either the exact trace of the Jacobian, by one backward pass for each dimension, or Hutchinson's
+estimate ``e^T J e`` with random signs e (eq. 33), by one backward pass for each probe. The integrator is scipy's RK45
+in float64. It takes the same steps for all points, and bounds the root mean square of their errors. The tolerances are
+therefore divided by the square root of the number of values, so that they hold for each point.
 """
 
 from __future__ import annotations
@@ -47,18 +46,44 @@ def log_likelihood(
     atol: float = 1e-5,
     callback: Callable[[float], None] = lambda share: None,
 ) -> Float64[np.ndarray, " n"]:
-    """log p(x, start) in nats, for each of ``x`` (n, *shape); the denoiser computes in the dtype of ``x``.
+    """Return the log-likelihood log p(x, start) of each point, by the probability-flow ODE (section A.3, eq. 21-33).
 
-    ``start`` is a time of the process before its end: in (0, 1) for VE, an index of a noise level in
-    [0, T-1), whole or not, for VP. ``log_density_at_end`` takes points (n, *shape), float64. ``probes`` None: exact
-    trace; a number: that many probes of Hutchinson's estimator, drawn once from ``generator``.
-    ``callback`` hears the share of the way that is done.
-    Raises ``ValueError`` for a start outside this, for probes without a generator, and where the integration fails.
+    Parameters
+    ----------
+    denoiser
+        Predicts the noise in x at times t. It computes in the dtype of ``x``.
+    process
+        The forward process of the denoiser, VE or VP.
+    x
+        Points (n, *shape) at the noise level of ``start``, as floating-point numbers.
+    start
+        Time of the density. In (0, 1) for VE; in [0, T-1) for VP, where it may lie between two noise levels.
+    log_density_at_end
+        Returns the log-density (n,) at the end of the process of points (n, *shape), float64. See
+        ``standard_normal_log_density``.
+    probes
+        Number of probes of Hutchinson's estimator of the divergence. Default None: the exact trace.
+    generator
+        Source of the probes, which are drawn once; needed where ``probes`` is given.
+    rtol, atol
+        Relative and absolute tolerance of the integration, for each point. Default 1e-5.
+    callback
+        Called with the share of the integration that is done, 0 to 1.
+
+    Returns
+    -------
+    array
+        Log-likelihoods (n,) in nats.
+
+    Raises
+    ------
+    ValueError
+        Where ``start`` is out of range, ``probes`` come without a generator, or the integration fails.
     """
     floating(x)
     if not 0 <= start < process.end or process.levels(np.array(float(start)))[1] == 0:
         raise AmdiffError(
-            f"the flow leads from a positive noise level to time {process.end:g}; it cannot start at {start:g}"
+            f"the flow runs from a positive noise level to time {process.end:g}; it cannot start at time {start:g}"
         )
     if probes is not None and (probes < 1 or generator is None):
         raise AmdiffError(
@@ -81,7 +106,7 @@ def log_likelihood(
         eps, divergence = _with_divergence(denoiser, here_signal * y, time, dtype, signs)
         if not (torch.isfinite(eps).all() and torch.isfinite(divergence).all()):
             raise AmdiffError(
-                f"the probability-flow ODE could not be integrated: the model is NaN or infinite at {time:g}"
+                f"the probability-flow ODE could not be integrated: the model is NaN or infinite at time {time:g}"
             )
         callback((log_ratio - first) / (last - first))
         return torch.cat([math.exp(log_ratio) * eps.flatten(), here_sigma * divergence]).cpu().numpy()
@@ -92,7 +117,7 @@ def log_likelihood(
     if not solution.success or not np.isfinite(solution.y).all():
         raise AmdiffError(
             f"the probability-flow ODE could not be integrated from time {start:g} ({solution.message}); "
-            "a model that was trained too little has no smooth field: train longer, or start later"
+            "the field of a model that was trained too little is not smooth: train longer, or start at a later time"
         )
     final = torch.from_numpy(last_signal * solution.y[: n * d, -1]).view(x.shape).to(x.device)
     at_end = log_density_at_end(final).double().cpu().numpy()
@@ -102,7 +127,7 @@ def log_likelihood(
 def _with_divergence(
     denoiser: Denoiser, x: Tensor, time: float, dtype: torch.dtype, signs: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Noise prediction (n, *shape) and its divergence (n,), float64."""
+    """Return the noise prediction (n, *shape) and its divergence (n,), in float64."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         eps = denoiser(x.to(dtype), torch.full((len(x),), time, dtype=torch.float64, device=x.device)).double()
@@ -120,7 +145,10 @@ def _with_divergence(
 
 
 def standard_normal_log_density(sigma: float) -> Callable[[Tensor], Tensor]:
-    """Log-density of N(0, sigma^2 I), the end of the forward process as learned models take it."""
+    """Return the log-density of N(0, sigma^2 I) as a function of points (n, *shape).
+
+    Learned models start from this distribution, so it serves as ``log_density_at_end`` of ``log_likelihood``.
+    """
 
     def log_density(x: Tensor) -> Tensor:
         flat = x.flatten(1)

@@ -1,7 +1,7 @@
-"""Basins of an energy on a grid: its minima, each with its depth.
+"""Find the minima of an energy on a grid, each with its depth.
 
-The depth of a minimum is how far one must climb to reach a deeper one, the persistence of its
-component as sublevel sets grow: ripples of the size of the integrator's error have none.
+The depth of a minimum is the climb that is needed to reach a deeper one. It is the persistence of the minimum as
+sublevel sets grow. Ripples of the size of the integrator's error have hardly any depth.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from amdiff.errors import AmdiffError
 
 
 class Minimum(NamedTuple):
-    """A local minimum of a grid."""
+    """A local minimum of an energy on a grid."""
 
     row: int
     column: int
     energy: float
     depth: float
-    """Infinite for the deepest one."""
+    """The climb that is needed to reach a deeper minimum; infinite for the deepest one."""
 
 
 def grid_minima(energy: Float[np.ndarray, "rows columns"], min_depth: float) -> list[Minimum]:
-    """Minima at least ``min_depth`` deep, the lowest first; points with their eight neighbours.
+    """Return the minima that are at least ``min_depth`` deep, the lowest first.
 
-    Raises ``ValueError`` for energies that are not finite.
+    Each point of the grid is compared with its eight neighbours. Raises ``ValueError`` where an energy is not finite.
     """
     if not np.isfinite(energy).all():
-        raise AmdiffError("minima were asked for of an energy that is NaN or infinite somewhere")
+        raise AmdiffError("minima need an energy that is finite everywhere, got one that is NaN or infinite somewhere")
     rows, columns = energy.shape
     flat = energy.ravel()
     root = [-1] * len(flat)
@@ -51,7 +51,7 @@ def grid_minima(energy: Float[np.ndarray, "rows columns"], min_depth: float) -> 
         ]
         meeting = sorted({find(j) for j in around if j != i and root[j] >= 0}, key=lambda j: flat[j])
         root[i] = meeting[0] if meeting else i
-        for shallow in meeting[1:]:  # it meets a deeper one here
+        for shallow in meeting[1:]:  # a shallower basin meets a deeper one here
             depth[shallow] = float(flat[i] - flat[shallow])
             root[shallow] = meeting[0]
         if not meeting:

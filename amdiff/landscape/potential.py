@@ -1,14 +1,16 @@
 """Relative energy along a path between two images (section 4.3, appendix E).
 
-The reverse of the VP process ``dx = -1/2 beta x dt + sqrt(beta) dW`` has a drift with the potential u,
+The drift of the reverse of the VP process ``dx = -1/2 beta x dt + sqrt(beta) dW`` has a potential u,
 
     grad u(x, t) = -1/2 beta_t x - beta_t s(x, t)    (eq. 44)
 
-From a target x1 to a reference x2 leads ``x(a) = cos(a) x1 + sin(a) x2``, ``v = dx/da``, a from 0 to pi/2 (eq. 45), and
+The path from a target x1 to a reference x2 is ``x(a) = cos(a) x1 + sin(a) x2`` for a from 0 to pi/2 (eq. 45). With
+``v = dx/da``, the relative energy is
 
     U(x1) = u(x1) - u(x2) = - integral grad u(x(a)) . v da    (eq. 46-47)
 
-by the trapezoid rule. Lower is deeper. For an exact score ``u = -beta/4 |x|^2 - beta log p(x, t)``.
+It is integrated by the trapezoid rule. A lower energy means that the target lies deeper. For an exact score
+``u = -beta/4 |x|^2 - beta log p(x, t)``.
 """
 
 from __future__ import annotations
@@ -35,10 +37,37 @@ def relative_energy(
     points: int = 20,
     batch: int = 4096,
 ) -> Float64[Tensor, "n r"]:
-    """U of each image against each reference, all in [-1, 1], at the time of index ``time``.
+    """Return the relative energy U of each image against each reference (section 4.3, eq. 44-47).
 
-    ``batch`` images pass the denoiser together. Raises ``ValueError`` for fewer than two points, images that
-    are no floating-point numbers, and a time outside the schedule.
+    A lower energy means that the image lies deeper.
+
+    Parameters
+    ----------
+    denoiser
+        Predicts the noise in x at times t.
+    images
+        Images (n, *shape) in [-1, 1], as floating-point numbers.
+    references
+        Images (r, *shape) in [-1, 1], against which the energy is measured.
+    schedule
+        The noise levels of the denoiser.
+    time
+        Index of the noise level, 0 to T-1. Default 0.
+    points
+        Number of points on the path from an image to a reference; at least two. Default 20.
+    batch
+        Number of images that pass the denoiser together. Default 4096.
+
+    Returns
+    -------
+    Tensor
+        Energies (n, r), float64.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than two points, images are not floating-point numbers, or the time is outside the
+        schedule.
     """
     floating(images)
     floating(references)
@@ -60,7 +89,7 @@ def relative_energy(
 
 
 def _gradient(denoiser: Denoiser, x: Tensor, time: int, schedule: Schedule, like: Tensor) -> Tensor:
-    """grad u at points (n, points, d)."""
+    """Return grad u at points (n, points, d)."""
     flat = x.reshape(-1, *like.shape[1:]).to(like.dtype)
     eps = denoiser(flat, torch.full((len(flat),), time, dtype=torch.int64, device=flat.device))
     score = -eps.double().reshape(x.shape) / float(schedule.sigma[time])

@@ -1,7 +1,7 @@
-"""Where the landscape is looked at: samples of each class, and training points.
+"""Choose the targets at which the landscape is measured: samples of each class, and training points.
 
-A class with less than ``min_share`` of the synthetic set is left out (appendix C.2), as is one
-with a single sample, whose spread nobody knows.
+A class with less than ``min_share`` of the synthetic set is left out (appendix C.2). A class with a single sample is
+left out as well, since its spread is unknown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,26 @@ def choose_samples(
     count: int,
     min_share: float,
 ) -> dict[str, Int64[np.ndarray, " m"]]:
-    """Up to ``count`` samples of each class, the clearest cases first; classes that are too small are absent."""
+    """Choose the clearest samples of each class.
+
+    Parameters
+    ----------
+    classes
+        Class of each of n samples, from ``phases.classify``.
+    to_train
+        Distance of each sample to the nearest training image (n,).
+    to_samples
+        Distance of each sample to the nearest other sample (n,).
+    count
+        Largest number of samples of each class.
+    min_share
+        A class with less than this share of the samples is left out, between 0 and 1.
+
+    Returns
+    -------
+    dict
+        Numbers of the chosen samples by the class's name, the clearest first. Classes that are too small are absent.
+    """
     chosen = {}
     for number, name in enumerate(CLASSES):
         members = ordered(classes, to_train, to_samples, number)

@@ -1,7 +1,7 @@
-"""Exact nearest neighbours of images, by pixels, perceptual metrics, or features of one's own.
+"""Exact nearest neighbours of images, by pixels, perceptual metrics, or your own features.
 
-``embed`` makes a set of an array, ``nearest_neighbors`` searches one set for another, ``radius_pairs`` finds all pairs
-within a distance.
+``embed`` turns an array into a set of vectors. ``nearest_neighbors`` finds nearest neighbours of one set in another.
+``radius_pairs`` finds all pairs of a set within a distance.
 """
 
 import lazy_loader

@@ -1,8 +1,9 @@
-"""Approximate distances of two blocks of vectors: by FAISS on the CPU, by PyTorch on a GPU.
+"""Approximate distances between two blocks of vectors: by FAISS on the CPU, by PyTorch on a GPU.
 
-Both expand the norm, ``|x|^2 + |y|^2 - 2 x.y``, in float32: quick, and imprecise near zero. What is found here are
-candidates, with a bound on the error; callers compute their distances again, directly. FAISS's wheels for GPUs have no
-kernels for cards since the H100; PyTorch's have.
+Both compute ``|x|^2 + |y|^2 - 2 x.y`` in float32. This is quick, but imprecise near zero. So the functions here find
+candidates, and ``float32_slack`` estimates the error. Callers compute the distances of candidates again, directly.
+
+FAISS does not run on recent GPUs: its wheels have no kernels for the H100 and later cards. PyTorch has them.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TILE = 2**27
-"""Distances that are on a GPU at a time, at most: with what finds the smallest, a few GiB."""
+"""Largest number of distances on a GPU at a time. With the search for the smallest ones, this takes a few GiB."""
 
 
 def float32_slack(dimension: int) -> float:
-    """Rounding of a squared distance by norm expansion in float32, relative to the larger squared norm.
+    """Estimate the rounding error of a squared distance by norm expansion in float32, over the larger squared norm.
 
-    Errors of a sum of ``dimension`` products grow as its root; the factor is generous, and no strict bound: the worst
-    case grows with the dimension itself. TF32, which would be beyond, is off wherever ``choose_device`` was called.
+    The error of a sum of ``dimension`` products typically grows with the square root of ``dimension``. The factor here
+    is generous, but it is not a strict bound: the worst case grows with ``dimension`` itself. The error of TF32 would
+    be larger; TF32 is off wherever ``choose_device`` was called.
     """
     return float(np.finfo(np.float32).eps) * max(64.0, 4.0 * dimension**0.5)
 
@@ -33,9 +35,10 @@ def float32_slack(dimension: int) -> float:
 def nearest_candidates(
     left: Float32[np.ndarray, "q d"], right: Float32[np.ndarray, "b d"], count: int, *, device: str = "cpu"
 ) -> tuple[Float32[np.ndarray, "q c"], Int64[np.ndarray, "q c"]]:
-    """Approximate squared distances and rows of the ``count`` nearest of ``right``, fewer where it has fewer.
+    """Find the ``count`` approximately nearest rows of ``right`` for each row of ``left``, the nearest first.
 
-    The nearest come first. ``device`` 'cpu' is FAISS, any other PyTorch's.
+    Returns approximate squared distances and row numbers, (q, c) each, where c is ``count`` or the number of rows of
+    ``right`` if that is smaller. ``device`` 'cpu' means FAISS; any other is a torch device.
     """
     count = min(count, len(right))
     if device == "cpu":
@@ -52,7 +55,10 @@ def nearest_candidates(
 def near_pairs(
     left: Float32[np.ndarray, "q d"], right: Float32[np.ndarray, "b d"], squares: float, *, device: str = "cpu"
 ) -> tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"]]:
-    """Rows (of ``left``, of ``right``) whose squared distance is at most ``squares``, and some a little beyond."""
+    """Find all pairs of rows whose squared distance is at most ``squares``, and some slightly farther pairs.
+
+    Returns the row numbers in ``left`` and in ``right``, (p,) each. ``device`` is as for ``nearest_candidates``.
+    """
     largest = max(np.einsum("nd,nd->n", side, side).max() for side in (left, right))
     limit = float(squares + 2 * float32_slack(left.shape[1]) * float(largest))
     if device == "cpu":
@@ -71,7 +77,10 @@ def near_pairs(
 def _tiles(
     left: Float32[np.ndarray, "q d"], right: Float32[np.ndarray, "b d"], device: str
 ) -> Iterator[tuple[int, Tensor]]:
-    """Approximate squared distances of some rows of ``left`` to all of ``right``, (n, b), and the first of the rows."""
+    """Yield tiles of approximate squared distances, (n, b), from n rows of ``left`` to all rows of ``right``.
+
+    Each tile comes after the number of its first row.
+    """
     import torch
 
     there = torch.from_numpy(right).to(device)

@@ -1,4 +1,4 @@
-"""Cells of the space around a database, and nearest neighbours within them."""
+"""Divides the space into cells, and finds nearest neighbours within each cell."""
 
 from __future__ import annotations
 
@@ -15,19 +15,42 @@ from .knn import pair_squares
 from .vectors import Vectors
 
 LEARNED_FROM = 20_000
-"""Images of the database from which the cells are learned, at most."""
+"""Largest number of database images from which the cells are learned."""
 
 
 def cell_distances(
     queries: Sequence[Vectors], database: Vectors, cells: int, *, memory_mb: float = 1024, seed: int = 0
 ) -> list[tuple[Int64[np.ndarray, " n"], Float64[np.ndarray, " n"]]]:
-    """For each set of queries the cell of each image, and its distance to the nearest of the database in that cell.
+    """Find the cell of each query, and its distance to the nearest database image in the same cell.
 
-    Cells are those of k-means on the database's vectors; distances are inf where the cell holds none. ``memory_mb``
-    bounds the blocks that are held. Raises ``ValueError`` for fewer than one cell or an empty database.
+    The cells are those of k-means on the vectors of the database.
+
+    Parameters
+    ----------
+    queries
+        Sets of images to look up.
+    database
+        The set in which neighbours are searched, with the same metric.
+    cells
+        Number of cells, at least 1; no more are made than there are distinct images in the database.
+    memory_mb
+        Memory for blocks of vectors, in MiB. Default 1024.
+    seed
+        Seed of k-means. Default 0.
+
+    Returns
+    -------
+    list
+        For each set of queries, the cell of each image (n,) and its distance (n,) in the metric's unit. The distance is
+        inf if the cell holds no image of the database.
+
+    Raises
+    ------
+    ValueError
+        If there is less than one cell or the database is empty.
     """
     if cells < 1 or not database.count:
-        raise AmdiffError(f"cells of a database: got {cells} cells and {database.count} images; at least one is needed")
+        raise AmdiffError(f"expected at least one cell and one image, got {cells} cells and {database.count} images")
     rows = int(np.clip(memory_mb * 2**20 / (database.dimension * 4 * 6), 1, 65_536))
     centres = _centres(database, min(cells, database.count), rows, seed)
     return [_nearest_in_cell(side, database, centres, rows) for side in queries]

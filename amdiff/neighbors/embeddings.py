@@ -1,8 +1,7 @@
-"""Metrics as embeddings: a metric is a function from images to vectors whose Euclidean distance gives it.
+"""Metrics as embeddings: a function phi takes images to vectors, and their Euclidean distance gives the metric.
 
-``distance = unit * |phi(x) - phi(y)|`` for a metric that is a norm (pixels), and
-``unit * |phi(x) - phi(y)|^2`` for one that is a squared norm (LPIPS). So images pass the embedding one
-by one, not pair by pair, and FAISS can search.
+The metric is ``unit * |phi(x) - phi(y)|`` if it is a norm (pixels), and ``unit * |phi(x) - phi(y)|^2`` if it is a
+squared norm (LPIPS). So each image is embedded once, not once for each pair, and FAISS can search the vectors.
 """
 
 from __future__ import annotations
@@ -21,20 +20,25 @@ from amdiff.catalogue.metrics import METRICS, Metric
 
 @dataclass(frozen=True)
 class Embedding:
-    """A metric on images."""
+    """A metric on images, defined by a function phi that takes images to vectors.
+
+    The distance of two images is ``unit * |phi(x) - phi(y)|``, or ``unit * |phi(x) - phi(y)|^2`` if ``squared``. Make
+    one to compare uint8 images by your own function phi. Two sets can be compared only if their embeddings are equal,
+    so use the same object for both.
+    """
 
     vectors: Callable[[Num[np.ndarray, "n ..."]], Float32[np.ndarray, "n d"]]
-    """Images (n, C, H, W), uint8, to vectors; for ``VALUES`` arrays of any shape."""
+    """The function phi: from images, uint8 (n, C, H, W), to vectors, float32 (n, d)."""
     dimension: Callable[[tuple[int, ...]], int]
-    """Length of the vectors for images of a shape."""
+    """The length d of the vectors, from the shape (C, H, W) of an image."""
     unit: float
-    """Factor from the vectors' distance (or its square) to the metric."""
+    """The factor that takes the distance of vectors (or its square) to the metric."""
     squared: bool
     """Whether the metric is the squared distance of the vectors."""
     label: str
-    """Name and unit on the axes of figures."""
+    """Name of the metric, with its unit, on the axes of figures."""
     costly: bool = False
-    """Whether vectors are worth keeping: a network makes them."""
+    """Whether vectors are expensive to make, as by a network, so that they are kept. Default False."""
 
     @classmethod
     def of(
@@ -43,15 +47,15 @@ class Embedding:
         vectors: Callable[[Num[np.ndarray, "n ..."]], Float32[np.ndarray, "n d"]],
         dimension: Callable[[tuple[int, ...]], int],
     ) -> Embedding:
-        """The embedding of a metric that has a record."""
+        """Make the embedding of a metric in the catalogue ``METRICS``."""
         return cls(vectors, dimension, metric.unit, metric.squared, metric.label, metric.network)
 
     def distance(self, squares: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-        """The metric from squared distances of vectors."""
+        """Return the metric from squared distances of vectors, elementwise."""
         return np.asarray(self.unit * (squares if self.squared else np.sqrt(squares)))
 
     def squares(self, distance: float) -> float:
-        """The squared distance of vectors from the metric."""
+        """Return the squared distance of vectors at which the metric is ``distance``."""
         value = distance / self.unit
         return value if self.squared else value * value
 
@@ -67,26 +71,31 @@ VALUES = Embedding(
     squared=False,
     label=r"$L_2$ distance",
 )
-"""Euclidean distance of the numbers as they are, in float32: for features of one's own."""
+"""Euclidean distance of the numbers as they are, in float32, for arrays of any shape: the metric for features."""
 
 
 def embedding_of(metric: str, weights: Mapping[str, Any], device: Any) -> Embedding:
-    """A metric by its name, from the weights of its network (none for a metric without one), on a torch device."""
+    """Return the embedding of a metric by its name.
+
+    ``weights`` are the tensors of its network, empty for a metric without one. ``device`` is its torch device.
+    """
     return _code(metric).embedding(METRICS[metric], weights, device)
 
 
 def distance_of(metric: str, weights: Mapping[str, Any], device: Any) -> Callable[[Any, Any], Any]:
-    """The distance of pairs of images in [-1, 1], torch tensors (n, C, H, W) each, by a metric's name.
+    """Return the function that computes a metric for pairs of images.
 
-    ``weights`` and ``device`` as for ``embedding_of``.
+    The function takes two torch tensors (n, C, H, W) in [-1, 1] and returns the n distances. ``weights`` and ``device``
+    are as for ``embedding_of``.
     """
     return _code(metric).pair_distance(METRICS[metric], weights, device)
 
 
 def weights_of(metric: str, backbone: Path | None = None) -> dict[str, Any]:
-    """Tensors of a metric's network; none where it has none.
+    """Return the tensors of a metric's network; empty for a metric without a network.
 
-    ``backbone`` is a file with the weights of torchvision's network, in place of a download. Raises ``DataError``.
+    ``backbone`` is a file with the weights of torchvision's network, which replaces the download. Raises ``DataError``
+    if there are no weights.
     """
     return _code(metric).read_weights(METRICS[metric], backbone) if METRICS[metric].network else {}
 

@@ -1,10 +1,13 @@
-"""Exact nearest neighbours over blocks.
+"""Exact nearest neighbours, block by block.
 
-FAISS computes squared distances by expanding the norm, which loses precision near zero, exactly
-where duplicates lie. So vectors are centred, each block gives k + margin candidates, and the
-candidates' distances are recomputed directly in float64; where rounding might have hidden a neighbour, all that
-may be as near are. Byte-equal images are searched once and
-have distance exactly 0. "Itself" is excluded by number, never by position in the list.
+FAISS computes squared distances by expanding the norm. This loses precision near zero, where duplicates lie. So
+
+- vectors are centred, and each block gives k + margin candidates;
+- the distances of candidates are computed again, directly, in float64;
+- if rounding may have hidden a neighbour, all vectors that may be as near are computed again too.
+
+Byte-equal images are searched once and have distance exactly 0. If a set is searched for its own neighbours, an image
+is excluded from its own list by its number, never by its position in the list.
 """
 
 from __future__ import annotations
@@ -23,27 +26,28 @@ from .sets import DistinctSet
 from .vectors import Vectors
 
 MARGIN = 16
-"""Candidates beyond k that FAISS gives, so that its rounding rarely matters."""
+"""Number of candidates beyond k that FAISS gives, so that its rounding rarely matters."""
 
 
 @dataclass(frozen=True)
 class NeighborTable:
-    """k nearest neighbours of each query, by increasing (distance, number)."""
+    """The k nearest neighbours of each query, ordered by distance and then by number."""
 
     index: Int64[np.ndarray, "n k"]
-    """Number of the neighbour; -1 where there are fewer than k."""
+    """Number of each neighbour, its position in the database, (n, k); -1 if there are fewer than k."""
     distance: Float64[np.ndarray, "n k"]
-    """In the metric's unit; inf where there are fewer than k."""
+    """Distance to each neighbour in the metric's unit, (n, k); inf if there are fewer than k."""
 
     @property
     def nearest(self) -> Float64[np.ndarray, " n"]:
-        """Distance to the nearest neighbour."""
+        """Distance of each query to its nearest neighbour, (n,)."""
         return self.distance[:, 0]
 
     def without(self, itself: Int64[np.ndarray, " n"]) -> NeighborTable:
-        """The table without the neighbour ``itself`` of each query, or its last one where that is not among them.
+        """Return the table without one neighbour of each query, so with one column less.
 
-        One column less.
+        ``itself`` (n,) gives the number of the neighbour to remove. If it is not among the neighbours of a query, the
+        last neighbour is removed.
         """
         drop = self.index == itself[:, None]
         drop[~drop.any(axis=1), -1] = True
@@ -60,24 +64,51 @@ def nearest_neighbors(
     device: str = "cpu",
     callback: Callable[[int], None] = lambda done: None,
 ) -> NeighborTable:
-    """The k nearest of ``database`` for each of ``queries``; without itself if both are the same object.
+    """Find the k nearest neighbours in ``database`` of each of the ``queries``.
 
-    ``memory_mb`` bounds the blocks that are held, in MiB. ``device`` 'cuda' searches on a GPU, where PyTorch's TF32
-    must be off, as by default. ``callback`` hears the number of distinct queries done. Raises ``ValueError`` where the
-    images differ in shape or in metric, or for k < 1.
+    The result is exact. Ties are ordered by number. If ``queries`` and ``database`` are the same object, no image is
+    its own neighbour.
+
+    Parameters
+    ----------
+    queries
+        The set whose neighbours are searched, from ``embed``.
+    database
+        The set in which they are searched, from ``embed`` with the same metric and images of the same shape.
+    k
+        Number of neighbours, at least 1.
+    memory_mb
+        Memory for blocks of vectors, in MiB. Default 1024.
+    device
+        'cpu', or 'cuda' to search on a GPU. On a GPU, PyTorch's TF32 must be off, as it is by default. Default 'cpu'.
+    callback
+        Function that is called after each block with the number of distinct queries that are finished.
+
+    Returns
+    -------
+    NeighborTable
+        Numbers and distances of the neighbours, (n, k) each, in the order of the queries.
+
+    Raises
+    ------
+    ValueError
+        If the sets differ in metric or in the shape of their images, or if k < 1.
     """
     for part in (queries, database):
         if not isinstance(part, Vectors):
-            raise AmdiffError(f"expected sets that neighbors.embed made, got {type(part).__name__}")
+            raise AmdiffError(f"expected a set from neighbors.embed, got {type(part).__name__}")
     left, right = queries.images, database.images
     if k < 1:
-        raise AmdiffError(f"k neighbours were asked for with k = {k}; at least one is needed")
+        raise AmdiffError(f"the number of neighbours must be at least 1, got k = {k}")
     if queries.embedding != database.embedding:
         raise AmdiffError(
-            f"queries by {queries.embedding.label!r} cannot be compared with {database.embedding.label!r}"
+            f"queries by {queries.embedding.label!r} cannot be compared with a database by "
+            f"{database.embedding.label!r}; embed both with the same metric"
         )
     if left.source.shape[1:] != right.source.shape[1:]:
-        raise AmdiffError(f"images of {left.source.shape[1:]} cannot be compared with {right.source.shape[1:]}")
+        raise AmdiffError(
+            f"images of shape {left.source.shape[1:]} cannot be compared with images of shape {right.source.shape[1:]}"
+        )
     if not left.size or not right.size:
         return NeighborTable(np.full((left.size, k), -1, np.int64), np.full((left.size, k), np.inf))
     exclude_self = queries is database
@@ -102,7 +133,7 @@ def nearest_neighbors(
 
 
 def _equal_groups(queries: DistinctSet, database: DistinctSet, groups: np.ndarray) -> np.ndarray:
-    """For each query group the database group with the same bytes, or -1."""
+    """Return, for each group of queries, the group of the database with the same bytes, or -1 if there is none."""
     names = {number: key for key, number in queries.keys.items()}
     return np.array([database.keys.get(names[g], -1) for g in groups], np.int64)
 
@@ -110,7 +141,7 @@ def _equal_groups(queries: DistinctSet, database: DistinctSet, groups: np.ndarra
 def _expand(
     near: np.ndarray, metric: np.ndarray, database: DistinctSet, k: int, itself: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """From the nearest distinct images to the nearest images, ties by number."""
+    """Expand the nearest distinct images to the k nearest images, with ties ordered by number."""
     numbers: list[np.ndarray] = []
     values: list[np.ndarray] = []
     found = 0
@@ -132,23 +163,23 @@ def _expand(
 
 @dataclass(frozen=True)
 class _Queries:
-    """Vectors whose neighbours are looked for."""
+    """Vectors whose neighbours are searched."""
 
     vectors: Float32[np.ndarray, "q d"]
     centred: Float32[np.ndarray, "q d"]
-    """The same, less the centre of the database."""
+    """The same vectors minus the centre of the database."""
 
     def of(self, rows: np.ndarray) -> _Queries:
-        """Some of them."""
+        """Select some rows."""
         return _Queries(self.vectors[rows], self.centred[rows])
 
 
 class _Blocks:
-    """The distinct images of a database as vectors, block after block."""
+    """Searches the distinct images of a database, block by block."""
 
     def __init__(self, database: Vectors, memory_mb: float, candidates: int, device: str) -> None:
         self.database, self.candidates, self.device = database, candidates, device
-        # two blocks of vectors in float32, once more while they are made and centred, and the candidates
+        # room for two blocks of float32 vectors, for copies while they are made and centred, and for the candidates
         self.rows = int(np.clip(memory_mb * 2**20 / (database.dimension * 4 * 6 + candidates * 96), 1, 65_536))
         self.pairs = max(1, int(memory_mb * 2**20 / (database.dimension * 20 * 8)))
         self.cells = memory_mb * 2**20 / 8 / 48
@@ -158,7 +189,7 @@ class _Blocks:
     def search(
         self, vectors: Float32[np.ndarray, "q d"], wanted: int
     ) -> tuple[Int64[np.ndarray, "q w"], Float64[np.ndarray, "q w"]]:
-        """Groups and squared distances of the nearest distinct images, (q, wanted), padded by -1 and inf."""
+        """Return groups and squared distances of the nearest distinct images, (q, wanted), padded by -1 and inf."""
         best = np.full((len(vectors), wanted), -1, np.int64)
         squares = np.full((len(vectors), wanted), np.inf)
         centred = vectors - self.centre
@@ -175,18 +206,19 @@ class _Blocks:
     def _search_block(
         self, queries: _Queries, block: np.ndarray, wanted: int, bound: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Candidate rows of one block and their exact squared distances, (q, c), that hold the nearest.
+        """Return candidate rows of one block and their exact squared distances, (q, c). They include the nearest rows.
 
-        Only what may lie within ``bound``, (q,), is of interest: the last one wanted of the blocks before. What the
-        search left out is at least as far as the last candidate it gave, up to its rounding. Where the last one wanted
-        is not nearer than that, as among many near copies of one image, all that may be as near is measured.
+        ``bound`` (q,) is the squared distance of the farthest wanted neighbour in the blocks before. Rows farther than
+        that do not matter. A row that the search left out is at least as far as the last candidate, up to rounding. If
+        the farthest wanted neighbour is not nearer than that candidate, as among many near copies of one image, the
+        exact distances of all rows that may be as near are computed.
         """
         shifted = block - self.centre
         approximate, rows = nearest_candidates(queries.centred, shifted, self.candidates, device=self.device)
         norms = np.einsum("qd,qd->q", queries.centred, queries.centred)
         slack = float32_slack(block.shape[1]) * (np.einsum("bd,bd->b", shifted, shifted).max() + norms)
         exact = np.full(rows.shape, np.inf)
-        # the last one wanted lies within its approximate distance and the slack; so does all that is nearer
+        # the farthest wanted neighbour lies within its approximate distance plus the slack, and so do all nearer ones
         reach = np.minimum(bound, approximate[:, min(wanted, len(block)) - 1] + slack) + slack
         query, candidate = np.nonzero(approximate <= reach[:, None])
         exact[query, candidate] = pair_squares(queries.vectors, block, query, rows[query, candidate], self.pairs)
@@ -207,9 +239,10 @@ class _Blocks:
     def _within(
         self, queries: _Queries, block: np.ndarray, limit: np.ndarray, most: int
     ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """For each query the ``most`` nearest rows of all whose approximate distance is within its ``limit``.
+        """Find the nearest rows of each query, at most ``most``, among the rows within its ``limit``.
 
-        (number of the query, rows, exact squared distances), by increasing distance and row.
+        ``limit`` (q,) bounds the approximate squared distance.
+        Yields (number of the query, rows, exact squared distances), ordered by distance and then by row.
         """
         shifted = block - self.centre
         left = queries.centred
@@ -231,7 +264,22 @@ def pair_squares(
     j: Int64[np.ndarray, " p"],
     most: int,
 ) -> Float64[np.ndarray, " p"]:
-    """Squared distance of each pair (row i of ``left``, row j of ``right``) in float64, ``most`` at a time."""
+    """Compute the squared distance of each pair of rows directly, in float64.
+
+    Parameters
+    ----------
+    left, right
+        Vectors, (q, d) and (b, d).
+    i, j
+        Row numbers of each pair, (p,) in ``left`` and (p,) in ``right``.
+    most
+        Largest number of pairs that are computed at a time; it bounds the memory in use.
+
+    Returns
+    -------
+    array
+        The squared distances, (p,).
+    """
     out = np.empty(len(i))
     for start in range(0, len(i), most):
         piece = slice(start, start + most)

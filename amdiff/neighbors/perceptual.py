@@ -1,15 +1,15 @@
 """LPIPS (Zhang et al. 2018) as a squared Euclidean distance between feature vectors.
 
 With f_l the activations of a convolutional network after its l-th tapped layer, H_l x W_l positions each, and
-w_l >= 0 one learned weight a channel (the "heads"),
+w_l >= 0 one learned weight per channel (the "heads"),
 
     LPIPS(x, y) = sum_l 1/(H_l W_l) sum_positions sum_channels w_l (f_l(x)/|f_l(x)| - f_l(y)/|f_l(y)|)^2
                 = |phi(x) - phi(y)|^2,    phi = concat_l sqrt(w_l / (H_l W_l)) f_l/|f_l|
 
-so that an image passes the network once, not once a pair. Version 0.1 of the heads; images below 32 pixels are
-enlarged to 32 (nearest-exact), one channel is repeated to three.
+So an image passes the network once, not once for each pair. The heads are those of version 0.1. Images with a side
+below 32 pixels are enlarged to 32 (nearest-exact). A single channel is repeated to three.
 
-The shift-tolerant variant (Ghildyal and Liu 2022) has AlexNet's layers with stride 1 and blurred subsampling.
+The shift-tolerant variant (Ghildyal and Liu 2022) uses AlexNet's layers with stride 1 and blurred subsampling.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from .weights import published_weights
 
 
 class BlurPool(nn.Module):
-    """Subsampling by 2 after a binomial blur of three taps, on reflected borders of two pixels (Zhang 2019)."""
+    """Subsamples by 2 after a binomial blur of three taps, with two pixels of reflected border (Zhang 2019)."""
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
         taps = x.new_tensor([0.25, 0.5, 0.25])
@@ -62,7 +62,7 @@ def _squeezenet() -> nn.Sequential:
 
 
 def _shift_tolerant_alexnet() -> nn.Sequential:
-    """Numbered as in the published weights, whose layers 1, 4 and 8 are blurred subsamplings."""
+    """Build the layers with the numbers of the published weights; layers 1, 4 and 8 are blurred subsamplings."""
     return nn.Sequential(
         nn.Conv2d(3, 64, 11, padding=2),
         BlurPool(),
@@ -84,11 +84,11 @@ def _shift_tolerant_alexnet() -> nn.Sequential:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network, and where it is tapped."""
+    """A network and its tapped layers."""
 
     build: Callable[[], nn.Sequential]
     taps: tuple[int, ...]
-    """Layers whose outputs are compared; what lies behind the last is not needed."""
+    """Numbers of the layers whose outputs are compared. Layers after the last of them are not used."""
 
 
 ARCHITECTURES = {
@@ -97,19 +97,19 @@ ARCHITECTURES = {
     "lpips-squeeze": Architecture(_squeezenet, (1, 4, 7, 9, 10, 11, 12)),
     "stlpips-alex": Architecture(_shift_tolerant_alexnet, (2, 6, 10, 12, 14)),
 }
-"""Networks of the perceptual metrics."""
+"""The network of each perceptual metric."""
 
 
 class Perceptual(nn.Module):
-    """phi: images to feature vectors whose squared distance is the metric."""
+    """The function phi, from images to feature vectors. Their squared distance is the metric."""
 
     def __init__(self, metric: str) -> None:
-        """The network of a metric in ``ARCHITECTURES``, its weights not set: see ``load_perceptual``."""
+        """Build the network of a metric in ``ARCHITECTURES``, without weights: ``load_perceptual`` sets them."""
         super().__init__()
         architecture = ARCHITECTURES[metric]
         self.metric = METRICS[metric]
         self.taps = architecture.taps
-        with torch.device("meta"):  # nothing is allocated: the weights come later
+        with torch.device("meta"):  # allocates nothing, because the weights come later
             self.features = architecture.build()[: self.taps[-1] + 1]
         for layer in self.features.modules():
             if isinstance(layer, nn.ReLU):
@@ -123,7 +123,10 @@ class Perceptual(nn.Module):
         self.scale: Tensor
 
     def forward(self, images: Float[Tensor, "n c h w"]) -> Float32[Tensor, "n d"]:
-        """Vectors of images in [-1, 1] with one or three channels. Raises ``ValueError`` for other channels."""
+        """Return the vectors, float32 (n, d), of images (n, C, H, W) in [-1, 1].
+
+        Raises ``ValueError`` if the images have neither 1 nor 3 channels.
+        """
         if not self.metric.takes(images.shape[1]):
             raise AmdiffError(f"perceptual metrics need images of 1 or 3 channels, got {images.shape[1]}; use 'pixels'")
         height, width = images.shape[2:]
@@ -142,7 +145,7 @@ class Perceptual(nn.Module):
         return torch.cat(parts, dim=1)
 
     def dimension(self, shape: tuple[int, ...]) -> int:
-        """Length of the vectors of images of shape (C, H, W)."""
+        """Return the length d of the vectors of images of shape (C, H, W)."""
         if shape not in self._dimensions:
             like = next(self.parameters())
             with torch.inference_mode():
@@ -150,21 +153,25 @@ class Perceptual(nn.Module):
         return self._dimensions[shape]
 
     def piece(self, shape: tuple[int, ...]) -> int:
-        """Images of shape (C, H, W) that pass together: all they take at once is several times their vectors."""
+        """Return how many images of shape (C, H, W) pass the network together.
+
+        The memory for them is several times that of their vectors.
+        """
         room = 2**31 if next(self.parameters()).device.type == "cuda" else 2**27
         return int(min(max(1, room // (4 * 8 * self.dimension(shape))), 2048))
 
 
 def load_perceptual(metric: str, weights: Mapping[str, Float32[Tensor, "..."]]) -> Perceptual:
-    """The network of a metric with the given tensors: ``features.<layer>.*`` and ``heads.<tap>``, others aside.
+    """Build the network of a metric with the given tensors, named ``features.<layer>.*`` and ``heads.<tap>``.
 
-    Raises ``ValueError`` where a tensor is missing, has another shape, or a head is negative.
+    Other tensors are ignored. Raises ``ValueError`` if a tensor is missing or has the wrong shape, or if a head has
+    negative values.
     """
     network = Perceptual(metric)
     count = len(network.taps)
     heads = [weights[name] for i in range(count) if (name := f"heads.{i}") in weights]
     if len(heads) < count or any((h < 0).any() for h in heads):
-        raise AmdiffError(f"{metric}: {count} heads are needed, heads.0 and on, none of them negative")
+        raise AmdiffError(f"{metric}: expected the tensors heads.0 to heads.{count - 1}, without negative values")
     network.heads = nn.ParameterList([nn.Parameter(h, requires_grad=False) for h in heads])
     try:
         network.load_state_dict({k: t for k, t in weights.items() if k in network.state_dict()}, assign=True)
@@ -174,23 +181,23 @@ def load_perceptual(metric: str, weights: Mapping[str, Float32[Tensor, "..."]]) 
 
 
 def read_weights(metric: Metric, backbone: Path | None = None) -> dict[str, Tensor]:
-    """The tensors of a metric's network that it needs, checked.
+    """Read and check the tensors that a metric's network needs.
 
-    ``backbone`` as for ``published_weights``. Raises ``DataError`` where there are none, ``ValueError`` where they are
-    not those of the network.
+    ``backbone`` is the ``path`` of ``published_weights``. Raises ``DataError`` if there are no weights, and
+    ``ValueError`` if they do not fit the network.
     """
     network = load_perceptual(metric.name, published_weights(metric, backbone))
     return {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
 
 
 def embedding(metric: Metric, weights: Mapping[str, Tensor], device: torch.device | str) -> Embedding:
-    """A perceptual metric through its network on a torch device."""
-    network = load_perceptual(metric.name, weights).to(device).to(memory_format=torch.channels_last)  # pools faster
+    """Return the embedding of a perceptual metric, whose network runs on a torch device."""
+    network = load_perceptual(metric.name, weights).to(device).to(memory_format=torch.channels_last)  # faster pooling
     return Embedding.of(metric, partial(_vectors, network), network.dimension)
 
 
 def _vectors(network: Perceptual, images: UInt8[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n d"]:
-    """Vectors of images, some at a time: activations are larger than vectors."""
+    """Return the vectors of images. A few images pass at a time, because activations are larger than vectors."""
     device = next(network.parameters()).device
     out = np.empty((len(images), network.dimension(images.shape[1:])), np.float32)
     piece = network.piece(images.shape[1:])
@@ -204,12 +211,12 @@ def _vectors(network: Perceptual, images: UInt8[np.ndarray, "n c h w"]) -> Float
 def pair_distance(
     metric: Metric, weights: Mapping[str, Tensor], device: torch.device | str
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """The metric of pairs of images in [-1, 1], (n, C, H, W) each."""
+    """Return the function that computes the metric for pairs of images in [-1, 1], from two tensors (n, C, H, W)."""
     return squared_distance(load_perceptual(metric.name, weights).to(device))
 
 
 def squared_distance(network: Perceptual) -> Callable[[Tensor, Tensor], Tensor]:
-    """The metric of pairs of images in [-1, 1], (n, C, H, W) each."""
+    """Return the function that computes the metric for pairs of images in [-1, 1], from two tensors (n, C, H, W)."""
 
     def distance(x: Float[Tensor, "n c h w"], y: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         size = network.piece(tuple(x.shape[1:]))

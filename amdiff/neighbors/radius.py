@@ -1,6 +1,6 @@
-"""The exact radius graph of a set: all pairs at most a distance apart.
+"""The exact radius graph of a set: all pairs of images within a distance.
 
-A table of k neighbours is not enough for connected components: it splits large ones.
+Use it for connected components. A table of k nearest neighbours splits large components.
 """
 
 from __future__ import annotations
@@ -18,15 +18,31 @@ from .vectors import Vectors
 def radius_pairs(
     vectors: Vectors, radius: float, *, memory_mb: float = 1024, device: str = "cpu"
 ) -> Iterator[tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"]]]:
-    """Blocks of pairs (i, j) of image numbers with ``distance(i, j) <= radius``.
+    """Find all pairs (i, j) of images with ``distance(i, j) <= radius``.
 
-    Byte-equal images come as a star around the first of them, and stand for each other: pairs
-    between groups are those of their first images. The connected components are those of the
-    whole graph. ``memory_mb`` bounds the blocks that are held, in MiB; ``device`` 'cuda' searches on a GPU.
+    Byte-equal images form a group, and not all of its pairs are listed: each image of a group is paired with the first
+    image of that group, and only first images are paired with images of other groups. The connected components are the
+    same as those of the graph with all pairs.
+
+    Parameters
+    ----------
+    vectors
+        The set, from ``embed``.
+    radius
+        Largest distance of a pair, in the metric's unit.
+    memory_mb
+        Memory for blocks of vectors and pairs, in MiB. Default 1024.
+    device
+        'cpu', or 'cuda' to search on a GPU. Default 'cpu'.
+
+    Yields
+    ------
+    tuple
+        A block of pairs, as two arrays of image numbers, (p,) each. Some pairs have i = j; some come in both orders.
     """
     images, embedding = vectors.images, vectors.embedding
     yield images.first[images.group], np.arange(images.size)
-    # blocks of vectors, and at the worst all pairs of two blocks
+    # room for blocks of vectors and, in the worst case, for all pairs of two blocks
     rows = int(np.clip(min(memory_mb * 2**19 / (vectors.dimension * 4 * 6), (memory_mb * 2**19 / 32) ** 0.5), 1, 4096))
     squares = embedding.squares(radius)
     count = vectors.count

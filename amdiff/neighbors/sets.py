@@ -1,6 +1,6 @@
 """Sets of images that are read in blocks, and their exact duplicates.
 
-An image is an array of any shape: uint8 (C, H, W) in the pipeline, a vector of features in a notebook.
+An image is an array of any shape. It is uint8 (C, H, W) in the pipeline; it may be a vector of features in a notebook.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from jaxtyping import Int64, Num, Shaped
 
 @runtime_checkable
 class ImageSource(Protocol):
-    """Images by number, read when needed."""
+    """A source of images, which are read by number when they are needed."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, *shape), of images (N, C, H, W)."""
+        """Shape of the whole set, (N, *shape); (N, C, H, W) for images."""
         ...
 
     def rows(self, indices: Int64[np.ndarray, " n"]) -> Num[np.ndarray, "n ..."]:
-        """The images with these numbers, in this order."""
+        """Return the images with these numbers, (n, *shape), in this order."""
         ...
 
 
@@ -44,11 +44,11 @@ class ArraySource:
 
 @dataclass(frozen=True)
 class Selection:
-    """Some images of a source, read when needed."""
+    """Some images of a source, which are read when they are needed."""
 
     source: ImageSource
     chosen: Int64[np.ndarray, " n"]
-    """Their numbers in the source."""
+    """Numbers of the chosen images in the source."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -64,17 +64,17 @@ class DistinctSet:
 
     source: ImageSource
     first: Int64[np.ndarray, " u"]
-    """Number of the first image of each group, increasing."""
+    """Number of the first image of each group, in increasing order."""
     group: Int64[np.ndarray, " n"]
-    """Group of each image."""
+    """Number of the group of each image."""
     keys: dict[bytes, int]
-    """Group of each digest."""
+    """Number of the group of each digest."""
     members: list[Int64[np.ndarray, " _"]]
-    """Numbers of the images of each group, increasing."""
+    """Numbers of the images in each group, in increasing order."""
 
     @classmethod
     def of(cls, source: ImageSource, block: int = 4096) -> DistinctSet:
-        """Read the whole source once, ``block`` images at a time."""
+        """Find the groups of byte-equal images. Reads the whole source once, ``block`` images at a time."""
         keys: dict[bytes, int] = {}
         group = np.empty(source.shape[0], np.int64)
         first: list[int] = []
@@ -90,12 +90,12 @@ class DistinctSet:
 
     @property
     def size(self) -> int:
-        """Number of images, equal ones counted each."""
+        """Number of all images; equal images count separately."""
         return len(self.group)
 
     @property
     def distinct(self) -> int:
-        """Number of different images."""
+        """Number of distinct images."""
         return len(self.first)
 
 
@@ -106,5 +106,5 @@ def _blocks(source: ImageSource, block: int) -> Iterator[tuple[int, np.ndarray]]
 
 
 def digests(images: Iterable[Shaped[np.ndarray, "..."]]) -> list[bytes]:
-    """One 128-bit digest an image; equal digests mean byte-equal images."""
+    """Return a 128-bit digest of each image. Equal digests mean byte-equal images."""
     return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images]

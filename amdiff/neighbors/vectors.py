@@ -1,4 +1,4 @@
-"""Sets of images as vectors, read in blocks."""
+"""Sets of images as vectors, which are read in blocks."""
 
 from __future__ import annotations
 
@@ -13,42 +13,53 @@ from .sets import DistinctSet
 
 @runtime_checkable
 class VectorStore(Protocol):
-    """Room for vectors outside memory."""
+    """A store that keeps vectors, for example on disk."""
 
     def write(self, start: int, vectors: Float32[np.ndarray, "n d"]) -> None:
-        """Keep vectors as numbers ``start`` and on."""
+        """Store vectors (n, d) at the positions start, ..., start + n - 1."""
         ...
 
     def read(self, start: int, stop: int) -> Float32[np.ndarray, "n d"]:
-        """Vectors [start, stop), a copy in memory."""
+        """Return a copy in memory of the vectors start, ..., stop - 1."""
         ...
 
 
 class MemoryStore:
-    """Room for vectors in memory."""
+    """A store that keeps vectors in memory."""
 
     def __init__(self, count: int, dimension: int) -> None:
         self._vectors = np.empty((count, dimension), np.float32)
 
     def write(self, start: int, vectors: Float32[np.ndarray, "n d"]) -> None:
-        """Keep vectors as numbers ``start`` and on."""
+        """Store vectors (n, d) at the positions start, ..., start + n - 1."""
         self._vectors[start : start + len(vectors)] = vectors
 
     def read(self, start: int, stop: int) -> Float32[np.ndarray, "n d"]:
-        """Vectors [start, stop), a copy."""
+        """Return a copy of the vectors start, ..., stop - 1."""
         return self._vectors[start:stop].copy()
 
 
 class Vectors:
-    """The vectors of the distinct images of a set, in their order.
+    """A set of images as vectors, for ``nearest_neighbors`` and ``radius_pairs``. ``embed`` makes one from an array.
 
-    With a store each image is embedded once, when it is first asked for; without one, each time.
+    It has one vector for each distinct image, in the order in which distinct images first appear. With a store, each
+    image is embedded once, when its vector is first needed. Without a store, it is embedded each time.
+
+    Parameters
+    ----------
+    images
+        The images and their groups of byte-equal ones.
+    embedding
+        The metric.
+    store
+        Where vectors are kept. Default None: they are not kept.
+    stored
+        Number of vectors, counted from the first, that the store already holds. Default 0.
     """
 
     def __init__(
         self, images: DistinctSet, embedding: Embedding, store: VectorStore | None = None, *, stored: int = 0
     ) -> None:
-        """``stored`` says how many vectors, from the first on, the store holds already."""
         self.images, self.embedding = images, embedding
         self.dimension = embedding.dimension(images.source.shape[1:])
         self._store = store
@@ -56,7 +67,7 @@ class Vectors:
 
     @property
     def count(self) -> int:
-        """Number of vectors: one for each different image."""
+        """Number of vectors, one for each distinct image."""
         return self.images.distinct
 
     @property
@@ -65,7 +76,7 @@ class Vectors:
         return self._stored == self.count
 
     def rows(self, start: int, stop: int) -> Float32[np.ndarray, "n d"]:
-        """Vectors of the distinct images start, ..., stop - 1."""
+        """Return the vectors of the distinct images start, ..., stop - 1, float32 (n, d)."""
         if self._store is None:
             return self._embed(start, stop)
         while self._stored < stop:
@@ -74,7 +85,7 @@ class Vectors:
             self._store.write(first, made)
             self._stored = upto
             if (first, upto) == (start, stop):
-                return made  # what is at hand is not read again
+                return made  # these are the rows asked for, so the store is not read
         return self._store.read(start, stop)
 
     def _embed(self, start: int, stop: int) -> Float32[np.ndarray, "n d"]:

@@ -1,7 +1,8 @@
-"""Weights of perceptual metrics: where they come from, and how they become one set of tensors.
+"""Weights of perceptual metrics: reads them from their sources and joins them into one set of tensors.
 
-LPIPS needs two parts: a network that was trained on ImageNet (torchvision's, downloaded, or a file of one's own) and
-the learned heads, which the ``lpips`` package carries. The shift-tolerant metric's package carries both.
+LPIPS needs two parts. The first is a network that was trained on ImageNet: torchvision's, downloaded or from a file
+that you give. The second is the learned heads, which the ``lpips`` package contains. The package of the shift-tolerant
+metric contains both parts.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 
 def backbone_digest(backbone: Backbone, path: Path) -> str:
-    """First digits of the SHA-256 of a weights file: 8 for torchvision's own, as its name has them, else 16.
+    """Return the first digits of the SHA-256 of a weights file.
 
-    Raises ``DataError`` where there is no such file.
+    These are 8 digits for torchvision's file, which has them in its name, and 16 digits for any other file. Raises
+    ``DataError`` if there is no such file.
     """
     if not path.is_file():
         raise DataError(f"{path}: there is no such file; give torchvision's {BACKBONE_FILES[backbone]}")
@@ -33,9 +35,10 @@ def backbone_digest(backbone: Backbone, path: Path) -> str:
 
 
 def published_weights(metric: Metric, path: Path | None = None) -> dict[str, Tensor]:
-    """The tensors of a perceptual metric: ``features.<layer>.*`` and ``heads.<tap>``.
+    """Return the tensors of a perceptual metric, named ``features.<layer>.*`` and ``heads.<tap>``.
 
-    ``path`` is a file with the weights of torchvision's network, in place of a download. Raises ``DataError``.
+    ``path`` is a file with the weights of torchvision's network, which replaces the download. Raises ``DataError`` if
+    the weights cannot be read.
     """
     backbone = metric.backbone
     if backbone is None:
@@ -45,7 +48,8 @@ def published_weights(metric: Metric, path: Path | None = None) -> dict[str, Ten
     features = {name: t for name, t in network.items() if name.startswith("features.")}
     if not features:
         raise DataError(
-            f"{path}: holds no tensor named 'features.*', as torchvision's {BACKBONE_FILES[backbone]} has them"
+            f"{path}: holds no tensor named 'features.*'; expected a file such as torchvision's "
+            f"{BACKBONE_FILES[backbone]}"
         )
     return _plain(
         features | {f"heads.{name.split('.')[0].removeprefix('lin')}": t.flatten() for name, t in heads.items()}
@@ -53,7 +57,10 @@ def published_weights(metric: Metric, path: Path | None = None) -> dict[str, Ten
 
 
 def _shift_tolerant(backbone: str) -> dict[str, Tensor]:
-    """The layers are numbered in one sequence, whatever the slice they stand in; filters are fixed."""
+    """Return the tensors of the shift-tolerant metric, without the blur filters, which are fixed.
+
+    The package numbers the layers in one sequence across the slices of its network.
+    """
     stored = _packaged("stlpips_pytorch", f"weights/vST0.0/{backbone}_shift_tolerant.pth", "stlpips-pytorch")
     found = {}
     for name, tensor in stored.items():
@@ -70,7 +77,7 @@ def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _packaged(package: str, name: str, distribution: str) -> dict[str, Tensor]:
-    """Tensors of a file that a package carries; the package's code is not run."""
+    """Return the tensors of a file inside an installed package. The package's code is not run."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise DataError(f"this metric's weights come with the package {distribution}; pip install {distribution}")
@@ -78,7 +85,7 @@ def _packaged(package: str, name: str, distribution: str) -> dict[str, Tensor]:
 
 
 def _official(backbone: Backbone) -> dict[str, Tensor]:
-    """torchvision's weights, from its cache or by download."""
+    """Return torchvision's weights, from its cache or by download."""
     import torch
 
     name = BACKBONE_FILES[backbone]
@@ -96,16 +103,16 @@ def _official(backbone: Backbone) -> dict[str, Tensor]:
     if backbone_digest(backbone, cached) != (official := official_digest(backbone)):
         raise DataError(
             f"{cached} is not torchvision's, or is damaged (its SHA-256 does not start with {official}); "
-            "remove it, or name it under 'backbones' if it is meant"
+            "remove it, or name it under 'backbones' if you mean to use it"
         )
     return _read(cached)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """Tensors of a .pth or .safetensors file; no code in it is run. Raises ``DataError``."""
+    """Return the tensors of a .pth or .safetensors file. No code in it is run. Raises ``DataError``."""
     import torch
 
     stored = stored_weights(path)
     if not isinstance(stored, dict) or not all(isinstance(t, torch.Tensor) for t in stored.values()):
-        raise DataError(f"{path}: is no state dict, a mapping of names to tensors")
+        raise DataError(f"{path}: is not a state dict, which maps names to tensors")
     return stored

@@ -1,9 +1,9 @@
-"""Attractors: samples that come back again and again.
+"""Attractors: groups of samples that lie close together, because the model returns to the same image.
 
-The connected components of the radius graph of S' at delta_s. A component with no member within
-delta_m of the training set, and at least two members, is a spurious attractor proper; one that
-holds memorized samples is a memory, and the spurious samples in it are its halo. (The three
-classes are the paper's; this split is ours.)
+An attractor is a connected component of the graph that joins samples of S' at a distance of at most delta_s. A
+component of at least two samples is a spurious attractor proper where no sample in it is memorized. A component with
+memorized samples is a memory, and the spurious samples in it are its halo. (The three classes are the paper's; this
+split of the spurious samples is ours.)
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from .classes import MEMORIZED, SPURIOUS
 def components(
     count: int, pairs: Iterable[tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"]]], most: int = 4_000_000
 ) -> Int64[np.ndarray, " n"]:
-    """Label of each of ``count`` nodes, numbered by decreasing component size.
+    """Return the number of the connected component that each node of a graph belongs to, (n,).
 
-    ``pairs`` is a stream of edges; whenever about ``most`` are held they are replaced by a star
-    around one node of each component, so memory stays bounded.
+    Component 0 is the largest; components of the same size are ordered by their first node. ``count`` is the number n
+    of nodes. ``pairs`` is a stream of edges: each item holds two arrays (p,), the numbers of the nodes that an edge
+    joins. Whenever more than ``most`` edges are held, each component's edges are replaced by a star around one of its
+    nodes, so memory stays bounded.
     """
     rows, columns = np.arange(count), np.arange(count)
     waiting: list[tuple[np.ndarray, np.ndarray]] = []
@@ -53,23 +55,24 @@ def components(
 
 @dataclass(frozen=True)
 class Attractors:
-    """Components of a synthetic set with at least two members, largest first."""
+    """The components of a synthetic set that have at least two samples, largest first: one entry for each."""
 
     size: Int64[np.ndarray, " a"]
-    """Occupancy: samples in the component."""
+    """Occupancy: the number of samples in the component."""
     memorized: Int64[np.ndarray, " a"]
+    """Number of memorized samples in the component."""
     spurious: Int64[np.ndarray, " a"]
-    """Samples of these classes; the two add up to ``size``."""
+    """Number of spurious samples in the component. Together with ``memorized`` it adds up to ``size``."""
     representative: Int64[np.ndarray, " a"]
-    """The member that has another sample nearest to it."""
+    """Number of the sample in the component that has the smallest distance to another sample."""
     closest: Int64[np.ndarray, " a"]
-    """The member that is nearest to the training set."""
+    """Number of the sample in the component that is nearest to the training set."""
     train_distance: Float64[np.ndarray, " a"]
-    """Its distance to the training set."""
+    """Distance of the sample ``closest`` to the training set, in the metric's unit."""
 
     @property
     def proper(self) -> np.ndarray:
-        """Which are spurious attractors proper: no member is memorized."""
+        """Whether each component is a spurious attractor proper, so that none of its samples is memorized, (a,)."""
         return self.memorized == 0
 
 
@@ -79,12 +82,16 @@ def describe(
     to_train: Float64[np.ndarray, " n"],
     to_samples: Float64[np.ndarray, " n"],
 ) -> Attractors:
-    """Sizes and kinds of the components; ``labels`` as ``components`` gives them."""
+    """Describe the components that have at least two samples.
+
+    ``labels`` are the numbers that ``components`` returns, ``classes`` those of ``classify``. ``to_train`` and
+    ``to_samples`` are each sample's distances to the nearest training image and to the nearest other sample.
+    """
     size = np.bincount(labels)
     kept = int((size >= 2).sum())
 
     def first(key: np.ndarray) -> np.ndarray:
-        """The member of each component with the smallest key."""
+        """Number of the sample with the smallest key in each component."""
         order = np.lexsort((np.arange(len(labels)), key, labels))
         return order[np.searchsorted(labels[order], np.arange(kept))]
 
@@ -100,7 +107,7 @@ def describe(
 
 
 def halo(labels: Int64[np.ndarray, " n"], classes: Int8[np.ndarray, " n"]) -> np.ndarray:
-    """Which spurious samples lie in a component that holds memorized ones."""
+    """Return whether each sample is spurious and lies in a component that also holds memorized samples, (n,)."""
     memory = np.zeros(labels.max(initial=-1) + 1, bool)
     memory[labels[classes == MEMORIZED]] = True
     return (classes == SPURIOUS) & memory[labels]

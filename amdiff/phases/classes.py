@@ -1,8 +1,8 @@
-"""Memorized, spurious, generalized (eq. 9-11): a partition of the synthetic set.
+"""The classes memorized, spurious and generalized (eq. 9-11). Each sample of the synthetic set is in one of them.
 
 - memorized: the distance to the training set is at most delta_m;
-- spurious: not memorized, and the distance to another sample is at most delta_s;
-- generalized: neither.
+- spurious: the sample is not memorized, and its distance to another sample is at most delta_s;
+- generalized: all other samples.
 """
 
 from __future__ import annotations
@@ -22,24 +22,33 @@ MEMORIZED, SPURIOUS, GENERALIZED = range(3)
 
 
 def class_numbers(names: Iterable[str]) -> Int8[np.ndarray, " n"]:
-    """Numbers of classes from their names: 0 memorized, 1 spurious, 2 generalized."""
+    """Translate names of classes into their numbers: 0 memorized, 1 spurious, 2 generalized."""
     return np.array([CLASSES.index(name) for name in names], np.int8)
 
 
 def classify(
     to_train: Float64[np.ndarray, " n"], to_samples: Float64[np.ndarray, " n"], delta_m: float, delta_s: float
 ) -> Int8[np.ndarray, " n"]:
-    """Class of each sample from its nearest distances; 0 memorized, 1 spurious, 2 generalized.
+    """Return the class of each sample (n,), from its nearest distances (eq. 9-11).
 
-    Raises ``ValueError`` for distances that are NaN or negative, or not one of each for a sample, and for thresholds
-    that are not positive.
+    Class 0 is memorized, 1 spurious and 2 generalized.
+
+    ``to_train`` are the distances to the nearest training image, ``to_samples`` those to the nearest other sample.
+    They and the thresholds ``delta_m`` and ``delta_s`` have the metric's unit. A distance equal to a threshold counts
+    as within it.
+
+    Raises ``ValueError`` where a distance is negative or NaN, where the two arrays differ in shape or are not
+    one-dimensional, and where a threshold is not positive.
     """
     to_train, to_samples = np.asarray(to_train), np.asarray(to_samples)
     if to_train.shape != to_samples.shape or to_train.ndim != 1:
-        raise AmdiffError(f"each sample has two distances; got arrays of {to_train.shape} and {to_samples.shape}")
+        raise AmdiffError(
+            "expected two arrays (n,), with one distance of each sample to the training set and one to the other "
+            f"samples; got arrays of shape {to_train.shape} and {to_samples.shape}"
+        )
     for name, values in (("to the training set", to_train), ("to other samples", to_samples)):
         if np.isnan(values).any() or (values < 0).any():
-            raise AmdiffError(f"distances {name} must be non-negative numbers")
+            raise AmdiffError(f"distances {name} must be non-negative numbers, got some that are negative or NaN")
     if not (delta_m > 0 and delta_s > 0):
         raise AmdiffError(f"thresholds must be positive, got delta_m = {delta_m}, delta_s = {delta_s}")
     classes = np.full(len(to_train), GENERALIZED, np.int8)
@@ -54,10 +63,10 @@ def ordered(
     to_samples: Float64[np.ndarray, " n"],
     which: int,
 ) -> Int64[np.ndarray, " m"]:
-    """Samples of one class in the paper's order (fig. 13-15): the clearest cases first.
+    """Return the numbers of the samples of class ``which``, the clearest cases first, as in the paper (fig. 13-15).
 
-    Memorized by increasing distance to S, spurious by increasing and generalized by decreasing
-    distance to another sample; ties by number.
+    Memorized samples come by increasing distance to S. Spurious samples come by increasing distance to another sample,
+    generalized samples by decreasing distance to another sample. Samples at the same distance come by their number.
     """
     key = {MEMORIZED: to_train, SPURIOUS: to_samples, GENERALIZED: -to_samples}[which]
     members = np.flatnonzero(classes == which)
@@ -66,7 +75,7 @@ def ordered(
 
 @dataclass(frozen=True)
 class Fractions:
-    """Shares of the three classes; their values sum to 1."""
+    """Shares of the three classes with their confidence intervals. The shares sum to 1."""
 
     memorized: Estimate
     spurious: Estimate
@@ -83,13 +92,35 @@ def fractions(
     delta_s: float,
     confidence: float = 0.95,
 ) -> Fractions:
-    """Shares with intervals; ``neighbor_*`` is the table of S' in itself, k >= 2.
+    """Return the shares of the three classes with confidence intervals, for given thresholds.
 
-    Wilson for memorized, leave-one-out jackknife for the others (see ``intervals``).
+    The memorized share has Wilson's interval, the two others have one from a leave-one-out jackknife (see
+    ``intervals``). ``fold_fractions`` adds the errors of the thresholds.
+
+    Parameters
+    ----------
+    classes
+        Class of each of n samples, from ``classify``; n is at least 2.
+    neighbor_index
+        Numbers (n, k) of the k nearest other samples of each sample; k is at least 2.
+    neighbor_distance
+        Distances (n, k) to them, in increasing order.
+    delta_s
+        The threshold of the distance to another sample that ``classes`` were found with.
+    confidence
+        Level of the intervals, between 0 and 1. Default 0.95.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than two samples, or fewer than two neighbours of each.
     """
     n = len(classes)
     if n < 2 or neighbor_index.shape[1] < 2:
-        raise AmdiffError("fractions need at least two samples and two neighbours each")
+        raise AmdiffError(
+            "fractions need at least two samples and two neighbours of each; got "
+            f"{n} samples and {neighbor_index.shape[1]} neighbours"
+        )
     counts = np.bincount(classes, minlength=3)
     depends = (classes == SPURIOUS) & (neighbor_distance[:, 1] > delta_s)
     lost = np.bincount(neighbor_index[depends, 0], minlength=n)

@@ -1,11 +1,12 @@
-"""The field's other measures of copying, to compare with: on nearest distances that are there already.
+"""Other measures of copying from the literature, for comparison. They take nearest distances.
 
-- The nearest-neighbour ratio: a sample copies its nearest training image where that is closer than a third of the
-  distance of the next (Yoon et al. 2023; Gu et al. 2023), or of the mean distance of the next few.
-- AuthPct (Alaa et al. 2022): a sample is authentic where its nearest training image has another training image
-  nearer to it than the sample.
-- C_T (Meehan et al. 2020): whether samples lie closer to the training set than held-out images do, by the
-  Mann-Whitney test in cells of the space. Far below 0: copying; far above: samples away from the data.
+- The nearest-neighbour ratio: a sample is a copy where the distance to its nearest training image is less than a third
+  of the distance to the second nearest one (Yoon et al. 2023; Gu et al. 2023), or of the mean distance to the next few.
+- AuthPct (Alaa et al. 2022): a sample is authentic where its nearest training image is nearer to another training image
+  than to the sample.
+- C_T (Meehan et al. 2020): whether samples lie closer to the training set than held-out images do, by Mann-Whitney
+  tests in cells of the space. A value far below 0 indicates copying. A value far above 0 indicates that samples lie
+  away from the data.
 """
 
 from __future__ import annotations
@@ -22,18 +23,24 @@ from amdiff.errors import AmdiffError
 from .intervals import Estimate
 
 LEAST_IN_CELL = 20
-"""Samples without which a cell has no part in C_T, as in the published code."""
+"""A cell with fewer samples is left out of C_T, as in the published code."""
 
 
 def nearest_ratio(distance: Float64[np.ndarray, "n k"], following: int) -> Float64[np.ndarray, " n"]:
-    """Distance to the nearest training image over the mean distance of the ``following`` ones.
+    """Return the nearest-neighbour ratio of each sample (n,).
 
-    NaN where there are fewer. ``distance`` are the k nearest, increasing, inf where there is none. A sample that has
-    all of them at distance 0 copies: its ratio is 0. Raises ``ValueError`` unless 1 <= following < k.
+    It is the distance to the nearest training image, divided by the mean distance to the next ``following`` ones. A
+    sample is often called a copy where the ratio is below 1/3, with ``following`` = 1 (Yoon et al. 2023; Gu et al.
+    2023). ``distance`` (n, k) holds the distances of each sample to its k nearest training images, in increasing order,
+    and inf where there are fewer. The ratio is NaN where one of the next ``following`` images is missing. It is 0 where
+    the images used are all at distance 0, since the sample is then a copy.
+
+    Raises ``ValueError`` unless 1 <= following < k.
     """
     if not 1 <= following < distance.shape[1]:
         raise AmdiffError(
-            f"{following} of the next neighbours were asked for, {distance.shape[1]} neighbours are known"
+            f"'following' must be at least 1 and less than the number of known neighbours ({distance.shape[1]}), "
+            f"got {following}"
         )
     rest = distance[:, 1 : following + 1].mean(axis=1)
     ratio = np.divide(distance[:, 0], rest, out=np.zeros(len(rest)), where=rest > 0)
@@ -46,31 +53,36 @@ def authentic(
     nearest: Int64[np.ndarray, " n"],
     within_train: Float64[np.ndarray, " k"],
 ) -> Bool[np.ndarray, " n"]:
-    """Whether each sample is authentic (Alaa et al. 2022, section 4.4).
+    """Return whether each sample is authentic, (n,) (Alaa et al. 2022, section 4.4).
 
-    ``to_train`` is its distance to the training image ``nearest``, ``within_train`` the distance of each training image
-    to another one, inf where there is none.
+    A sample is authentic where its nearest training image is nearer to another training image than to the sample.
+    ``nearest`` is the number of each sample's nearest training image, and ``to_train`` the distance to it.
+    ``within_train`` (k,) is the distance of each training image to the nearest other one, inf where there is no other.
     """
     return to_train > within_train[nearest]
 
 
 @dataclass(frozen=True)
 class DataCopying:
-    """C_T, and what it is made of."""
+    """C_T and the scores of the cells that it is the mean of."""
 
     value: float
-    """Mean of the cells' Z, weighted by their held-out images."""
+    """C_T: the mean of the cells' Z, weighted by the number of held-out images in each cell."""
     z: tuple[float, ...]
-    """Of each cell that counts; standard normal where samples are as far from the training set as held-out images."""
+    """Z of each cell that counts. It is standard normal where samples are as far from the training set as held-out
+    images are."""
     cells: tuple[int, ...]
-    """Which cells these are."""
+    """Numbers of the cells that count."""
     std: float
-    """Standard deviation of the value where samples are as far from the training set as held-out images: below 1, since
-    it is a mean of several Z."""
+    """Standard deviation of C_T where samples are as far from the training set as held-out images are. It is below 1
+    where several cells count, since C_T is then a mean of several Z."""
 
 
 def z_score(samples: Float64[np.ndarray, " m"], heldout: Float64[np.ndarray, " n"]) -> float:
-    """Mann and Whitney's U of distances, standardized: negative where the samples' are smaller (Meehan et al. 2020)."""
+    """Return Mann and Whitney's U of the distances of samples and held-out images, standardized (Meehan et al. 2020).
+
+    It is negative where the samples' distances are smaller.
+    """
     m, n = len(samples), len(heldout)
     below, upto = (np.searchsorted(np.sort(heldout), samples, side) for side in ("left", "right"))
     u = float(below.sum() + upto.sum()) / 2  # a tie counts half
@@ -83,9 +95,13 @@ def data_copying(
     heldout: Float64[np.ndarray, " n"],
     heldout_cells: Int64[np.ndarray, " n"],
 ) -> DataCopying | None:
-    """C_T of distances to the training images of the own cell (Meehan et al. 2020, section 4).
+    """Return C_T: whether samples lie closer to the training set than held-out images do (Meehan et al. 2020).
 
-    None where no cell has enough samples and a held-out image.
+    The space is divided into cells (section 4 of the paper). ``samples`` (m,) and ``heldout`` (n,) are distances to the
+    nearest training image in the same cell; infinite ones are left out. ``sample_cells`` and ``heldout_cells`` are the
+    numbers of the cells. A value far below 0, in units of ``std``, indicates copying.
+
+    Returns None where no cell has at least 20 samples and one held-out image.
     """
     found: list[tuple[int, float, int]] = []
     for cell in np.unique(sample_cells).tolist():
@@ -101,28 +117,30 @@ def data_copying(
 
 
 STRONG = 0.1
-"""Difference of two shares of copies from which they are said to disagree, where their intervals do not meet."""
+"""Two shares of copies disagree where they differ by at least this much and their intervals do not overlap."""
 MUTUAL = 2 / 3
-"""Share of samples of the data's own law that are not authentic, at most: a sample and its nearest training image are
-each other's nearest with this probability on a line, and with less in more dimensions."""
+"""Largest share of samples that are not authentic where samples have the distribution of the data. A sample and its
+nearest training image are each other's nearest with this probability on a line, and with a smaller one in more
+dimensions."""
 COPYING = -3.0
-"""C_T, in standard deviations of its own law without copying, below which it speaks of copying."""
+"""A C_T below this indicates copying. The unit is the standard deviation that C_T has without copying."""
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Another measure of copying that says otherwise about the same samples."""
+    """Another measure of copying that contradicts the memorized share of the same samples."""
 
     kind: str
     sentence: str
+    """What a report says about it."""
     gap: float
-    """How far apart the two are, to compare disagreements of one kind."""
+    """How far the two are apart; only gaps of the same kind can be compared."""
 
 
 def disagreements(memorized: Estimate, peers: Mapping[str, Any]) -> list[Disagreement]:
-    """Where other measures say otherwise about the same samples, strongly.
+    """Find the other measures that strongly contradict the memorized share of the same samples.
 
-    ``peers`` is what the stage of that name wrote: shares of copies with their intervals, and C_T.
+    ``peers`` is the summary that the stage 'peers' wrote: shares of copies with their intervals, and C_T.
     """
     ours = f"{memorized.value:.1%} [{memorized.low:.1%}, {memorized.high:.1%}] by delta_m"
     look = "Look at the pairs before you rely on either."
@@ -136,20 +154,21 @@ def disagreements(memorized: Estimate, peers: Mapping[str, Any]) -> list[Disagre
         if rule["low"] > memorized.high or rule["high"] < memorized.low:
             apart[f"{rule['share']:.1%} by the ratio {what} < {peers['ratio']:.2g}"] = rule["share"] - memorized.value
     if apart:
-        sentence = f"Measures of copying disagree: {' and '.join(apart)}, {ours}. {look}"
+        sentence = f"Measures of copying disagree: the share of copies is {' and '.join(apart)}, but {ours}. {look}"
         found.append(Disagreement("ratio", sentence, max(map(abs, apart.values()))))
     authpct = peers["copies"].get("authpct")
     if authpct is not None and authpct["low"] > max(MUTUAL, memorized.high + STRONG):
         sentence = (
-            f"{authpct['share']:.1%} of the samples are not authentic (Alaa et al. 2022), where at most two thirds are "
-            f"without copying, and copies are {ours}. {look}"
+            f"{authpct['share']:.1%} of the samples are not authentic (Alaa et al. 2022). Without copying, at most two "
+            f"thirds would be. Yet the share of copies is only {ours}. {look}"
         )
         found.append(Disagreement("authpct", sentence, authpct["share"] - memorized.value))
     c_t = peers.get("c_t")
     if c_t is not None and c_t["value"] < COPYING * c_t["std"] and memorized.high < STRONG / 2:
         sentence = (
             f"C_T is {c_t['value']:.1f} (Meehan et al. 2020): the samples lie nearer to the training images than "
-            f"held-out images do, and yet copies are {ours}. Blurred or averaged images do that as well. {look}"
+            f"held-out images do. Yet the share of copies is only {ours}. Blurred or averaged images can lie so near "
+            f"without being copies. {look}"
         )
         found.append(Disagreement("c_t", sentence, -c_t["value"]))
     return found

@@ -1,4 +1,4 @@
-"""What a threshold costs: real images that it flags, and what varying it changes."""
+"""How far a threshold can be trusted: how many real images it flags, and how the shares change when it is varied."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from .intervals import wilson
 
 
 def false_positives(distances: Distances, pair: Pair, confidence: float) -> dict[str, Any]:
-    """Shares of held-out real images that would be called memorized or spurious, with Wilson intervals.
+    """Return the shares of held-out real images that would be called memorized or spurious, with Wilson intervals.
 
-    For ``heldout`` thresholds on the half that did not calibrate. "Spurious" means near another held-out image,
-    whatever its distance to S; it is counted within halves and scaled to what |S'| real images would show, since a
-    sample finds a neighbour more easily in a larger set. ``None`` where no image is held out.
+    Thresholds of method ``heldout`` are calibrated on one half of the held-out images. For these, only the other half
+    is counted. "Spurious" means that a held-out image is near another one, at any distance to S. This share is counted
+    within each half. It is then scaled to a set of as many real images as there are samples, since an image finds a
+    neighbour more easily in a larger set. The shares are ``None`` where there are too few held-out images.
     """
     calibrated = "heldout" in (pair.delta_m.method, pair.delta_s.method)
     part = REST if calibrated else slice(None)
@@ -29,7 +30,7 @@ def false_positives(distances: Distances, pair: Pair, confidence: float) -> dict
     if count < 2 or len(distances.heldout_within[REST]) < 2:
         return {"n": count, "memorized": None, "spurious": None}
     memorized = wilson(float((to_train <= pair.delta_m.value).mean()), count, confidence)
-    # what is near another image comes in pairs, of which there are half as many
+    # images that are near another one come in pairs, so there are half as many independent trials
     spurious = wilson(float((within <= pair.delta_s.value).mean()), count / 2, confidence)
     scale = (len(distances.to_samples) - 1) / (len(distances.heldout_within[REST]) - 1)
     scaled = {name: min(value * scale, 1.0) for name, value in spurious._asdict().items()}
@@ -37,7 +38,7 @@ def false_positives(distances: Distances, pair: Pair, confidence: float) -> dict
 
 
 def sensitivity(distances: Distances, pair: Pair, factors: Sequence[float]) -> dict[str, Any]:
-    """Fractions when delta_m (rows) and delta_s (columns) are varied by ``factors``."""
+    """Return memorized and spurious shares when delta_m (rows) and delta_s (columns) are multiplied by ``factors``."""
     memorized, spurious = [], []
     for m in factors:
         counts = [
@@ -54,7 +55,7 @@ def sensitivity(distances: Distances, pair: Pair, factors: Sequence[float]) -> d
 
 
 def as_json(distances: Distances, pair: Pair, spec: ThresholdsSpec) -> dict[str, Any]:
-    """Everything about one K's thresholds, as plain data."""
+    """Return everything that is known about the thresholds of one K, as plain data."""
     return {
         "size": distances.size,
         "delta_m": asdict(pair.delta_m),

@@ -1,7 +1,7 @@
-"""The density of log distances, its modes and the valley between them.
+"""The density of log distances, its modes, and the valley between them.
 
-Copies sharpen as K falls, so plain log distances have several modes among the copies. The soft
-logarithm ``u = log sqrt(d^2 + d0^2)`` merges them: below d0 all distances look alike.
+Copies are sharper at smaller K. The plain logarithm of their distances therefore has several modes in a sweep. The soft
+logarithm ``u = log sqrt(d^2 + d0^2)`` merges these modes, since it hardly tells distances below d0 apart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STEP = 0.01
 
 @dataclass(frozen=True)
 class SoftLog:
-    """The map between distances and soft log distances."""
+    """The map from distances d to soft log distances ``u = log sqrt(d^2 + d0^2)``."""
 
     d0: float
 
@@ -28,7 +28,7 @@ class SoftLog:
         return np.asarray(0.5 * np.log(np.square(distance) + self.d0**2))
 
     def inverse(self, u: Float64[np.ndarray, "..."] | float) -> Float64[np.ndarray, "..."]:
-        """Distance whose soft log is ``u``; 0 below log d0."""
+        """Return the distance whose soft logarithm is ``u``; 0 where ``u`` is below log d0."""
         return np.asarray(np.sqrt(np.maximum(np.exp(2 * np.asarray(u)) - self.d0**2, 0.0)))
 
 
@@ -42,7 +42,7 @@ class Histogram:
 
     @classmethod
     def of(cls, values: Sequence[Float64[np.ndarray, " _"]], margin: float) -> Histogram:
-        """Bin soft log distances, with ``margin`` left free on both sides."""
+        """Count soft log distances, one array for each K, on a grid with a free ``margin`` on both sides."""
         low = min(v.min() for v in values) - margin
         high = max(v.max() for v in values) + margin
         edges = low + STEP * np.arange(int(np.ceil((high - low) / STEP)) + 1)
@@ -50,14 +50,15 @@ class Histogram:
         return cls((edges[:-1] + edges[1:]) / 2, counts)
 
     def density(self, bandwidth: float) -> Float64[np.ndarray, " bins"]:
-        """Gaussian kernel density, each K weighted equally; integrates to 1."""
+        """Return the Gaussian kernel density in which each K has the same weight. It integrates to 1."""
         weights = (self.counts / self.counts.sum(axis=1, keepdims=True)).mean(axis=0)
         return _smooth(weights, bandwidth) / STEP
 
     def resampled(self, rng: np.random.Generator, bandwidth: float) -> Histogram:
-        """A bootstrap sample: each K's distances drawn anew from their own kernel density (Silverman and Young 1987).
+        """Draw a smoothed bootstrap sample: each K's distances are drawn from their kernel density.
 
-        Drawn from the distances themselves, no sample would fall where none is, as at a valley.
+        A plain bootstrap would draw only distances that were observed, and hence none in an empty valley (Silverman and
+        Young 1987).
         """
         smooth = _smooth(self.counts, bandwidth)
         drawn = [rng.multinomial(round(row.sum()), p / p.sum()) for row, p in zip(self.counts, smooth, strict=True)]
@@ -65,19 +66,19 @@ class Histogram:
 
 
 def _smooth(values: Float64[np.ndarray, "..."], bandwidth: float) -> Float64[np.ndarray, "..."]:
-    """Convolved with a Gaussian along the last axis."""
+    """Convolve with a Gaussian along the last axis."""
     return scipy.ndimage.gaussian_filter1d(values, bandwidth / STEP, mode="constant", truncate=5)
 
 
 def modes(density: Float64[np.ndarray, " bins"], min_mode: float) -> list[int]:
-    """Bins of the density's modes: peaks that rise by ``min_mode`` of the highest above their surroundings."""
+    """Return the bins of the modes: peaks whose prominence is at least ``min_mode`` times the highest density."""
     return scipy.signal.find_peaks(density, prominence=min_mode * density.max())[0].tolist()
 
 
 def valley(density: Float64[np.ndarray, " bins"], min_mode: float) -> int | None:
-    """Bin of the lowest point between the outermost modes, or None where there is one mode only.
+    """Return the bin of the lowest point between the outermost modes, or None where there are fewer than two modes.
 
-    Where the lowest value is taken on a stretch, its middle.
+    Where several bins have the lowest value, the middle one is returned.
     """
     peaks = modes(density, min_mode)
     if len(peaks) < 2:
@@ -88,9 +89,9 @@ def valley(density: Float64[np.ndarray, " bins"], min_mode: float) -> int | None
 
 
 def dip_p_value(values: Sequence[Float64[np.ndarray, " _"]], most: int = 20_000) -> float:
-    """p-value of Hartigan's dip test (1985) that the pooled values have one mode.
+    """Return the p-value of Hartigan's dip test (1985) of the hypothesis that the pooled values have one mode.
 
-    Each K contributes equally many values, ``most`` in all, or as many as it has.
+    Each K contributes the same number of values, ``most`` in all; a K with fewer values contributes all of them.
     """
     share = max(1, most // len(values))
     return float(diptest(np.concatenate([v[:share] for v in values]))[1])

@@ -1,4 +1,4 @@
-"""Nearest distances of a sweep, and thresholds on them (appendix B.3)."""
+"""Records of nearest distances and of thresholds (appendix B.3)."""
 
 from __future__ import annotations
 
@@ -8,60 +8,69 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 CALIBRATION, REST = slice(0, None, 2), slice(1, None, 2)
-"""The held-out images that calibrate, and those on which errors are reported.
+"""The two halves of the held-out images: one calibrates thresholds, the other serves to report their errors.
 
-The held-out images of one K start with those of a larger one, so what calibrates at one calibrates at all.
+Held-out lists are nested (that of a larger K is the start of that of a smaller K), so an image stays in the same half
+for every K.
 """
 
 
 @dataclass(frozen=True)
 class Distances:
-    """Nearest distances of one training-set size."""
+    """Nearest distances for one training-set size K, in the metric's unit."""
 
     size: int
-    """K."""
+    """Number K of training images."""
     to_train: Float64[np.ndarray, " n"]
-    """S' to S."""
+    """Distance of each sample to the nearest training image."""
     to_samples: Float64[np.ndarray, " n"]
-    """S' to S' without itself."""
+    """Distance of each sample to the nearest other sample."""
     heldout_to_train: Float64[np.ndarray, " h"]
-    """Held-out images to S. Every other one, from the first, calibrates."""
+    """Distance of each held-out image to the nearest training image. Images 0, 2, 4, ... calibrate ``heldout``
+    thresholds; images 1, 3, 5, ... serve to report their errors."""
     heldout_within: Float64[np.ndarray, " h"]
-    """Held-out images to others of their own half; inf where there is none."""
+    """Distance of each held-out image to the nearest other one in its own half; inf where there is no other."""
     heldout_nearest: Float64[np.ndarray, " h"]
-    """Held-out images to any other; inf where there is none."""
+    """Distance of each held-out image to the nearest other one; inf where there is no other."""
     heldout_rows: Int64[np.ndarray, " h"]
-    """Which images these are, the same number for the same image at every K."""
+    """Number of each held-out image in the dataset. An image has the same number at every K."""
     stand_in: bool = False
-    """No image is held out: training images, each without itself, stand for held-out ones."""
+    """Whether training images stand in for held-out ones. Each is then compared with the other training images."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """One threshold, how it was found, and its bootstrap interval."""
+    """One threshold, its bootstrap interval, and how it was found."""
 
     value: float
+    """The threshold, in the metric's unit."""
     low: float
+    """Lower end of the bootstrap interval."""
     high: float
+    """Upper end of the bootstrap interval."""
     method: str
+    """The method that gave the value: 'fixed', 'valley' or 'heldout'."""
     note: str = ""
+    """How the value was found, in words."""
     modes: tuple[float, ...] = ()
-    """Distances at the density's modes (``valley``)."""
+    """Distances at the density's modes; empty for methods other than ``valley``."""
     dip_p_value: float | None = None
-    """Of the hypothesis that there is one mode (``valley``)."""
+    """p-value of the hypothesis that the density has one mode; None for methods other than ``valley``."""
 
     @property
     def reservation(self) -> str:
-        """What limits the trust in it: a fallback, an extrapolation; empty where it was found as asked."""
+        """Why the threshold is to be trusted less, such as a fallback; empty where the requested method worked."""
         found_as_asked = self.method == "fixed" or self.note.endswith("quantile of real images")
         return "" if found_as_asked else self.note
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Both thresholds, for one K or for all."""
+    """The two thresholds, for one K or for a whole sweep."""
 
     delta_m: Threshold
+    """A sample is memorized where its distance to the training set is at most this threshold."""
     delta_s: Threshold
+    """A sample that is not memorized is spurious where its distance to another sample is at most this threshold."""
     d0: float | None = None
-    """Softness of the logarithm, in the metric's unit (``valley``)."""
+    """Distance below which the soft logarithm is flat, in the metric's unit; None for methods other than ``valley``."""

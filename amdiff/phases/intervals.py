@@ -1,14 +1,14 @@
-"""Confidence intervals for fractions of a synthetic set, and for means over targets.
+"""Confidence intervals for shares of a synthetic set, and for means over targets.
 
-Given the model, samples are independent, so the memorized fraction is binomial. A spurious sample
-is one that has another nearby, so removing a sample may change the class of the one whose only
-neighbour it was: the other two fractions get a leave-one-out jackknife. Its variance enters
-Wilson's interval as an effective number of samples, which keeps the interval inside [0, 1] and
-of positive length at 0 and 1. It is never too small on average (Efron and Stein 1981); where most spurious
-samples come in pairs it is up to twice too large, and the interval 1.4 times too wide.
+Given the model, samples are independent, so the number of memorized samples is binomial. The spurious and generalized
+shares are not binomial: a sample is spurious because another one is near, so removing a sample may change the class of
+its neighbour. These two shares have a leave-one-out jackknife. Its variance gives an effective number of samples for
+Wilson's interval. The interval then stays within [0, 1], and has a positive length at 0 and 1. The jackknife's variance
+is never too small on average (Efron and Stein 1981). Where most spurious samples come in pairs, it is up to twice too
+large, and the interval up to 1.4 times too wide.
 
-What is measured at several samples of one attractor is nearly one measurement: means over targets
-take their variance between groups.
+Several samples of one attractor are nearly one measurement. Means over targets therefore take their variance between
+groups.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from amdiff.errors import AmdiffError
 
 
 class Estimate(NamedTuple):
-    """A value with its confidence interval."""
+    """A value and the lower and upper end of its confidence interval."""
 
     value: float
     low: float
@@ -31,9 +31,10 @@ class Estimate(NamedTuple):
 
 
 def wilson(share: float, count: float, confidence: float = 0.95) -> Estimate:
-    """Wilson's score interval (1927) for a share of ``count`` independent trials.
+    """Return Wilson's score interval (1927) for a ``share``, between 0 and 1, of ``count`` independent trials.
 
-    ``count`` may be fractional, an effective number. Raises ``ValueError`` unless it is positive.
+    ``count`` may be an effective number that is not whole. ``confidence`` is the interval's level, between 0 and 1.
+    Raises ``ValueError`` unless ``count`` is positive.
     """
     if count <= 0:
         raise AmdiffError(f"a share needs at least one trial, got {count}")
@@ -45,10 +46,11 @@ def wilson(share: float, count: float, confidence: float = 0.95) -> Estimate:
 
 
 def jackknife(share: float, leave_one_out: Float64[np.ndarray, " n"], confidence: float = 0.95) -> Estimate:
-    """Interval from the shares found when each sample in turn is left out.
+    """Return the interval of a share from the n shares that are found when each sample in turn is left out.
 
-    The effective number is ``share (1 - share) / variance``, at most n. At 0 and 1 no removal changes
-    the share; there it is n / 2, since spurious samples come at least in pairs.
+    Wilson's interval is taken with an effective number of samples, ``share (1 - share) / variance``, at most n. This
+    cannot be used where the variance is 0 or the share is 0 or 1. The effective number is then n / 2, since spurious
+    samples come at least in pairs.
     """
     n = len(leave_one_out)
     variance = (n - 1) / n * float(np.square(leave_one_out - leave_one_out.mean()).sum())
@@ -59,11 +61,12 @@ def jackknife(share: float, leave_one_out: Float64[np.ndarray, " n"], confidence
 def grouped_mean(
     values: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"], confidence: float = 0.95
 ) -> tuple[Estimate, int]:
-    """Mean of values that are alike within groups, with Student's interval, and the number of groups.
+    """Return the mean of values that are similar within groups, with Student's interval, and the number of groups.
 
-    The variance is the jackknife's that leaves out one group at a time, which holds where a group is
-    large; with groups of one it is the usual one. With one group nothing is known: the ends are NaN.
-    Raises ``ValueError`` for no values.
+    ``groups`` (n,) is the number of each value's group, such as the attractor of a sample. The variance comes from a
+    jackknife that leaves out one group at a time. It is valid for groups of different sizes; with one value in each
+    group it is the usual variance of a mean. With only one group, the ends of the interval are NaN.
+    Raises ``ValueError`` where there are no values.
     """
     if len(values) == 0:
         raise AmdiffError("a mean needs at least one value, got none")

@@ -1,4 +1,4 @@
-"""Results that show themselves: as text in a console, as a table in a notebook."""
+"""Results that print as text in a console, and as a table in a notebook."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from .intervals import Estimate
 
 
 class Shown(ABC):
-    """A result with a few numbers that matter, among arrays that do not fit on a screen."""
+    """A result that prints its main numbers in place of its long arrays."""
 
     @abstractmethod
     def _about(self) -> str:
-        """What it is, in a few words."""
+        """A title of a few words."""
 
     @abstractmethod
     def _rows(self) -> Sequence[tuple[str, str]]:
-        """Names and values."""
+        """The names and values to print."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to know before the numbers are trusted."""
+        """What a reader should know before trusting the numbers."""
         return ()
 
     def __repr__(self) -> str:
@@ -37,5 +37,5 @@ class Shown(ABC):
 
 
 def percent(estimate: Estimate) -> str:
-    """A share with its interval."""
+    """Format a share with its interval."""
     return f"{estimate.value:.1%} [{estimate.low:.1%}, {estimate.high:.1%}]"

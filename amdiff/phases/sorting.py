@@ -1,4 +1,4 @@
-"""A synthetic set, sorted: classes with intervals, and attractors."""
+"""Sort a synthetic set: find its classes with intervals, and its attractors."""
 
 from __future__ import annotations
 
@@ -26,20 +26,22 @@ from .thresholds import find_thresholds
 from .uncertainty import fold_fractions
 
 MOST_HELDOUT = 2000
-"""Training images that stand for held-out ones, at most."""
+"""Largest number of training images that stand in for held-out ones."""
 
 
 @dataclass(frozen=True, repr=False)
 class Phases(Shown):
-    """The three classes of a synthetic set, at given thresholds."""
+    """The classes and attractors of a synthetic set, at given thresholds."""
 
     classes: Int8[np.ndarray, " n"]
-    """Of each sample: 0 memorized, 1 spurious, 2 generalized."""
+    """Class of each sample: 0 memorized, 1 spurious, 2 generalized."""
     fractions: Fractions
+    """Shares of the three classes. Their intervals take the thresholds as known exactly."""
     component: Int64[np.ndarray, " n"]
-    """Of the radius graph of S' at delta_s: the samples of one are one attractor. The largest is 0."""
+    """Number of the component that each sample belongs to, in the graph that joins samples at a distance of at most
+    delta_s. The samples of one component are one attractor. Component 0 is the largest."""
     attractors: Attractors
-    """The components of at least two samples."""
+    """The components that have at least two samples."""
 
     def _about(self) -> str:
         return f"{len(self.classes):,} samples, sorted at given thresholds"
@@ -61,10 +63,32 @@ def sort_at(
     memory_mb: float = 1024,
     device: str = "cpu",
 ) -> Phases:
-    """Sort samples by their neighbours in S and in S' (eq. 9-11), and find their attractors.
+    """Sort samples at given thresholds by their nearest neighbours (eq. 9-11), and find their attractors.
 
-    ``memory_mb`` bounds the blocks of the search for attractors, in MiB; ``device`` 'cuda' searches on a GPU. Raises
-    ``ValueError`` for fewer than two samples or neighbours, or thresholds that are not positive.
+    Parameters
+    ----------
+    samples
+        Samples as vectors, from ``neighbors.embed``; at least two.
+    to_train
+        Nearest training images of each sample, from ``neighbors.nearest_neighbors``.
+    to_samples
+        Nearest other samples of each sample; at least two neighbours for each.
+    delta_m
+        A sample is memorized where its distance to the training set is at most this, in the metric's unit.
+    delta_s
+        Any other sample is spurious where its distance to another sample is at most this, in the metric's unit.
+    confidence
+        Level of the intervals, between 0 and 1. Default 0.95.
+    memory_mb
+        Bound on the memory of the search for attractors, in MiB. Default 1024.
+    device
+        'cpu' (the default), or 'cuda' to search on a GPU.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than two samples, or fewer than two neighbours of each, and for a threshold that is not
+        positive.
     """
     classes = classify(to_train.nearest, to_samples.nearest, delta_m, delta_s)
     shares = fractions(classes, to_samples.index, to_samples.distance, delta_s, confidence)
@@ -74,21 +98,25 @@ def sort_at(
 
 @dataclass(frozen=True, repr=False)
 class Sorted(Shown):
-    """A synthetic set, measured, with thresholds of its own, and sorted."""
+    """What ``sort_samples`` finds for a synthetic set."""
 
     tables: Tables
+    """Nearest neighbours of samples and held-out images."""
     thresholds: Pair
+    """The thresholds that the set was sorted at."""
     phases: Phases
+    """Class and component of each sample, and the attractors."""
     fractions: Fractions
-    """The shares, with the errors of the thresholds in their intervals; those of ``phases`` take these for known."""
+    """Shares of the three classes. Their intervals include the errors of the thresholds; those of ``phases`` do not."""
     plausibility: Plausibility | None
-    """How many samples lie farther from the training images than real images do; None where nothing tells."""
+    """How many samples lie farther from the training images than real images do; None with fewer than 20 held-out
+    images."""
     heldout: bool
-    """False where training images, each without itself, stood for held-out ones."""
+    """Whether held-out images were given. Where they were not, training images stood in for them."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to know before the shares are trusted."""
+        """What a reader should know before trusting the shares; ``sort_samples`` gives the same as warnings."""
         found = []
         if self.plausibility is not None and self.plausibility.implausible:
             found.append(implausible_sentence(self.plausibility.far))
@@ -97,8 +125,8 @@ class Sorted(Shown):
                 found.append(f"{name}: {threshold.reservation}.")
         if not self.heldout:
             found.append(
-                "No held-out images were given: training images, each without itself, stand for them, so near "
-                "duplicates among these make the thresholds smaller."
+                "No held-out images were given, so training images stand in for them; each is compared with the other "
+                "training images. Near duplicates among the training images make the thresholds smaller."
             )
         return tuple(found)
 
@@ -120,23 +148,43 @@ def sort_samples(
     k: int = 5,
     memory_mb: float = 1024,
 ) -> Sorted:
-    """Find thresholds and sort the samples into memorized, spurious and generalized.
+    """Find thresholds, and sort samples into memorized, spurious and generalized ones.
 
-    All sets are of one metric (``neighbors.embed``). ``thresholds`` is how they are found, ``valley`` by default;
-    ``heldout`` are real images that the generator has not seen, of which ``valley`` and ``heldout`` thresholds need 20.
-    Without them training images stand for real ones, at most 2,000, each compared with the others, so that near
-    duplicates among them make thresholds smaller. ``k`` neighbours are kept. Warns of what limits the result (its
-    ``notes``). Raises ``ValueError`` where there are too few samples or held-out images.
+    All sets must have been embedded with the same metric. The ``notes`` of the result tell what limits it; each is also
+    given as a warning.
+
+    Parameters
+    ----------
+    samples
+        Samples as vectors, from ``neighbors.embed``; at least two.
+    train
+        Training images of the generator.
+    heldout
+        Real images that the generator has not seen. The methods ``valley`` and ``heldout`` need at least 20 of them.
+        None (the default): up to 2,000 training images stand in for them. Each is then compared with the other training
+        images, so near duplicates among the training images make the thresholds smaller.
+    thresholds
+        How to find the thresholds. Default None: the method ``valley`` with its default options.
+    k
+        Number of nearest neighbours that are kept; at least two. Default 5.
+    memory_mb
+        Bound on the memory of each search for neighbours, in MiB. Default 1024.
+
+    Raises
+    ------
+    ValueError
+        Where a set was not made by ``neighbors.embed`` or is given twice, where there are too few samples or held-out
+        images, and for ``k`` < 2.
     """
     named = {"samples": samples, "train": train, "heldout": heldout}
     if wrong := [name for name, part in named.items() if not isinstance(part, Vectors | None)]:
         raise AmdiffError(f"{wrong[0]}: expected a set that neighbors.embed made, got {type(named[wrong[0]]).__name__}")
     if samples is train or heldout is samples or heldout is train:
-        raise AmdiffError("samples, train and heldout are three sets, got one of them twice; embed each for itself")
+        raise AmdiffError("samples, train and heldout must be three sets, got one of them twice; embed each of them")
     if samples.images.size < 2:
         raise AmdiffError(f"samples are compared with one another; got {samples.images.size}, at least 2 are needed")
     if k < 2:
-        raise AmdiffError(f"intervals need two neighbours of each sample at least, got k = {k}")
+        raise AmdiffError(f"intervals need at least two neighbours of each sample, got k = {k}")
     itself = None
     if heldout is None:
         itself = np.random.default_rng(0).permutation(train.images.size)[:MOST_HELDOUT]

@@ -1,4 +1,4 @@
-"""Nearest neighbours as the thresholds and the three classes need them (appendix B.2)."""
+"""The tables of nearest neighbours that thresholds and classes are computed from (appendix B.2)."""
 
 from __future__ import annotations
 
@@ -16,21 +16,28 @@ from .distances import CALIBRATION, REST, Distances
 
 @dataclass(frozen=True)
 class Tables:
-    """Neighbours of the samples, and of real images that are held out."""
+    """Nearest neighbours of samples and of held-out real images."""
 
     samples_to_train: NeighborTable
-    """Of S' in S."""
+    """Nearest training images of each sample."""
     samples_to_samples: NeighborTable
-    """Of S' in S' without the sample itself."""
+    """Nearest other samples of each sample."""
     heldout_to_train: NeighborTable
-    """Of held-out images in S; of training images that stand for them, without the image itself."""
+    """Nearest training images of each held-out image. Where training images stand in for held-out ones, an image is not
+    its own neighbour."""
     heldout_nearest: NeighborTable
-    """Of held-out images among them, without the image itself."""
+    """Nearest other held-out images of each held-out image."""
     heldout_within: NeighborTable
-    """The same within the image's own half: every other one, of which the first calibrates thresholds."""
+    """Nearest other held-out images in the same half. The halves are the images 0, 2, 4, ..., which calibrate
+    thresholds, and the images 1, 3, 5, ...."""
 
     def distances(self, size: int, rows: Int64[np.ndarray, " h"], *, stand_in: bool = False) -> Distances:
-        """The nearest distances; ``rows`` tells which images are held out, alike for all K of a sweep."""
+        """Return the nearest distances from these tables.
+
+        ``size`` is the number K of training images. ``rows`` (h,) are the held-out images' numbers in the dataset; an
+        image has the same number at every K of a sweep. ``stand_in`` tells whether training images stand in for
+        held-out ones.
+        """
         near = {field.name: getattr(self, field.name).nearest for field in fields(self)}
         names = {"samples_to_train": "to_train", "samples_to_samples": "to_samples"}
         return Distances(
@@ -51,10 +58,24 @@ def measure(
     itself: Int64[np.ndarray, " h"] | None = None,
     search: Search = nearest_neighbors,
 ) -> Tables:
-    """All tables of a synthetic set, k neighbours each.
+    """Search for all tables of a synthetic set.
 
-    ``halves`` are the parts ``CALIBRATION`` and ``REST`` of ``heldout``. ``itself``, where training images stand for
-    held-out ones, is the number of each in ``train``. ``search`` is called for (queries, database, k).
+    Parameters
+    ----------
+    samples
+        Samples as vectors, from ``neighbors.embed``.
+    train
+        Training images.
+    heldout
+        Held-out images.
+    halves
+        The parts ``CALIBRATION`` and ``REST`` of ``heldout``.
+    k
+        Number of neighbours in each table.
+    itself
+        Where training images stand in for held-out ones: the number (h,) of each in ``train``. Default None.
+    search
+        The function that finds neighbours, called as ``search(queries, database, k)``. Default ``nearest_neighbors``.
     """
     return Tables(
         samples_to_train=search(samples, train, k),
@@ -68,7 +89,7 @@ def measure(
 
 
 def _interleaved(calibration: NeighborTable, rest: NeighborTable) -> NeighborTable:
-    """One table of both halves, row by row in turns, their neighbours renumbered."""
+    """Join the tables of both halves, with rows in turns, and renumber the neighbours."""
     shape = (len(calibration.index) + len(rest.index), calibration.index.shape[1])
     both = NeighborTable(np.empty(shape, np.int64), np.empty(shape))
     for table, part in ((calibration, CALIBRATION), (rest, REST)):

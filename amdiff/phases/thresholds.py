@@ -1,9 +1,10 @@
-"""Finding the thresholds delta_m and delta_s (appendix B.3).
+"""Find the thresholds delta_m and delta_s (appendix B.3).
 
-- ``fixed``: given.
-- ``valley``: the lowest point between the outermost modes of the density of soft log distances.
-- ``heldout``: closer than held-out real images come; an upper bound, looser than duplication where
-  data are diverse. Calibrated on one half of the held-out images, its error reported on the other.
+- ``fixed``: the thresholds are given.
+- ``valley``: a threshold is the lowest point between the outermost modes of the density of soft log distances.
+- ``heldout``: a threshold is a low quantile of the distances of held-out real images, so few real images are closer. It
+  is an upper bound, which is looser than duplication where data are diverse. One half of the held-out images calibrates
+  the threshold; its error is reported on the other half.
 """
 
 from __future__ import annotations
@@ -25,9 +26,13 @@ from .distances import CALIBRATION, Distances, Pair, Threshold
 def find_thresholds(
     sweep: Sequence[Distances], spec: FixedThresholds | HeldoutThresholds | ValleyThresholds
 ) -> list[Pair]:
-    """Thresholds for each K of ``sweep``: equal for all where pooled or fixed.
+    """Find the pair of thresholds for each K of a sweep.
 
-    Raises ``ValueError`` where a method needs held-out images and there are too few.
+    ``sweep`` holds the nearest distances of each K, and ``spec`` is the method with its options. The pairs are equal
+    for all K where the thresholds are fixed, or where ``spec.pooled`` asks for one estimate from all K together.
+
+    Raises ``ValueError`` where the method needs held-out images and there are fewer than 20, and where the held-out
+    images are duplicates, so that no distance scale follows from them.
     """
     if isinstance(spec, FixedThresholds):
         m, s = (Threshold(v, v, v, "fixed", "given in the configuration") for v in (spec.delta_m, spec.delta_s))
@@ -56,7 +61,7 @@ def _heldout(group: Sequence[Distances], quantile: float, spec: HeldoutThreshold
         [getattr(d, name)[CALIBRATION] for d in group]
         for name in ("heldout_rows", "heldout_to_train", "heldout_within")
     )
-    # nearest distances shrink with the size of the set: the level that fits |S'|
+    # nearest distances shrink as a set grows, so the level is adapted from the size of the half to |S'|
     levels = [
         min(quantile * (len(half) - 1) / (len(d.to_samples) - 1), 0.5) for d, half in zip(group, within, strict=True)
     ]
@@ -74,9 +79,9 @@ def _quantile_threshold(
     spec: HeldoutThresholds | ValleyThresholds,
     rng: np.random.Generator,
 ) -> Threshold:
-    """The quantile of a mixture in which each K weighs the same, and its bootstrap interval.
+    """Return the quantile of a mixture in which each K has the same weight, and its bootstrap interval.
 
-    The same images are held out at many K, so images are drawn anew, each with its distances at all K.
+    The same images are held out at many K, so the bootstrap resamples images, each with its distances at all K.
     """
     distinct, back = np.unique(np.concatenate(rows), return_inverse=True)
     places = np.split(back, np.cumsum([len(r) for r in rows])[:-1])
@@ -93,20 +98,21 @@ def _quantile_threshold(
     if not value > 0:
         raise AmdiffError(
             "method 'heldout' finds held-out images that are byte-equal to others, so its threshold is 0; set "
-            "'deduplicate: true' for the dataset, or thresholds of method 'fixed'"
+            "'deduplicate: true' for the dataset, or use thresholds of method 'fixed'"
         )
     return Threshold(value, min(low, value), max(high, value), "heldout", note)
 
 
 def lower_quantile(parts: Sequence[Float64[np.ndarray, " _"]], level: float) -> tuple[float, bool]:
-    """A low quantile of the mixture of samples that weigh the same, and whether it was extrapolated.
+    """Return a low quantile of a mixture of samples with equal weights, and whether it was extrapolated.
 
-    Where one sample is large enough, the value below which a new one lies with probability ``level`` on average,
-    whatever the law.
+    ``parts`` are the samples, and ``level`` is the quantile's level, between 0 and 0.5. With one large sample, a new
+    value lies below the result with probability ``level`` on average, for every distribution.
 
-    With fewer than three expected values below the quantile the sample says little about it. Then the
-    distribution of small nearest distances, a power of the distance (its exponent is the dimension of the data),
-    is fitted to the smallest twentieth, at least ten values (Hill 1975), and followed down (Weissman 1978).
+    Where fewer than three values of the largest sample are expected below the quantile, it is extrapolated. The
+    distribution function of small nearest distances is a power of the distance, whose exponent is the dimension of the
+    data. It is fitted to the smallest twentieth of the values, at least ten (Hill 1975), and continued to smaller
+    distances (Weissman 1978).
     """
     size = max(len(p) for p in parts)
     flat = np.concatenate(parts)
@@ -131,21 +137,21 @@ def lower_quantile(parts: Sequence[Float64[np.ndarray, " _"]], level: float) -> 
 
 
 def soft_log(group: Sequence[Distances], softness: float) -> SoftLog:
-    """The soft logarithm whose d0 is a share of the median nearest distance among held-out images.
+    """Return the soft logarithm whose d0 is ``softness`` times the median nearest distance among held-out images.
 
-    Raises ``ValueError`` where no K has at least 20 held-out images.
+    Raises ``ValueError`` where no K has at least 20 held-out images, or all of them have a duplicate.
     """
     enough = [d.heldout_nearest for d in group if len(d.heldout_nearest) >= LEAST_HELDOUT]
     if not enough:
         raise AmdiffError(
-            f"method 'valley' takes its scale from held-out images, and there are fewer than {LEAST_HELDOUT}; "
+            f"method 'valley' takes its distance scale from held-out images, and there are fewer than {LEAST_HELDOUT}; "
             "use smaller K, a dataset with a test split, or thresholds of method 'fixed'"
         )
     nearest = np.concatenate(enough)
     if not (nearest > 0).any():
         raise AmdiffError(
-            "every held-out image has a byte-equal twin, so there is no distance scale; set 'deduplicate: true' for "
-            "the dataset, or thresholds of method 'fixed'"
+            "every held-out image is byte-equal to another one, so there is no distance scale; set 'deduplicate: true' "
+            "for the dataset, or use thresholds of method 'fixed'"
         )
     return SoftLog(softness * float(np.median(nearest[nearest > 0])))
 
@@ -172,9 +178,10 @@ def _valley(group: Sequence[Distances], spec: ValleyThresholds) -> Pair:
 
 
 def _too_high(group: Sequence[Distances], threshold: Threshold, flagged: str, spec: ValleyThresholds) -> str | None:
-    """Why a valley separates no copies: surely more than the fallback's quantile of real images lie below it.
+    """Return the reason why a valley does not separate copies, or None where it may.
 
-    Distances shrink as K grows, so a sweep without copies can have two modes as well.
+    It does not where more real images than the fallback's quantile lie below it, by the lower end of their interval.
+    Distances shrink as K grows, so even a sweep without copies can have two modes.
     """
     rates = [(false_positives(d, Pair(threshold, threshold), spec.confidence)[flagged], d.size) for d in group]
     known = [(rate["low"], rate["value"], size) for rate, size in rates if rate is not None]
@@ -200,7 +207,7 @@ def _valley_threshold(
     kept = [histogram.grid[d] for d in drawn if d is not None]
     if not kept:
         return None
-    # a minimum is found off its place more on one side than on the other, which one is not known
+    # the bootstrap's errors may be larger on one side, but which side is unknown: the interval is symmetric
     middle = histogram.grid[lowest]
     error = STEP / 2 + float(np.quantile(np.abs(np.array(kept) - middle), spec.confidence))
     value, low, high = (float(scale.inverse(u)) for u in (middle, middle - error, middle + error))

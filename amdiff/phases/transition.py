@@ -1,9 +1,9 @@
-"""The fall of memorization: from A, where it starts, to B, where it is over (appendix B.1).
+"""The fall of memorization as K grows: it starts at A and is over at B (appendix B.1).
 
-With m(K) the share of memorized samples in a sparse sweep, from its largest value M down to its last value m_N, what
-is left of the fall at K is ``(m(K) - m_N) / (M - m_N)``. From the K of the largest value on, A is the last K before
-less than ``1 - fallen`` of it is left, and B the first K from which at most ``fallen`` is left everywhere. The paper
-chose both by eye.
+Let m(K) be the share of memorized samples in a sparse sweep, M its largest value and m_N its value at the last K. The
+part of the fall that remains at K is ``(m(K) - m_N) / (M - m_N)``. A is the K just before this part first drops below
+``1 - fallen``, counted from the K of the largest value. B is the first K from which on the part is at most ``fallen``.
+The paper chose A and B by eye.
 """
 
 from __future__ import annotations
@@ -13,15 +13,20 @@ from collections.abc import Sequence
 from amdiff.errors import AmdiffError
 
 LEAST = 0.3
-"""A fall by less than this share of the samples is no transition."""
+"""Memorization that falls by less than this share of the samples is not called a transition."""
 
 
 def find_transition(sizes: Sequence[int], memorized: Sequence[float], fallen: float) -> tuple[int, int]:
-    """A and B of a sweep over increasing ``sizes``. Raises ``ValueError`` where memorization does not fall."""
+    """Return the sizes A and B between which memorization falls.
+
+    ``sizes`` are the K of a sweep in increasing order, and ``memorized`` the share of memorized samples at each.
+    ``fallen`` is the share of the fall, between 0 and 0.5, that may be missing at both ends.
+    Raises ``ValueError`` where memorization falls by less than 0.3, or where there are fewer than three sizes.
+    """
     top, bottom = max(memorized), memorized[-1]
     if len(sizes) < 3 or top - bottom < LEAST:
         raise AmdiffError(
-            f"the share of memorized samples goes from {top:.2f} at the most to {bottom:.2f} at K = {sizes[-1]:,}, "
+            f"the share of memorized samples goes from a maximum of {top:.2f} to {bottom:.2f} at K = {sizes[-1]:,}, "
             "which is no transition; train longer, or give the grid's 'fall' and 'plateau'"
         )
     left = [(m - bottom) / (top - bottom) for m in memorized]

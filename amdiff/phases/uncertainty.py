@@ -1,9 +1,10 @@
-"""Shares whose thresholds are themselves estimated: what the error of a threshold adds to their intervals.
+"""Add the errors of the thresholds to the confidence intervals of shares.
 
-Given the thresholds a share has an interval of its own (``intervals``). A threshold of another value sorts the same
-samples otherwise, so its bootstrap interval becomes an interval of the share. Independent errors add in squares, on
-each side for itself (Zou and Donner 2008, "MOVER"): with the estimate p, its own limits l and u, and the shares l_t and
-u_t at the ends of the interval of each threshold t, the limits are
+For given thresholds a share has the interval of ``intervals``. But thresholds are estimates, and other thresholds sort
+the same samples differently. The bootstrap interval of each threshold thus gives a further interval of the share.
+Independent errors are added in squares, separately on each side (Zou and Donner 2008, "MOVER"). Let p be the share, l
+and u its limits for given thresholds, and l_t and u_t the lower and higher share at the ends of the interval of each
+threshold t. The limits are then
 
     p - sqrt((p - l)^2 + sum_t (p - l_t)^2)    and    p + sqrt((u - p)^2 + sum_t (u_t - p)^2).
 """
@@ -23,14 +24,15 @@ _LEAST = np.finfo(float).tiny
 
 
 def fold(given: Estimate, share: Callable[[Sequence[float]], float], thresholds: Sequence[Threshold]) -> Estimate:
-    """The interval of a share with the thresholds' errors in it.
+    """Add the thresholds' errors to the interval of a share.
 
-    ``given`` is the share with its interval at the thresholds' values, ``share`` the share at other values of them.
+    ``given`` is the share with its interval for given thresholds. ``share`` returns the share for any values of
+    ``thresholds``.
     """
     below, above = (given.value - given.low) ** 2, (given.high - given.value) ** 2
     values = [t.value for t in thresholds]
     for place, threshold in enumerate(thresholds):
-        # an interval may begin at 0, where only what is equal is near
+        # an interval may begin at 0, but thresholds must be positive; at the smallest one only equal images are near
         ends = [
             share([*values[:place], max(end, _LEAST), *values[place + 1 :]]) for end in (threshold.low, threshold.high)
         ]
@@ -42,7 +44,12 @@ def fold(given: Estimate, share: Callable[[Sequence[float]], float], thresholds:
 def fold_fractions(
     given: Fractions, to_train: Float64[np.ndarray, " n"], to_samples: Float64[np.ndarray, " n"], pair: Pair
 ) -> Fractions:
-    """Fractions with the errors of both thresholds in their intervals, from each sample's nearest distances."""
+    """Add the errors of both thresholds to the intervals of the three shares (Zou and Donner 2008).
+
+    ``given`` are the shares with intervals for given thresholds, from ``fractions``. ``to_train`` and ``to_samples``
+    are each sample's distances to the nearest training image and to the nearest other sample. ``pair`` holds the
+    thresholds with their bootstrap intervals.
+    """
 
     def of(which: int) -> Callable[[Sequence[float]], float]:
         return lambda deltas: float((classify(to_train, to_samples, *deltas) == which).mean())

@@ -1,4 +1,7 @@
-"""From a configuration to every artifact that it asks for: pure, and quick to import."""
+"""Plans every artifact that a configuration asks for.
+
+Planning reads and writes no files, and the package is quick to import.
+"""
 
 from __future__ import annotations
 
@@ -31,20 +34,24 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Plan:
-    """A configuration, spelled out."""
+    """The artifacts of a configuration, in the pages that people look at."""
 
     config: Config
+    """The configuration."""
     experiments: tuple[ExperimentPlan, ...]
+    """Its experiments."""
     comparisons: tuple[PagePlan, ...] = ()
+    """Its comparisons of experiments. Default none."""
     prompts: tuple[PagePlan, ...] = ()
+    """Its pages of prompts to a text-to-image model. Default none."""
     notes: tuple[str, ...] = ()
-    """What a person should hear before it runs: settings that are allowed and rarely wise."""
+    """Notes for the user before a run, such as settings that are allowed but rarely wise. Default none."""
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Shapes (C, H, W) of the images of datasets that were looked at, (2,) of points."""
+    """Shape of each dataset that was looked at: (C, H, W) for images, (2,) for points. Default none."""
 
     @property
     def pages(self) -> tuple[PagePlan, ...]:
-        """Everything that is published: experiments, comparisons and prompts."""
+        """All pages that are published: experiments, comparisons and prompts."""
         return (*self.experiments, *self.comparisons, *self.prompts)
 
     @cached_property
@@ -54,12 +61,12 @@ class Plan:
 
     @cached_property
     def datasets(self) -> dict[str, Artifact]:
-        """Built-in datasets, whether an experiment uses them or not, by folder: made when asked for by name."""
+        """The built-in datasets by folder, including those that no experiment uses. They can be made by name."""
         built_in = [name for name, spec in self.config.datasets.items() if not spec.has_own_source]
         return {a.folder.as_posix(): a for a in (dataset_artifact(self.config, name) for name in built_in)}
 
     def experiment(self, name: str) -> ExperimentPlan:
-        """The experiment of that name. Raises ``ConfigError``."""
+        """The experiment of that name. Raises ``ConfigError`` if there is none."""
         for experiment in self.experiments:
             if experiment.name == name:
                 return experiment
@@ -67,14 +74,17 @@ class Plan:
         raise ConfigError(f"no experiment {name!r} in this configuration; known: {known}")
 
     def page(self, name: str) -> PagePlan:
-        """What is published under that name. Raises ``ConfigError``."""
+        """The experiment, comparison or prompts of that name. Raises ``ConfigError`` if there is none."""
         for page in (*self.comparisons, *self.prompts):
             if page.name == name:
                 return page
         return self.experiment(name)
 
     def artifact(self, folder: str) -> Artifact:
-        """The artifact whose folder (or ``spec.json``) is given. Raises ``ConfigError``."""
+        """The artifact in a folder, given by the path of the folder or of its ``spec.json``.
+
+        Raises ``ConfigError`` if the plan has no such artifact.
+        """
         key = Path(folder).as_posix().removesuffix("/spec.json")
         found = self.by_folder.get(key) or self.datasets.get(key)
         if found is None:
@@ -86,10 +96,10 @@ class Plan:
 
 
 def build_plan(config: Config, grids: Mapping[str, tuple[int, ...]] | None = None) -> Plan:
-    """Every artifact of every experiment.
+    """Plan every artifact of a configuration.
 
-    ``grids`` are the sizes that sparse sweeps have found, by experiment; where they are missing, the plan ends at
-    the sweep. Raises ``ConfigError`` where a source's digest is not known.
+    ``grids`` are the sizes that sparse sweeps have found, by experiment. If those of an experiment are missing, its
+    plan ends at the sparse sweep. Raises ``ConfigError`` if the digest of a source is not known.
     """
     plans: dict[str, ExperimentPlan] = {}
     for name, spec in sorted(config.experiments.items(), key=lambda item: item[1].lender is not None):
@@ -108,9 +118,9 @@ def build_plan(config: Config, grids: Mapping[str, tuple[int, ...]] | None = Non
 
 
 def _comparison(name: str, sides: list[ExperimentPlan]) -> Artifact:
-    """Experiments set side by side."""
+    """The page that compares some experiments."""
     datasets = {side.dataset.folder: side.dataset for side in sides}
-    first = {a.folder: a for side in sides if (a := side.models[0].convert)}  # tell their parameters
+    first = {a.folder: a for side in sides if (a := side.models[0].convert)}  # they tell the number of parameters
     converted = {"convert": tuple(first.values())} if first else {}
     return Artifact(
         "comparison",

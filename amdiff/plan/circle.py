@@ -1,8 +1,8 @@
-"""Artifacts of an experiment on the circle. For each training-set size K
+"""Plans the artifacts of an experiment on the circle. For each training-set size K these are
 
     dataset -> train -> sample -> likelihood
 
-and, over all K, a report.
+and for all K together a report.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .models import model_of
 
 
 def circle_experiment(name: str, spec: CircleSpec, config: Config, dataset: Artifact) -> ExperimentPlan:
-    """Every artifact of a sweep over training sets on the circle."""
+    """Plan every artifact of a sweep over training-set sizes on the circle."""
     models = [model_of(name, spec, config, dataset, size) for size in spec.sizes]
     settings = {"likelihood": spec.likelihood.resolved()}
     report = Artifact(

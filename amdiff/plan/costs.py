@@ -1,7 +1,7 @@
-"""What artifacts cost: in forward passes of their network on one image, and, roughly, in seconds.
+"""Estimates what an artifact costs: the forward passes of its network on one image and, roughly, the seconds.
 
-Seconds follow from the network's arithmetic and a usual device, so that a run of days is told from one of minutes
-before anything is timed, and so that the parts of a run can be weighed. They are right within a factor of three.
+Seconds follow from the arithmetic of the network and the speed of a usual device. They are right within a factor of
+three. This suffices to tell a run of days from one of minutes before anything is timed, and to weigh the parts.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from amdiff.catalogue.models import TRAINING_PASS
 from amdiff.config import DENOISERS, RuntimeSpec, denoiser_of
 
 CORE_FLOPS, GPU_FLOPS = 3e10, 1e13
-"""Arithmetic a second that a network reaches on a processor core and on a GPU, about."""
+"""Floating-point operations a second that a network reaches, about, on a processor core and on a GPU."""
 
 UNKNOWN_SAMPLES = 1000
-"""Samples of one's own are counted when they are read; until then as many."""
+"""Assumed number of samples that the user gave, until they are read and counted."""
 
 START = 2.0
-"""Seconds that a job takes at least: Python and its libraries start."""
+"""Seconds that a job takes at least, to start Python and its libraries."""
 
 STEP = {False: 1e-3, True: 4e-3}
-"""Seconds that a batch takes at least, on a processor core and on a GPU."""
+"""Seconds that a batch takes at least, on a processor core (False) and on a GPU (True)."""
 
 
 def passes(artifact: Artifact, dimension: int) -> float:
-    """Forward passes that an artifact takes at most; 0 for stages that run no network, and for closed forms.
+    """Most forward passes that an artifact takes; 0 for stages without a network and for closed-form denoisers.
 
     ``dimension`` is the number of values of an image.
     """
@@ -40,7 +40,7 @@ def passes(artifact: Artifact, dimension: int) -> float:
 
 
 def seconds(artifact: Artifact, shape: tuple[int, ...], gpu: bool) -> float:
-    """Seconds that an artifact takes about, on one processor core or on a GPU; ``shape`` is that of its images."""
+    """Seconds that an artifact takes, about, on one processor core or on a GPU. ``shape`` is that of its images."""
     stage, rate = STAGES[artifact.stage], GPU_FLOPS if gpu else CORE_FLOPS
     if stage.searches:
         return START + _comparisons(artifact) * 2 * _metric(artifact).length(shape) / rate
@@ -64,12 +64,12 @@ def _samples(artifact: Artifact) -> int:
 
 
 def _tables(artifact: Artifact) -> tuple[Artifact, ...]:
-    """The tables of neighbours that a stage is, or reads."""
+    """The tables of nearest neighbours that an artifact reads, or the artifact itself if it reads none."""
     return artifact.parents.get("neighbors", (artifact,))
 
 
 def _comparisons(artifact: Artifact) -> float:
-    """Pairs of images whose distance is taken."""
+    """Number of pairs of images whose distance is computed."""
     tables = _tables(artifact)
     samples = max(_samples(table) for table in tables) or UNKNOWN_SAMPLES
     return float(samples) * (samples + tables[0].params.get("size", 0))
@@ -80,7 +80,7 @@ def _metric(artifact: Artifact) -> Metric:
 
 
 def total_passes(artifacts: Iterable[Artifact], dimension: int) -> dict[str, float]:
-    """Forward passes of many artifacts, of training, sampling and analyses."""
+    """Forward passes of many artifacts: the totals of 'training', 'sampling' and 'analyses'."""
     found = {"training": 0.0, "sampling": 0.0, "analyses": 0.0}
     for artifact in artifacts:
         if (stage := STAGES[artifact.stage]).passes is not None:
@@ -89,5 +89,5 @@ def total_passes(artifacts: Iterable[Artifact], dimension: int) -> dict[str, flo
 
 
 def hours(count: float, images_per_second: float) -> float:
-    """Hours that ``count`` forward passes take where training takes so many images a second."""
+    """Hours that ``count`` forward passes take on a device that trains on ``images_per_second`` images a second."""
     return count / (TRAINING_PASS * images_per_second) / 3600

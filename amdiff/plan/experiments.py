@@ -1,4 +1,4 @@
-"""What an experiment's plan consists of, whatever its kind."""
+"""The parts of an experiment's plan that are common to all kinds of experiments."""
 
 from __future__ import annotations
 
@@ -23,92 +23,100 @@ from amdiff.config import (
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """One training-set size."""
+    """The model of one training-set size, and its samples."""
 
     size: int
+    """Training-set size K."""
     samples: int
-    """Size of the synthetic set."""
+    """Size of the synthetic set; 0 if the user gave it."""
     train: Artifact | None
+    """The training; None if the model is not trained here."""
     shards: tuple[Artifact, ...]
+    """The parts of the synthetic set."""
     convert: Artifact | None = None
-    """In place of a training: a model of others."""
+    """The conversion of a pretrained model, in place of a training. Default None."""
 
     @property
     def iterations(self) -> int:
-        """Optimizer steps; 0 for a closed-form denoiser."""
+        """Number of optimizer steps; 0 without a training."""
         return self.train.params["training"]["iterations"] if self.train else 0
 
     @property
     def weights(self) -> Artifact:
-        """The artifact that holds, or for a closed form determines, the model."""
+        """The artifact that holds the model or, for a closed-form denoiser, determines it."""
         return self.train or self.convert or self.shards[0]
 
     @property
     def origin(self) -> dict[str, tuple[Artifact, ...]]:
-        """What a reader of the model reads, by role; empty for a closed form."""
+        """The artifacts that hold the model, by role; empty for a closed-form denoiser."""
         return roles(train=self.train, convert=self.convert)
 
 
 def roles(**artifacts: Artifact | None) -> dict[str, tuple[Artifact, ...]]:
-    """Those that are there, by role."""
+    """The given artifacts by role, without those that are None."""
     return {role: (artifact,) for role, artifact in artifacts.items() if artifact is not None}
 
 
 @dataclass(frozen=True)
 class PagePlan:
-    """What people look at, under a stable name, and the artifact that holds it."""
+    """A page that people look at."""
 
     name: str
+    """Its name, which stays the same when its content changes."""
     report: Artifact
+    """The artifact that holds its content."""
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """What the page is made of."""
+        """Names of the sections that the page consists of."""
         return (self.report.stage,)
 
     @property
     def results(self) -> Path:
-        """Folder of what people look at."""
+        """Folder where the page is published, relative to the project's root."""
         return Path("results") / self.name
 
     @property
     def stamp(self) -> Path:
-        """Says which report the results folder holds; other stamps are removed on publication."""
+        """Small file that tells which report the results folder holds. Publication removes other stamps."""
         return self.results / f".address-{self.report.address}"
 
     @property
     def files(self) -> list[str]:
-        """Files of the report."""
+        """Names of the files of the report."""
         sections = [SECTIONS[name] for name in self.sections]
         drawn = [f"figures/{f.name}.{suffix}" for s in sections for f in s.figures for suffix in ("svg", "png", "pdf")]
         return ["report.html", *drawn, *(f"tables/{t.name}" for s in sections for t in s.tables)]
 
     @property
     def published(self) -> list[Path]:
-        """The stamp and the files that people look at: where one is missing, all are published again."""
+        """The stamp and the published files. If one is missing, all are published again."""
         return [self.stamp, *(self.results / name for name in self.files)]
 
     def artifacts(self) -> Iterator[Artifact]:
-        """Every artifact behind it, each once, parents first."""
+        """Every artifact that the page is made from and its report, each once, parents first."""
         yield from self.report.ancestors()
         yield self.report
 
 
 @dataclass(frozen=True)
 class ExperimentPlan(PagePlan):
-    """One sweep."""
+    """The plan of an experiment, a sweep over training-set sizes."""
 
     spec: Sweep
+    """What the configuration asks for."""
     dataset: Artifact
+    """Its dataset."""
     models: tuple[ModelPlan, ...]
+    """A model for each size."""
     grid: Artifact | None = None
-    """The sizes, where a sparse sweep has to find them."""
+    """The artifact that finds the sizes by a sparse sweep; None if they are given. Default None."""
     thresholds: tuple[Artifact, ...] = ()
-    """Those of each model, in order."""
+    """Thresholds of each model, in the order of the models. Default none."""
 
     @property
     def settled(self) -> bool:
-        """Whether all sizes are known; else ``models`` are those of the sparse sweep."""
+        """Whether all sizes are known. If not, ``models`` are those of the sparse sweep."""
         return self.grid is None or bool(self.report.derived)
 
     @property
@@ -116,32 +124,33 @@ class ExperimentPlan(PagePlan):
         return self.spec.sections
 
     def lends(self, size: int) -> Artifact:
-        """Thresholds for an experiment that borrows them: of the same K, or of the sweep where they are one for all.
+        """Thresholds for another experiment that borrows them for K = ``size``.
 
-        Raises ``ConfigError`` where there are none.
+        They are those of the same K, or those of the whole sweep if all K share them. Raises ``ConfigError`` if there
+        are none.
         """
         own = {model.size: found for model, found in zip(self.models, self.thresholds, strict=True)}
         if size not in own and not self.spec.ways[0].shared:
             raise ConfigError(
-                f"experiments.{self.name} has thresholds for each K of its own, {', '.join(map(str, own))}, and lends "
-                f"none for K = {size}; give both experiments the same sizes"
+                f"experiments.{self.name} has thresholds only for its own K, {', '.join(map(str, own))}, and none for "
+                f"K = {size}; give both experiments the same sizes"
             )
         return own.get(size, self.thresholds[0])
 
 
 def dataset_artifact(config: Config, name: str) -> Artifact:
-    """The canonical form of a dataset. Raises ``ConfigError`` where its source's digest is not known."""
+    """The artifact of a dataset in canonical form. Raises ``ConfigError`` if the digest of its source is not known."""
     spec = config.datasets[name]
     params = spec.identity()
     if spec.has_own_source:
         if name not in config.sources:
-            raise ConfigError(f"datasets.{name}: its source was not looked at; give its digest under 'sources'")
+            raise ConfigError(f"datasets.{name}: the digest of its source is not known; give it under 'sources'")
         params["source"] = config.sources[name]
     return Artifact("dataset", name, "", params)
 
 
 def metric_artifact(config: Config, dataset: str, metric: str) -> Artifact | None:
-    """The network of a metric; None for a metric that has none."""
+    """The artifact of the network of a metric; None if the metric has no network."""
     if not METRICS[metric].network:
         return None
     params = {"metric": metric}
@@ -151,7 +160,7 @@ def metric_artifact(config: Config, dataset: str, metric: str) -> Artifact | Non
 
 
 def model_params(spec: Sweep, size: int) -> dict[str, Any]:
-    """Training set, forward process and architecture of one model."""
+    """Parameters of one model: its training set, forward process and denoiser."""
     return {
         "size": size,
         "subset_seed": spec.subset_seed,
@@ -161,7 +170,10 @@ def model_params(spec: Sweep, size: int) -> dict[str, Any]:
 
 
 def sample_params(spec: Sweep, size: int) -> dict[str, Any]:
-    """As ``model_params``, of what decides a sample: a model of the whole dataset is the same whatever K."""
+    """The parameters of ``model_params`` that decide the samples.
+
+    A model of the whole dataset is the same for every K, so parameters that choose the training set are left out then.
+    """
     whole = spec.denoiser.of_whole_dataset
     return {key: value for key, value in model_params(spec, size).items() if not (whole and key in _SUBSET)}
 
@@ -171,7 +183,7 @@ _SUBSET = ("size", "subset_seed")
 
 
 def train_artifact(spec: Sweep, dataset: Artifact, size: int) -> Artifact | None:
-    """The training of one model; None for a closed form."""
+    """The artifact of the training of one model; None if the model is not trained here."""
     if not spec.trained:
         return None
     params = {**model_params(spec, size), "training": spec.training.resolved_for(size)}
@@ -179,17 +191,41 @@ def train_artifact(spec: Sweep, dataset: Artifact, size: int) -> Artifact | None
 
 
 def model_source(name: str, denoiser: PretrainedDenoiser, size: int) -> str:
-    """Key of a model's digest among the sources of a configuration."""
+    """Key of a pretrained model's digest in ``config.sources``."""
     return f"model:{name}:{size}" if denoiser.one_a_size else f"model:{name}"
 
 
 def model_label(name: str, denoiser: PretrainedDenoiser, size: int) -> str:
-    """Readable prefix of the folder of a model of others."""
+    """Readable prefix of the folder of a pretrained model."""
     return label(size) if denoiser.one_a_size else name
 
 
 def convert_artifact(name: str, spec: ExperimentSpec, config: Config, dataset: Artifact, size: int) -> Artifact | None:
-    """A model of others in our form; None for other models. Raises ``ConfigError`` where its digest is not known."""
+    """The artifact of a pretrained model, converted to amdiff's format.
+
+    Parameters
+    ----------
+    name
+        Name of the experiment.
+    spec
+        The experiment.
+    config
+        The whole configuration, with the digests of its sources.
+    dataset
+        The dataset of the experiment.
+    size
+        Training-set size K.
+
+    Returns
+    -------
+    Artifact or None
+        None if the experiment uses no pretrained model.
+
+    Raises
+    ------
+    ConfigError
+        If the digest of the model's files is not known.
+    """
     denoiser = spec.denoiser
     if not isinstance(denoiser, PretrainedDenoiser):
         return None
@@ -199,7 +235,9 @@ def convert_artifact(name: str, spec: ExperimentSpec, config: Config, dataset: A
     if denoiser.hub is None:
         key = model_source(name, denoiser, size)
         if key not in config.sources:
-            raise ConfigError(f"experiments.{name}.denoiser: its file was not looked at; give {key!r} in 'sources'")
+            raise ConfigError(
+                f"experiments.{name}.denoiser: the digest of its file is not known; give {key!r} under 'sources'"
+            )
         params["source"] = config.sources[key]
     return Artifact("convert", spec.dataset, model_label(name, denoiser, size), params, {"dataset": (dataset,)})
 
@@ -212,7 +250,23 @@ def analysis_artifact(
     settings: dict[str, Any],
     parents: Mapping[str, tuple[Artifact, ...]],
 ) -> Artifact:
-    """What a stage finds about one model and its samples; ``parents`` are read as well."""
+    """The artifact of an analysis of one model and its samples.
+
+    Parameters
+    ----------
+    stage
+        Name of the stage that makes it.
+    spec
+        The experiment.
+    dataset
+        The dataset of the experiment.
+    model
+        The model and its samples.
+    settings
+        Parameters of the analysis.
+    parents
+        Further artifacts that the analysis reads, by role.
+    """
     return Artifact(
         stage,
         spec.dataset,
@@ -228,7 +282,7 @@ def analysis_artifact(
 
 
 def wants_gpu(artifact: Artifact, device: str) -> bool:
-    """Whether a GPU serves an artifact, where there is one."""
+    """Whether an artifact is made on a GPU if the machine has one. ``device`` is that of the configuration."""
     serves = STAGES[artifact.stage].gpu
     if device not in ("auto", "cuda") or serves == "no":
         return False
@@ -236,5 +290,5 @@ def wants_gpu(artifact: Artifact, device: str) -> bool:
 
 
 def label(size: int) -> str:
-    """Readable prefix of the folders of a model."""
+    """Readable prefix of the folders of the model with training-set size K = ``size``."""
     return f"K{size:05d}"

@@ -1,12 +1,13 @@
-"""Artifacts of an experiment on images. For each training-set size K
+"""Plans the artifacts of an experiment on images. For each training-set size K these are
 
     dataset -> train -> sample (shards) -> neighbors -> thresholds -> classify -> basin, curvature, energy
 
-and, over all K, a report. Steps that two experiments share have one address, hence are done once.
+and for all K together a report. Steps that two experiments share have the same address, so they are done once.
 
-Where the sizes are a grid that is still to be found, a sparse sweep up to ``classify`` comes first, and from it
-follows ``grid``, the sizes. The report's address then holds that of the grid, in place of artifacts not known yet, and
-those of the analyses at the first size, which nobody makes: they stand for how all analyses are made.
+The sizes may be a grid that is still to be found. Then a sparse sweep up to ``classify`` comes first, and ``grid``
+finds the sizes from it. The artifacts of these sizes are not known at first, so the address of the report contains that
+of the grid in their place. It also contains the addresses of the analyses at the first size. These analyses need not be
+made: their addresses stand for the way in which all analyses are made.
 """
 
 from __future__ import annotations
@@ -34,19 +35,23 @@ from .experiments import (
 from .models import model_of
 
 Groups = Mapping[str, tuple[Artifact, ...]]
+"""Artifacts by role."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Models of several sizes, measured and classified."""
+    """Models of several sizes with the neighbours, thresholds and classes of their samples."""
 
     models: tuple[ModelPlan, ...]
+    """The models."""
     neighbors: tuple[Artifact, ...]
+    """Table of nearest neighbours of each model."""
     thresholds: tuple[Artifact, ...]
-    """One for each K, or the same for all."""
+    """Thresholds of each model; all models may share the same ones."""
     classify: tuple[Artifact, ...]
+    """Classes of the samples of each model."""
     also: tuple[Artifact, ...]
-    """Classes by other metrics: for each of them, each K."""
+    """Classes by the other metrics: those of every model for the first of them, then for the next."""
 
 
 def image_experiment(
@@ -57,22 +62,27 @@ def image_experiment(
     lender: ExperimentPlan | None,
     found: tuple[int, ...] | None,
 ) -> ExperimentPlan:
-    """Every artifact of a sweep over training sets of images.
+    """Plan every artifact of a sweep over training-set sizes on images.
 
     Parameters
     ----------
     name
-        Of the experiment.
+        Name of the experiment.
     spec
-        What it asks for.
+        What the experiment asks for.
     config
-        The whole configuration.
+        The whole configuration, with the digests of its sources.
     dataset
-        Its dataset.
+        The dataset of the experiment.
     lender
-        The experiment whose thresholds it takes, if any.
+        The experiment that lends its thresholds, or None.
     found
-        The sizes of a grid whose sparse sweep is done.
+        The sizes that the sparse sweep has found, or None if it is not done or there is none.
+
+    Raises
+    ------
+    ConfigError
+        If the digest of a source is not known, or the lender has no thresholds for a size.
     """
     planner = _Planner(name, spec, config, dataset, lender)
     first = planner.sweep(spec.first_sizes)
@@ -82,7 +92,7 @@ def image_experiment(
         report = Artifact("report", spec.dataset, name, content, {"dataset": (dataset,), **parts})
         return ExperimentPlan(name, report, spec, dataset, first.models, thresholds=first.thresholds)
     grid = Artifact("grid", spec.dataset, name, {"grid": spec.open_grid.resolved()}, {"classify": first.classify})
-    # what the sweep does not cover: the versions of what follows it, and the networks behind metrics
+    # these cover what the sparse sweep does not: the versions of later stages, and the networks of metrics
     parts = planner.parts(first)
     content["analyses"] = {stage: parts[stage][0].address for stage in spec.analyses}
     if spec.also:
@@ -104,14 +114,14 @@ def image_experiment(
 
 @dataclass(frozen=True)
 class _Planner:
-    """Plans the artifacts of one experiment, for any of its sizes."""
+    """Plans the artifacts of one experiment for given sizes."""
 
     name: str
     spec: ExperimentSpec
     config: Config
     dataset: Artifact
     lender: ExperimentPlan | None
-    """The experiment whose thresholds are borrowed, if any."""
+    """The experiment that lends its thresholds, or None."""
 
     def sweep(self, sizes: tuple[int, ...]) -> Sweep:
         """Models, neighbours, thresholds and classes for each of ``sizes``."""
@@ -163,7 +173,7 @@ class _Planner:
         return tables, thresholds, classified
 
     def parts(self, sweep: Sweep) -> Groups:
-        """What a report shows of a sweep, its analyses among them."""
+        """The artifacts of a sweep that a report shows, including its analyses."""
         return {
             "train": tuple(m.train for m in sweep.models if m.train is not None),
             **({"convert": converted} if (converted := tuple(m.convert for m in sweep.models if m.convert)) else {}),
@@ -177,7 +187,7 @@ class _Planner:
         }
 
     def _analysed(self, stage: str, analysis: AnalysisSpec, sweep: Sweep) -> tuple[Artifact, ...]:
-        """What an analysis finds about each model."""
+        """The analysis of each model by one stage."""
         network = self._network(analysis.compares_by) if analysis.compares_by else {}
         return tuple(
             analysis_artifact(
@@ -192,7 +202,7 @@ class _Planner:
         )
 
     def _peers(self, peers: PeersSpec, sweep: Sweep) -> tuple[Artifact, ...]:
-        """What other measures say about each synthetic set."""
+        """The measures from the literature for each synthetic set."""
         metric = self.spec.neighbors.metric
         return tuple(
             Artifact(
@@ -212,6 +222,6 @@ class _Planner:
         )
 
     def _network(self, metric: str) -> Groups:
-        """The network of a metric, as a parent; none for a metric that has none."""
+        """The network of a metric as a parent; empty if the metric has no network."""
         artifact = metric_artifact(self.config, self.spec.dataset, metric)
         return {"metric": (artifact,)} if artifact else {}

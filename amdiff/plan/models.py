@@ -1,4 +1,4 @@
-"""The model of one K and its synthetic set, in shards."""
+"""Plans the model of one K and its synthetic set, in shards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,26 @@ from .experiments import ModelPlan, convert_artifact, dataset_artifact, label, r
 
 
 def model_of(name: str, spec: Sweep, config: Config, dataset: Artifact, size: int) -> ModelPlan:
-    """Model and synthetic set of one K of the experiment ``name``."""
+    """Plan the model and the synthetic set of one K.
+
+    Parameters
+    ----------
+    name
+        Name of the experiment.
+    spec
+        The experiment.
+    config
+        The whole configuration, with the digests of its sources.
+    dataset
+        The dataset of the experiment.
+    size
+        Training-set size K.
+
+    Raises
+    ------
+    ConfigError
+        If the digest of a source is not known.
+    """
     if isinstance(spec.denoiser, GivenSamples):
         return _given(spec, spec.denoiser, config, size)
     train = train_artifact(spec, dataset, size)
@@ -23,7 +42,7 @@ def model_of(name: str, spec: Sweep, config: Config, dataset: Artifact, size: in
             label(size),
             {**params, "start": start, "stop": stop},
             origin or {"dataset": (dataset,)},
-            derived={"dataset": (dataset,)} if origin else {},  # tells the shape of the images
+            derived={"dataset": (dataset,)} if origin else {},  # the dataset tells the shape of the images
         )
         for start, stop in spec.sampling.shards(size)
     )
@@ -31,7 +50,7 @@ def model_of(name: str, spec: Sweep, config: Config, dataset: Artifact, size: in
 
 
 def _given(spec: Sweep, given: GivenSamples, config: Config, size: int) -> ModelPlan:
-    """A synthetic set of one's own: there is no model."""
+    """The plan for a synthetic set that the user gives, without a model."""
     source = dataset_artifact(config, given.samples)
     samples = Artifact("sample", spec.dataset, given.samples, {"denoiser": given.resolved()}, {"given": (source,)})
     return ModelPlan(size, 0, None, (samples,))

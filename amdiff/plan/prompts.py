@@ -1,8 +1,8 @@
-"""Artifacts of prompts to a text-to-image model. For each prompt and seed
+"""Plans the artifacts of prompts to a text-to-image model. For each prompt and seed these are
 
     pipeline -> generate -> spectrum
 
-and, over all of them, a page.
+and for all of them together a page.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from .experiments import PagePlan
 
 
 def pipeline_source(name: str) -> str:
-    """Key of a pipeline's digest among the sources of a configuration."""
+    """Key of a pipeline's digest in ``config.sources``."""
     return f"pipeline:{name}"
 
 
 def image_source(name: str, number: int) -> str:
-    """Key of the digest of a prompt's training image among the sources of a configuration."""
+    """Key in ``config.sources`` of the digest of the training image of prompt ``number``."""
     return f"image:{name}:{number}"
 
 
 def prompts_page(name: str, spec: PromptsSpec, config: Config) -> PagePlan:
-    """Every artifact of some prompts. Raises ``ConfigError`` where the digest of a file is not known."""
+    """Plan every artifact of a set of prompts. Raises ``ConfigError`` if the digest of a file is not known."""
     content = spec.pipeline.resolved()
     if spec.pipeline.hub is None:
         content["source"] = _source(name, pipeline_source(name), config)
@@ -56,12 +56,12 @@ def prompts_page(name: str, spec: PromptsSpec, config: Config) -> PagePlan:
 
 def _source(name: str, key: str, config: Config) -> str:
     if key not in config.sources:
-        raise ConfigError(f"prompts.{name}: a file was not looked at; give {key!r} in 'sources'")
+        raise ConfigError(f"prompts.{name}: the digest of a file is not known; give {key!r} under 'sources'")
     return config.sources[key]
 
 
 def _drawn(name: str, spec: PromptsSpec, pipeline: Artifact) -> Iterator[Artifact]:
-    """An image for each prompt and seed."""
+    """The artifact of the generated image for each prompt and seed."""
     settings = {key: spec.identity()[key] for key in ("guidance", "steps", "side", "precision")}
     for prompt in spec.prompts:
         words = re.sub(r"[^a-z0-9]+", "-", prompt.text.lower()).strip("-")[:40].rstrip("-")

@@ -1,6 +1,6 @@
-"""What makes artifacts: for each stage a module of its name, with a function of its name.
+"""The stages: one module for each, with a function of the same name that makes the artifacts of the stage.
 
-The function reads artifacts, computes, and writes one artifact.
+Such a function reads other artifacts, computes, and writes one artifact.
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ from .features import release_features
 
 
 def stage_function(name: str) -> StageFunction:
-    """What makes artifacts of a stage; imported here, since some bring torch and others faiss."""
+    """The function that makes artifacts of the stage ``name``.
+
+    Its module is imported only when it is asked for, since some modules import torch and others faiss.
+    """
     return getattr(importlib.import_module(f"amdiff.stages.{name}"), name)
 
 
 def make(artifact: Artifact, plan: Plan, root: Path = Path()) -> bool:
-    """Make an artifact of a plan unless it is there; whether anything was done.
+    """Make an artifact of a plan unless it exists. Returns whether it was made by this call.
 
-    One process at a time makes an artifact; another waits, then finds it made.
+    Only one process makes an artifact at a time. A second process waits, then finds the artifact made.
+    ``root`` is the folder of the project.
     """
     context = Context(Store(root), plan)
 

@@ -1,7 +1,8 @@
-"""What stages that look at the energy landscape share.
+"""Functions that the analyses of the energy landscape share.
 
-Each visits training points and samples of each class, block by block, and stores what is expensive: recovery distances,
-spectra, potentials. Critical times, volumes, dimensions and gaps follow from these in the report.
+Each analysis visits training points and samples of each class, block by block. It stores only what is expensive to
+compute: recovery distances, spectra or potentials. The report derives critical times, volumes, dimensions and energy
+gaps from these.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from .targets import Targets
 
 
 def load_model(context: Context, artifact: Artifact, shape: tuple[int, ...]) -> tuple[Any, Schedule, Any]:
-    """Denoiser, forward process and device."""
+    """Load the denoiser and the forward process of an analysis. Returns both, and the device of the denoiser.
+
+    ``shape`` is the shape (C, H, W) of one image.
+    """
     device = denoiser_device(context, artifact, double=True)
     context.facts["device"] = str(device)
     schedule = Schedule.of(DiffusionSpec.model_validate(artifact.params["diffusion"]))
@@ -31,7 +35,7 @@ def load_model(context: Context, artifact: Artifact, shape: tuple[int, ...]) -> 
 
 
 def as_images(images: np.ndarray, device: Any) -> Any:
-    """uint8 to float32 in [-1, 1] on the device."""
+    """Images as a float32 tensor in [-1, 1] on ``device``, from uint8."""
     import torch
 
     from amdiff.diffusion.sampling import from_uint8
@@ -47,7 +51,23 @@ def write_analysis(
     common: Arrays,
     attributes: dict[str, Any],
 ) -> None:
-    """One HDF5 group for each kind of targets, with their numbers and clusters, beside what is common to all."""
+    """Write the results of an analysis as one HDF5 file, with a group for each kind of targets.
+
+    Parameters
+    ----------
+    folder
+        Folder of the artifact.
+    artifact
+        The analysis.
+    targets
+        Targets of each kind: 'train' and the names of the classes.
+    found
+        Results for each kind of targets. The first axis of each array counts the targets.
+    common
+        Arrays that belong to all kinds of targets, such as the noise levels.
+    attributes
+        Attributes of the file, beside the address of the artifact.
+    """
     arrays, described = dict(common), {"address": artifact.address, **attributes}
     for group, chosen in targets.items():
         arrays |= {f"{group}/target": chosen.index, f"{group}/cluster": chosen.cluster}

@@ -1,4 +1,4 @@
-"""Basins of attraction: distances of noisy copies to what they came from."""
+"""Basins of attraction: how far the denoised copies of a target lie from the target."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from .embedding import load_weights
 from .targets import choose_targets, delta_m
 
 WATCHED = 8
-"""Targets of each class of which it is kept what comes back from each time (``scanned``, ``back``), for the eye."""
+"""Number of targets of each class whose denoised copies are stored as pictures, for every time (arrays ``scanned`` and
+``back``)."""
 
 
 def basin(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Distances of noisy copies to what they came from, at each time of the search (algorithm 1)."""
+    """Add noise to copies of each target, denoise them, and store their distances to the target (algorithm 1).
+
+    There is a distance for every copy and for each time that the search visits.
+    """
     import torch
 
     from amdiff.diffusion.randomness import SampleNoise
@@ -47,7 +51,7 @@ def basin(context: Context, artifact: Artifact, folder: Path) -> None:
     )
 
     def pairs(group: str, start: int, stop: int) -> tuple[Any, Any]:
-        """Targets, and the noise of their copies."""
+        """Targets [start, stop) of a group, and the noise that is added to their copies."""
         chosen = targets[group]
         noise = SampleNoise(spec.seed, chosen.stream[start:stop].tolist())((spec.copies, *shape))
         return as_images(chosen.images[start:stop], device), torch.from_numpy(noise).to(device)
@@ -58,7 +62,7 @@ def basin(context: Context, artifact: Artifact, folder: Path) -> None:
     def compute(group: str, start: int, stop: int) -> Arrays:
         images, noise = pairs(group, start, stop)
         out = dict(zip(("squares", "products", "noise_squares"), lengths(images, noise), strict=True))
-        first = max(0, min(few, stop) - start)  # of this block, how many are among the first few
+        first = max(0, min(few, stop) - start)  # targets of this block that are among the first few
         if bisection:
             out["distance"] = bisect(search, images, noise)
             out["scanned"], back = scan(search, images[:first], noise[:first], watch=first)

@@ -1,4 +1,4 @@
-"""Long computations over many targets, block by block: what is finished survives an interruption."""
+"""Long computations over many targets, block by block. Finished blocks survive an interruption."""
 
 from __future__ import annotations
 
@@ -21,10 +21,28 @@ def in_blocks(
     block: int,
     compute: Callable[[str, int, int], Arrays],
 ) -> dict[str, Arrays]:
-    """``compute(group, start, stop)`` for blocks of each group's targets, each array joined along its first axis.
+    """Compute arrays for all targets of each group, block by block.
 
-    Finished blocks lie in the artifact's scratch folder until it is complete; a later run goes on behind them,
-    also with blocks of another size.
+    Finished blocks lie in the artifact's scratch folder until the artifact is complete. A later run continues after
+    them, even if it uses blocks of another size.
+
+    Parameters
+    ----------
+    context
+        Context of the stage.
+    artifact
+        The artifact that is being made.
+    totals
+        Number of targets in each group, at least 1.
+    block
+        Largest number of targets in a block, at least 1.
+    compute
+        ``compute(group, start, stop)`` returns the arrays of the targets [start, stop) of a group.
+
+    Returns
+    -------
+    dict
+        The arrays of each group, joined along their first axis.
     """
     folder = context.store.scratch(artifact)
     progress = None

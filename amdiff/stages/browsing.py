@@ -1,4 +1,4 @@
-"""Which samples a report lets one browse, with their neighbours."""
+"""Chooses the samples that a report shows for browsing, together with their neighbours."""
 
 from __future__ import annotations
 
@@ -16,43 +16,47 @@ from amdiff.phases.classes import CLASSES
 from amdiff.phases.copying import nearest_ratio
 
 LARGEST_SIDE, SMALLEST_SIDE = 256, 32
-"""Longest side of a picture to browse, in pixels: larger ones are reduced to it, and further where room is short."""
+"""Longest side of a picture to browse, in pixels. Larger pictures are reduced to the first number, and if room is short
+down to the second."""
 LEAST = 8
-"""Samples of each class and K, before pictures are reduced to make room."""
+"""Pictures are reduced to make room only when the samples of each class and K are down to this number."""
 
 Names = Callable[[Int64[np.ndarray, " n"]], list[str | None]]
-"""Files of images, by their numbers; None for one that was no file."""
+"""Returns the file names of images, given their numbers; None for an image that was not read from a file."""
 
 Orders = list[Int64[np.ndarray, " _"]]
-"""The samples of one class: the clearest first, then by each distance that the page sorts by."""
+"""The samples of one class in several orders: the clearest first, then by each quantity that the page can sort by."""
 
 
 @dataclass(frozen=True)
 class Sized:
-    """One K: its samples by each metric, the first of which decides."""
+    """One K: its samples by each metric. The first metric decides the class of a sample."""
 
     galleries: dict[str, Gallery]
+    """Samples with their neighbours, by metric."""
     summaries: dict[str, dict[str, Any]]
+    """Summary of the stage ``classify``, by metric."""
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """Numbers of what is shown of one K."""
+    """Numbers of the images that are shown for one K."""
 
     samples: Int64[np.ndarray, " m"]
+    """Samples that the reader can browse."""
     beside: Int64[np.ndarray, " r"]
-    """Further samples that are neighbours of these."""
+    """Further samples, which are neighbours of these."""
     train: Int64[np.ndarray, " t"]
-    """Training images that are neighbours of these: rows of the canonical dataset."""
+    """Training images that are neighbours of the samples: rows of the canonical dataset."""
 
     @property
     def drawn(self) -> Int64[np.ndarray, " s"]:
-        """All samples."""
+        """All samples that are shown."""
         return np.concatenate([self.samples, self.beside])
 
     @property
     def pictures(self) -> int:
-        """How many there are."""
+        """Number of pictures."""
         return len(self.samples) + len(self.beside) + len(self.train)
 
     def of_samples(self, numbers: np.ndarray) -> np.ndarray:
@@ -66,7 +70,19 @@ class _Shown:
 
 
 def browser(sizes: Mapping[int, Sized], spec: PanelsSpec, sample_names: Names, train_names: Names) -> Browser | None:
-    """As many samples as the specification allows; None where it allows none."""
+    """Build the browser of a report, with as many samples as the specification allows. None if it allows none.
+
+    Parameters
+    ----------
+    sizes
+        Samples of each K.
+    spec
+        Largest number of samples of each class, number of neighbours, and MiB that the pictures may take.
+    sample_names
+        Returns the file names of samples.
+    train_names
+        Returns the file names of training images.
+    """
     if not spec.browse:
         return None
     channels, height, width = next(iter(next(iter(sizes.values())).galleries.values())).samples.shape[1:]
@@ -94,9 +110,9 @@ def browser(sizes: Mapping[int, Sized], spec: PanelsSpec, sample_names: Names, t
 
 
 def _ways(browse: int) -> Iterator[tuple[int, int]]:
-    """How much is shown, (samples of each class, longest side of a picture), from the most that one wants to the least.
+    """How much to show, as (samples of each class, longest side of a picture), from the most to the least.
 
-    First fewer samples, down to a handful, then smaller pictures, then fewer still.
+    First the number of samples falls to ``LEAST``, then pictures become smaller, then the number falls further.
     """
     wanted = browse
     while wanted > LEAST:
@@ -111,7 +127,7 @@ def _ways(browse: int) -> Iterator[tuple[int, int]]:
 
 
 def _shown(galleries: Iterable[Gallery], orders: Iterable[Orders], wanted: int, neighbors: int) -> _Shown:
-    """What is shown where so many samples of each class are wanted."""
+    """The images to show for one K if ``wanted`` samples of each class are shown."""
     chosen: dict[int, None] = {}
     for order in orders:
         chosen.update(dict.fromkeys(_chosen(order, wanted)))
@@ -128,7 +144,7 @@ def _orders(gallery: Gallery, name: str) -> Orders:
 
 
 def _chosen(orders: Orders, wanted: int) -> list[int]:
-    """The first by every order that the page offers, those next to the threshold, and the clearest."""
+    """Choose samples of one class: the first in each order, those next to the threshold, and the clearest."""
     ranked, *others = orders
     if len(ranked) <= wanted:
         return ranked.tolist()
@@ -143,7 +159,10 @@ def _there(table: tuple[np.ndarray, np.ndarray], samples: np.ndarray, neighbors:
 
 
 def _sheet(size: int, sized: Sized, shown: _Shown, factor: int, neighbors: int, names: list[str | None]) -> Sheet:
-    """The samples of one K, reduced by ``factor``, with ``neighbors`` on each side; ``names`` of all pictures."""
+    """The pictures of one K, reduced by ``factor``, with up to ``neighbors`` training images and samples for each one.
+
+    ``names`` holds the file names of all pictures.
+    """
     first = next(iter(sized.galleries.values()))
     images = np.concatenate([first.samples.rows(shown.drawn), first.dataset.rows(shown.train)])
     return Sheet(
@@ -161,7 +180,7 @@ def _sheet(size: int, sized: Sized, shown: _Shown, factor: int, neighbors: int, 
 
 
 def _sorting(gallery: Gallery, summary: dict[str, Any], squared: bool, shown: _Shown, neighbors: int) -> Sorting:
-    """The samples of a sheet by one metric."""
+    """Classes and neighbours of the samples of a sheet, by one metric."""
     samples = shown.samples
 
     def side(

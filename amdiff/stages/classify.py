@@ -29,7 +29,10 @@ from .stored_tables import read_table, read_thresholds, threshold_pair
 
 
 def classify(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Class and attractor of every sample, fractions with intervals, attractors."""
+    """Find the class and the attractor of every sample, the attractors, and the shares of the classes with intervals.
+
+    The file of samples has a row for each sample. The summary has the shares, the thresholds and the attractors.
+    """
     faiss.omp_set_num_threads(threads())
     size = artifact.params["size"]
     path = context.store.file(artifact.parent("neighbors"))
@@ -74,7 +77,7 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
 def _columns(
     phases: Phases, to_train: NeighborTable, to_samples: NeighborTable, train_rows: np.ndarray
 ) -> dict[str, Any]:
-    """Class, attractor and neighbours of each sample, by column; no value where there is no neighbour."""
+    """Columns of the table of samples: class, attractor and neighbours. A missing neighbour is null."""
     labels = phases.component
     columns: dict[str, Any] = {
         "class": pa.DictionaryArray.from_arrays(pa.array(phases.classes), list(CLASSES)),
@@ -89,7 +92,7 @@ def _columns(
 
 
 def _shares(phases: Phases, shares: Fractions, pair: Pair, plausible: Plausibility | None) -> dict[str, Any]:
-    """The shares of the classes and what they rest on, as plain data."""
+    """The shares of the classes and the thresholds behind them, as plain data."""
     classes = phases.classes
     around = halo(phases.component, classes)
     return {
@@ -107,7 +110,7 @@ def _shares(phases: Phases, shares: Fractions, pair: Pair, plausible: Plausibili
 
 
 def _attractors(phases: Phases, to_train: NeighborTable, train_rows: np.ndarray) -> dict[str, Any]:
-    """How many attractors there are, and each of them, as plain data."""
+    """The numbers of attractors and a table of all of them, as plain data."""
     found = phases.attractors
     return {
         "memories": int((~found.proper).sum()),

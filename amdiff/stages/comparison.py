@@ -1,4 +1,4 @@
-"""Experiments side by side: shares, capacity, and the paper's tables 1-3, from the reports of the experiments."""
+"""Compares experiments side by side: shares, capacity, and the paper's tables 1-3, from the experiments' reports."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def comparison(context: Context, artifact: Artifact, folder: Path) -> None:
 
 
 def _side(context: Context, report: Artifact) -> drawing.Side:
-    """What a comparison shows of one experiment."""
+    """Read what a comparison shows about one experiment."""
     from amdiff.diffusion.denoisers import count_parameters
 
     spec = TypeAdapter(ExperimentSpec).validate_python(report.params["spec"])
@@ -77,6 +77,6 @@ def _side(context: Context, report: Artifact) -> drawing.Side:
 
 
 def _read(context: Context, report: Artifact, name: str) -> list[dict[str, Any]]:
-    """Rows of one of a report's tables."""
+    """Read the rows of one table of a report."""
     text = context.store.path(report, f"tables/{name}").read_text()
     return list(csv.DictReader(io.StringIO(text)))

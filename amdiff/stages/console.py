@@ -1,4 +1,7 @@
-"""What a stage says while it works: lines, since several jobs share one screen and every job's log is a file."""
+"""Lines that a stage writes while it works.
+
+Several jobs share one screen, and the log of each job is a file. So a stage writes whole lines and no progress bar.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,30 @@ from tqdm import tqdm
 
 
 def say(text: str) -> None:
-    """One line for whoever watches; nobody need: a signal to all processes ends the log's ``tee`` first."""
+    """Write one line to standard error.
+
+    A closed pipe is not an error: a signal that ends all processes of a job ends the ``tee`` that writes its log first.
+    """
     with contextlib.suppress(BrokenPipeError):
         print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 @dataclass
 class Progress:
-    """A line says what is done of how much, how fast it goes, and how long the rest will take.
+    """Progress of a computation, as lines: how much is done, how fast it goes, and how long the rest will take.
 
-    There is one line in ``every`` seconds at most, and one more at the end.
+    Parameters
+    ----------
+    label
+        Beginning of each line.
+    total
+        Amount of work, in units.
+    unit
+        Name of the unit, in the plural.
+    every
+        Least time between two lines, in seconds. The last line always appears.
+    done
+        Amount of work that was done before the start. It does not count in the rate. Default 0.
     """
 
     label: str
@@ -28,7 +45,7 @@ class Progress:
     unit: str
     every: float
     done: int = 0
-    """Already there when the work starts; no part of the rate."""
+    """Amount of work that is done, in units."""
     _first: int = field(init=False)
     _start: float = field(init=False)
     _last: float = field(init=False)
@@ -39,7 +56,7 @@ class Progress:
         self._last = self._start
 
     def update(self, done: int, note: str = "") -> None:
-        """``done`` of ``total`` are done."""
+        """Report that ``done`` units are done. ``note`` is added to the line, such as the loss of a training."""
         self.done = done
         now = time.monotonic()
         if now - self._last < self.every and done < self.total:

@@ -1,4 +1,4 @@
-"""What every stage is given: the store, the plan, the settings that change no result, and room for provenance."""
+"""What every stage is given: the store, the plan, the settings that change no result, and a place for provenance."""
 
 from __future__ import annotations
 
@@ -21,44 +21,46 @@ from .provenance import surroundings
 
 @dataclass
 class Context:
-    """The surroundings of one stage of one artifact."""
+    """What a stage needs to make one artifact."""
 
     store: Store
+    """Finds and writes artifacts."""
     plan: Plan
-    """Of the run that the artifact is part of."""
+    """The plan of the run that the artifact is part of."""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """Time at which the work started."""
     facts: dict[str, Any] = field(default_factory=dict)
-    """What a stage adds to its provenance."""
+    """Facts that the stage adds to the provenance of the artifact."""
     _clock: float = field(default_factory=time.monotonic)
     _cpu: float = field(default_factory=time.process_time)
 
     def start(self) -> None:
-        """Count from now on: waiting for another process or a GPU is over."""
+        """Start all clocks now, once waiting for another process or for a GPU is over."""
         self.started, self._clock, self._cpu = datetime.now(UTC), time.monotonic(), time.process_time()
 
     @property
     def config(self) -> Config:
-        """What was asked for."""
+        """The configuration of the run."""
         return self.plan.config
 
     @property
     def runtime(self) -> RuntimeSpec:
-        """Where and how fast."""
+        """Settings of devices, memory and speed, which change no result."""
         return self.config.runtime
 
     def remark(self, about: str, notes: list[str]) -> None:
-        """Say what a user must know of an artifact, and keep it with its provenance."""
+        """Print notes that a user must read about an artifact, and keep them in its provenance."""
         self.facts["notes"] = notes
         for note in notes:
             say(f"note: {about}: {note}")
 
     def progress(self, artifact: Artifact, total: int, unit: str, done: int = 0) -> Progress:
-        """Progress of an artifact, labelled for people."""
+        """Progress of an artifact, with a label for people. The arguments are those of ``Progress``."""
         label = f"{artifact.stage} {artifact.subject} {artifact.label}".rstrip()
         return Progress(label, total, unit, self.runtime.progress_seconds, done)
 
     def provenance(self) -> dict[str, Any]:
-        """Who made an artifact, with what, when: recorded, never hashed."""
+        """When, where and with which versions an artifact was made. This is recorded, but never hashed."""
         return {
             **self.facts,
             "started": self.started.isoformat(timespec="seconds"),
@@ -69,7 +71,7 @@ class Context:
 
 
 def threads() -> int:
-    """Threads a job may use: what Snakemake grants by OMP_NUM_THREADS, else one."""
+    """Number of threads that a job may use. Snakemake sets it by OMP_NUM_THREADS; without a number there it is 1."""
     try:
         return max(1, int(os.environ.get("OMP_NUM_THREADS", "1")))
     except ValueError:
@@ -77,4 +79,4 @@ def threads() -> int:
 
 
 StageFunction = Callable[[Context, Artifact, Path], None]
-"""What makes artifacts of a stage: it fills the folder of one."""
+"""A function that makes artifacts of a stage: it fills the folder of one artifact."""

@@ -1,4 +1,4 @@
-"""Models of others, once brought into our form."""
+"""Converts models that were trained elsewhere to amdiff's own format."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 def convert(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Read a model of others, check that it fits, and write its weights and its architecture."""
+    """Read a model that was trained elsewhere, check that it fits, and write its weights and its architecture.
+
+    Raises ``DataError`` if the model cannot be used.
+    """
     from safetensors.torch import save
 
     from amdiff.diffusion.pretrained import build_unet, from_checkpoint
@@ -40,7 +43,7 @@ def convert(context: Context, artifact: Artifact, folder: Path) -> None:
     notes += model.assumptions(spec.prediction)
     try:
         prediction = model.predicts(spec.prediction)
-        if model.unet is None:  # only now the tensors tell
+        if model.unet is None:  # no configuration: the architecture follows from the tensors
             unet, tensors = from_checkpoint(tensors, spec.norm_groups)
             model = replace(model, unet=unet)
         shape = dataset_images(context.store, artifact.parent("dataset")).shape[1:]
@@ -51,7 +54,7 @@ def convert(context: Context, artifact: Artifact, folder: Path) -> None:
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None
     parameters = sum(p.numel() for p in network.parameters())
-    # more than one key of metadata would come in random order
+    # one key of metadata only: safetensors would write several in random order
     write_bytes(folder / artifact.file("weights"), save(dict(network.state_dict()), {"address": artifact.address}))
     about = {"unet": model.unet, "prediction": prediction, "parameters": parameters}
     write_json(folder / artifact.file("network"), about)
@@ -63,17 +66,20 @@ def convert(context: Context, artifact: Artifact, folder: Path) -> None:
 
 
 def _source(context: Context, artifact: Artifact) -> tuple[PretrainedDenoiser, Path]:
-    """The specification of a model, and where it is: paths are no part of an artifact."""
+    """The specification of a model and the path of its files, from the configuration.
+
+    The artifact itself does not hold the path.
+    """
     for experiment in context.plan.experiments:
         for model in experiment.models:
             if model.convert is not None and model.convert.address == artifact.address:
                 assert isinstance(experiment.spec.denoiser, PretrainedDenoiser)
                 return experiment.spec.denoiser, model_path(experiment.spec.denoiser, model.size)
-    raise AmdiffError(f"{artifact.folder} is no model of this configuration")
+    raise AmdiffError(f"{artifact.folder} does not belong to any model of this configuration")
 
 
 def converted(context: Context, artifact: Artifact, process: Process) -> Pretrained:
-    """The network of a ``convert`` artifact. Raises ``ArtifactError`` where its files do not fit."""
+    """Load the network of a ``convert`` artifact. Raises ``ArtifactError`` if its files do not fit together."""
     from safetensors.torch import load_file
 
     from amdiff.diffusion.pretrained import Pretrained, build_unet
@@ -87,5 +93,5 @@ def converted(context: Context, artifact: Artifact, process: Process) -> Pretrai
 
 
 def converted_parameters(store: Store, artifact: Artifact) -> int:
-    """Number of parameters of a ``convert`` artifact's network."""
+    """Number of parameters of the network in a ``convert`` artifact."""
     return int(read_json(store.file(artifact, "network"))["parameters"])

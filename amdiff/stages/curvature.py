@@ -17,7 +17,7 @@ from .targets import choose_targets
 
 
 def curvature(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Singular values of the score's Jacobian at each target and time (algorithms 2 and 3)."""
+    """Compute the singular values of the score's Jacobian at each target and time (algorithms 2 and 3)."""
     from amdiff.diffusion.randomness import SampleNoise
     from amdiff.landscape.curvature import score_spectra
 

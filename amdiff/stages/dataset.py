@@ -1,4 +1,4 @@
-"""The canonical form of a dataset."""
+"""Brings a dataset into its canonical form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .hdf5 import H5Writer, write_h5
 
 
 def dataset(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Read a source and write its canonical HDF5."""
+    """Read a dataset from its source and write it as canonical HDF5. Raises ``DataError`` if the source has changed."""
     spec = context.config.datasets[artifact.subject]
     path = folder / artifact.file()
     if isinstance(spec, CircleDataset):

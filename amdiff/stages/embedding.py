@@ -1,8 +1,8 @@
-"""Images as vectors of a metric, as the stages that search need them.
+"""Images as vectors of a metric, for the stages that search for neighbours.
 
-Where a network makes the vectors, each image passes it once. Its vectors lie in scratch, in a folder of the table of
-neighbours that they were first made for: ``neighbors`` leaves them there for ``classify`` and ``peers``, and the last
-of these removes them. Without room, or where they are gone, they are made again.
+If a network makes the vectors, each image passes it only once. The vectors lie in scratch, in a folder that belongs to
+the table of neighbours for which they were first made. The stage ``neighbors`` leaves them there for ``classify`` and
+``peers``, and the last of these stages removes them. If the vectors find no room or are lost, they are made again.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from .loading import choose_device
 from .vector_file import VectorFile
 
 READ = {"classify": ("samples",), "peers": ("samples", "train", "heldout")}
-"""The sets of images that a stage searches again."""
+"""The sets of images that each of these stages searches again."""
 
 FREE = 0.9
-"""Share of the free disk that vectors may take."""
+"""Largest share of the free disk space that vectors may take."""
 
 
 def load_weights(context: Context, artifact: Artifact) -> dict[str, Any]:
-    """Tensors of the metric that an artifact uses; none for a metric without a network."""
+    """Load the tensors of the metric that an artifact uses. A metric without a network has none."""
     if "metric" not in artifact.parents:
         return {}
     from safetensors.torch import load_file
@@ -47,7 +47,7 @@ def load_weights(context: Context, artifact: Artifact) -> dict[str, Any]:
 
 
 def load_metric(context: Context, artifact: Artifact, metric: str) -> Embedding:
-    """The metric that an artifact compares images by, on the device of the configuration."""
+    """Load the metric that an artifact uses to compare images, on the device of the configuration."""
     if not METRICS[metric].network:
         return embedding_of(metric, {}, None)
     device = choose_device(context.runtime.device)
@@ -56,17 +56,17 @@ def load_metric(context: Context, artifact: Artifact, metric: str) -> Embedding:
 
 
 class Embedded:
-    """The sets of images that a table of neighbours is about, as vectors."""
+    """The sets of images behind a table of neighbours, as vectors."""
 
     def __init__(self, context: Context, artifact: Artifact, metric: str) -> None:
-        """``artifact`` is the table, or what is made from it."""
+        """``artifact`` is the table of neighbours, or an artifact that is made from it."""
         self.context, self.artifact = context, artifact
         self.table = artifact.parents.get("neighbors", (artifact,))[0]
         self.embedding = load_metric(context, artifact, metric)
         self._files: dict[str, tuple[Vectors, VectorFile]] = {}
 
     def __call__(self, role: str, source: ImageSource) -> Vectors:
-        """The images of one role: 'samples', 'train' or 'heldout'."""
+        """Vectors of the images in ``source``. Their ``role`` is 'samples', 'train' or 'heldout'."""
         images, embedding = DistinctSet.of(source), self.embedding
         if not embedding.costly or not len(images.first):
             return Vectors(images, embedding)
@@ -78,18 +78,18 @@ class Embedded:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             if 4 * dimension * count > FREE * shutil.disk_usage(folder).free:
-                raise OSError("too little is free")
+                raise OSError("too little free space")
             file = VectorFile(folder / f"{role}-{self.artifact.address}.f32", dimension, count)
         except OSError as error:
             say(f"{self.artifact.folder}: no room for {4 * dimension * count / 2**30:.1f} GiB of features ({error}); "
-                "they are made again for every block, which is slower")  # fmt: skip
+                "they are computed again for every block, which is slower")  # fmt: skip
             return Vectors(images, embedding)
         found = Vectors(images, embedding, file)
         self._files[role] = found, file
         return found
 
     def part(self, whole: Vectors, rows: slice | Int64[np.ndarray, " m"]) -> Vectors:
-        """Some images of a set that is there already: none of them passes the network again."""
+        """Vectors of some images of a set, taken from those of the whole set: no image passes the network again."""
         numbers = np.arange(whole.images.size)[rows]
         images = DistinctSet.of(Selection(whole.images.source, numbers))
         if not self.embedding.costly or not len(images.first):
@@ -98,7 +98,7 @@ class Embedded:
         return Vectors(images, self.embedding, part, stored=len(images.first))
 
     def keep(self) -> None:
-        """Leave vectors that are whole to the stages that need them, as far as the configuration gives them room."""
+        """Keep complete vectors that later stages need, as far as the configuration gives room. Remove all others."""
         waiting = {a.stage for a in readers(self.context.plan, self.table) if not self.context.store.complete(a)}
         wanted = {role for stage, roles in READ.items() if stage in waiting - {self.artifact.stage} for role in roles}
         room = self.context.runtime.features_gib * 2**30
@@ -109,13 +109,13 @@ class Embedded:
                 continue
             place = file.path.with_name(f"{role}.f32")
             about = {"shape": [vectors.count, vectors.dimension], "sha256": sha256_file(file.path)}
-            with contextlib.suppress(OSError):  # what is not kept is made again
+            with contextlib.suppress(OSError):  # vectors that cannot be kept are made again
                 file.path.replace(place)
                 write_json(place.with_suffix(".json"), about)
 
 
 def _kept(path: Path, shape: list[int]) -> bool:
-    """Whether a file of vectors is there, whole and undamaged."""
+    """Whether a file of vectors exists, complete and undamaged."""
     try:
         about = read_json(path.with_suffix(".json"))
         return about["shape"] == shape and about["sha256"] == sha256_file(path)
@@ -124,13 +124,13 @@ def _kept(path: Path, shape: list[int]) -> bool:
 
 
 class _Part:
-    """Vectors that are some of another set's, in increasing order."""
+    """Some of the vectors of another set; ``rows`` are their numbers there, in increasing order."""
 
     def __init__(self, whole: Vectors, rows: np.ndarray) -> None:
         self._whole, self._rows = whole, rows
 
     def write(self, start: int, vectors: np.ndarray) -> None:
-        """Nothing is left to write."""
+        """Not implemented: all vectors exist already."""
         raise NotImplementedError
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -141,7 +141,7 @@ class _Part:
 
 
 def search_device(context: Context) -> str:
-    """Where a search runs: 'cuda' where there is a GPU and the configuration does not forbid it, else 'cpu'."""
+    """Device of a search: 'cuda' if there is a GPU and the configuration allows it, else 'cpu'."""
     if context.runtime.device not in ("auto", "cuda") or not has_driver():
-        return "cpu"  # and PyTorch is not imported
+        return "cpu"  # without an import of PyTorch
     return "cuda" if choose_device(context.runtime.device).type == "cuda" else "cpu"

@@ -16,7 +16,7 @@ from .targets import choose_targets
 
 
 def energy(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Potential of each target relative to each reference image (eq. 46-47)."""
+    """Compute the potential of each target relative to each reference image (eq. 46-47)."""
     from amdiff.landscape.potential import relative_energy
 
     spec = EnergySpec.model_validate(artifact.params["analysis"])

@@ -1,4 +1,4 @@
-"""Models for others: a trained U-Net as a pipeline of diffusers."""
+"""Exports a trained U-Net as a pipeline of diffusers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ from .loading import load_denoiser
 def export(plan: Plan, artifact: Artifact, target: Path, root: Path = Path()) -> None:
     """Write a trained U-Net as a folder that ``diffusers.DDPMPipeline.from_pretrained`` loads.
 
-    The pipeline's scheduler is the ancestral sampler of an experiment: all or evenly strided noise levels, predicted
-    images clipped to [-1, 1], the smaller of the two variances. Raises ``ValueError`` for other artifacts and networks,
-    and where ``target`` is there already.
+    The pipeline's scheduler is the ancestral sampler of an experiment. It uses all noise levels or evenly strided ones,
+    clips predicted images to [-1, 1], and takes the smaller of the two variances.
+
+    Raises ``ArtifactError`` if the artifact is not made yet, and ``ValueError`` if it is of another stage, if its
+    network is not a U-Net, or if the folder ``target`` exists.
     """
     from diffusers import DDPMPipeline, DDPMScheduler
 
@@ -33,7 +35,7 @@ def export(plan: Plan, artifact: Artifact, target: Path, root: Path = Path()) ->
     if artifact.stage != "train":
         raise AmdiffError(f"{artifact.folder} is of stage {artifact.stage!r}; give a trained model")
     if kind != "unet":
-        raise AmdiffError(f"{artifact.folder} is of kind {kind!r}; diffusers knows 'unet'")
+        raise AmdiffError(f"{artifact.folder} is a network of kind {kind!r}; only 'unet' can be exported to diffusers")
     if target.exists():
         raise AmdiffError(f"{target} is there already; give a new folder")
     if not context.store.complete(artifact):
@@ -54,9 +56,9 @@ def export(plan: Plan, artifact: Artifact, target: Path, root: Path = Path()) ->
     pipeline: Any = DDPMPipeline(unet=network, scheduler=scheduler)
     pipeline.save_pretrained(part)
     part.rename(target)
-    say(f"{target}: diffusers.DDPMPipeline.from_pretrained loads it")
+    say(f"{target}: load it with diffusers.DDPMPipeline.from_pretrained")
 
 
 def _as_reader(train: Artifact) -> Artifact:
-    """An artifact that reads a training, as ``load_denoiser`` expects."""
+    """An artifact that reads the training ``train``, since ``load_denoiser`` expects such an artifact."""
     return Artifact("sample", train.subject, train.label, train.params, {"train": (train,)})

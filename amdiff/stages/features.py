@@ -1,4 +1,4 @@
-"""Vectors of images that one stage leaves to others, in scratch."""
+"""Vectors of images that one stage leaves in scratch for others."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from amdiff.store import Store
 
 
 def features_folder(store: Store, table: Artifact) -> Path:
-    """Folder of the vectors of the images that a table of neighbours is about."""
+    """Folder for the vectors of the images behind a table of neighbours."""
     return store.features() / table.address
 
 
 def readers(plan: Plan, table: Artifact) -> list[Artifact]:
-    """What searches among the same images again, of all that is planned."""
+    """All planned artifacts that search again among the images behind a table of neighbours."""
     return [a for a in plan.by_folder.values() if table.address in {t.address for t in _tables(a)}]
 
 
@@ -26,7 +26,10 @@ def _tables(artifact: Artifact) -> tuple[Artifact, ...]:
 
 
 def release_features(store: Store, plan: Plan, artifact: Artifact) -> None:
-    """Remove what was kept for a table of neighbours when all that reads it is made."""
+    """Remove the vectors of a table of neighbours once all artifacts that read them are made.
+
+    ``artifact`` has just been made: it is the table, or one of those that read its vectors.
+    """
     for table in _tables(artifact) or ((artifact,) if artifact.stage == "neighbors" else ()):
         folder = features_folder(store, table)
         if folder.exists() and all(map(store.complete, readers(plan, table))):

@@ -1,4 +1,4 @@
-"""What a text-to-image model draws."""
+"""Draws images with a text-to-image model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,24 @@ from .loading import choose_device
 def load_text_to_image(
     context: Context, source: Artifact, precision: str, *, double: bool = False
 ) -> tuple[Any, dict[str, Any]]:
-    """The pipeline on the device that serves it, in ``double`` precision or not, and its components' configurations."""
+    """Load a text-to-image pipeline. Returns it, and the configurations of its components.
+
+    Parameters
+    ----------
+    context
+        Context of the stage.
+    source
+        The ``pipeline`` artifact.
+    precision
+        Precision of the weights: 'float16', 'bfloat16' or 'float32'.
+    double
+        Choose a device that can also compute in double precision. Default False.
+
+    Raises
+    ------
+    DataError
+        If the pipeline cannot be loaded.
+    """
     from amdiff.diffusion.guidance import TextToImage
 
     path = pipeline_path(context.config.prompts[source.subject].pipeline, download=False)

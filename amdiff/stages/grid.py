@@ -1,4 +1,4 @@
-"""The sizes of a grid, from a sparse sweep."""
+"""Chooses the training-set sizes of a grid from a sparse sweep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from .stored_tables import read_summaries
 
 
 def grid(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Training-set sizes around the fall of memorization, from a sparse sweep (appendix B.1)."""
+    """Choose training-set sizes around the fall of memorization that a sparse sweep finds (appendix B.1).
+
+    Raises ``ConfigError`` if a given end of the fall contradicts the one that was found.
+    """
     spec = GridSpec.model_validate(artifact.params["grid"])
     summaries = sorted(read_summaries(context, artifact.parents["classify"]), key=lambda s: s["size"])
     sizes, shares = [s["size"] for s in summaries], [s["fractions"]["memorized"]["value"] for s in summaries]
@@ -23,8 +26,9 @@ def grid(context: Context, artifact: Artifact, folder: Path) -> None:
     fall, plateau = spec.fall or found[0], spec.plateau or found[1]
     if fall >= plateau:
         raise ConfigError(
-            f"memorization falls from K = {found[0]:,} to {found[1]:,} in the sparse sweep, which does not fit the one "
-            f"that is given: fall {fall:,} is not below plateau {plateau:,}; give both, or neither"
+            f"memorization falls from K = {found[0]:,} to {found[1]:,} in the sparse sweep, which contradicts the "
+            f"value that is given: fall must be less than plateau, but fall is {fall:,} and plateau is {plateau:,}; "
+            "give both or none"
         )
     chosen = spec.around(fall, plateau)
     write_json(

@@ -1,4 +1,4 @@
-"""HDF5 files that are whole or not there."""
+"""HDF5 files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from amdiff.files import atomic_file, write_bytes
 def write_h5(
     path: Path, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any], *, compress: bool = False
 ) -> None:
-    """Write arrays (names may hold '/'), chunked along the first axis, atomically.
+    """Write arrays to an HDF5 file, atomically.
 
-    An attribute ``"name@key"`` belongs to the array ``name``, any other to the file. The file is made
-    in memory: HDF5 does not survive a full disk.
+    The arrays are chunked along their first axis, and their names may contain '/'. An attribute ``"name@key"`` belongs
+    to the array ``name``, any other attribute to the file. The file is first made in memory, since the HDF5 library
+    does not survive a full disk. If ``compress`` is set, the arrays are compressed by gzip.
     """
     with h5py.File("memory", "w", driver="core", backing_store=False) as file:
         for name, array in arrays.items():
@@ -37,10 +38,10 @@ def write_h5(
 
 
 class H5Writer:
-    """An HDF5 file written block by block, atomically: arrays that grow along their first axis.
+    """Writes an HDF5 file block by block, atomically. Its arrays grow along their first axis.
 
-    HDF5 does not survive a full disk, so it is given a file that always takes what is written; the first error is
-    raised when the block is done.
+    The HDF5 library does not survive a full disk. It therefore writes to a file object that never raises an error, and
+    the first error is raised when the block is done.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,7 +59,7 @@ class H5Writer:
         return self._stack.__exit__(*error)
 
     def append(self, name: str, rows: np.ndarray) -> None:
-        """Append to an array, which begins with its first rows. Raises ``OSError`` where there is no room."""
+        """Append rows to an array; the first rows create it. Raises ``OSError`` if they cannot be written."""
         if name not in self._file:
             chunk = max(1, 2**20 // max(1, rows[:1].nbytes))
             shape, most = (0, *rows.shape[1:]), (None, *rows.shape[1:])
@@ -69,20 +70,20 @@ class H5Writer:
         self._sink.check()
 
     def attribute(self, name: str, value: Any) -> None:
-        """An attribute of the file; ``"array@key"`` is one of an array."""
+        """Set an attribute of the file, or of an array if ``name`` is ``"array@key"``."""
         owner, _, key = name.rpartition("@")
         (self._file[owner] if owner else self._file).attrs[key] = value
 
 
 class _Sink(io.RawIOBase):
-    """A file that remembers the first error of a write in place of raising it."""
+    """A file that remembers the first error of a write instead of raising it."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._error: OSError | None = None
 
     def check(self) -> None:
-        """Raise the error that a write had."""
+        """Raise the first error of a write, if there was one."""
         if self._error is not None:
             raise self._error
 
@@ -126,7 +127,7 @@ class _Sink(io.RawIOBase):
 
 
 def read_h5(path: Path, *names: str) -> list[np.ndarray]:
-    """Whole arrays of an HDF5 file."""
+    """Read whole arrays of an HDF5 file. Raises ``ArtifactError`` if one of them cannot be read."""
     try:
         with h5py.File(path, "r") as file:
             return [file[name][:] for name in names]

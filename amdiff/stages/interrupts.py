@@ -1,4 +1,4 @@
-"""Signals that end a process, held back until a computation has come to a point where it can go on later."""
+"""Holds back signals that end a process until its computation reaches a point from which a later run can resume."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import signal
 
 
 class Interrupts:
-    """Holds back Ctrl-C and SIGTERM until ``obey`` is called, between two steps of a computation.
+    """Holds back Ctrl-C and SIGTERM until ``obey`` is called between two steps of a computation.
 
-    A state saved in the midst of a step would not continue it.
+    A later run could not resume from a state that is saved within a step.
     """
 
     def __init__(self) -> None:
         self.seen: int | None = None
-        """The signal that came, if any."""
+        """Number of the signal that came last; None if none came."""
 
     def __enter__(self) -> Interrupts:
         self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -27,7 +27,7 @@ class Interrupts:
         self.seen = number
 
     def obey(self) -> None:
-        """Raise what a signal that came would have raised."""
+        """If a signal came, raise what it would have raised: ``KeyboardInterrupt`` or ``SystemExit``."""
         if self.seen == signal.SIGINT:
             raise KeyboardInterrupt
         if self.seen is not None:

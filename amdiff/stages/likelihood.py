@@ -25,14 +25,17 @@ if TYPE_CHECKING:
 
 
 def likelihood(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Energy of the model by its likelihood, beside those of its K points and of infinite data; basins, clusters."""
+    """Compute the energy of the model from its likelihood, and the energies of its K points and of infinite data.
+
+    The summary holds the minima of the energies and the clusters of the samples.
+    """
     import torch
 
     from amdiff.diffusion.memory import DenseAssociativeMemory, ve_level
 
     spec = LikelihoodSpec.model_validate(artifact.params["likelihood"])
     process = VarianceExploding(VeSpec.model_validate(artifact.params["diffusion"]).sigma)
-    denoiser = load_denoiser(context, artifact, (2,), choose_device("cpu"))  # two dimensions, in float64
+    denoiser = load_denoiser(context, artifact, (2,), choose_device("cpu"))  # points of two dimensions, in float64
     if isinstance(denoiser, torch.nn.Module):
         denoiser = denoiser.double()
     points = training_points(context, artifact)
@@ -86,7 +89,7 @@ def _log_density(
     grid: np.ndarray,
     callback: Callable[[float], None],
 ) -> np.ndarray:
-    """Log-density of the model at the points of the grid, float64 (n,); ``callback`` hears what share is done."""
+    """Log-density of the model at the points of the grid, float64 (n,). ``callback`` gets the share that is done."""
     import torch
 
     from amdiff.diffusion.memory import ve_level
@@ -115,7 +118,7 @@ def _log_density(
 def _landscape(
     spec: LikelihoodSpec, energies: dict[str, np.ndarray], axis: np.ndarray, points: np.ndarray
 ) -> dict[str, Any]:
-    """Minima of the learned and of the empirical energy, and how far the two differ, as plain data."""
+    """Minima of the learned and the empirical energy, and the difference of these energies, as plain data."""
     return {
         "minima": {
             name: _minima(grid_minima(energies[name], spec.min_depth), axis, points)
@@ -136,7 +139,7 @@ def _samples(spec: LikelihoodSpec, samples: np.ndarray, points: np.ndarray) -> d
 
 
 def _near(energies: dict[str, np.ndarray], a: str, b: str) -> np.ndarray:
-    """Difference of two energies where both are low, up to the constant that energies leave open."""
+    """Difference of two energies where both are low. Its mean is removed, since energies are known up to a constant."""
     low = (energies[a] < 0.5) & (energies[b] < 0.5)
     difference = (energies[a] - energies[b])[low] if low.any() else np.zeros(1)
     return difference - difference.mean()
@@ -165,7 +168,10 @@ def _minima(found: list[Minimum], axis: np.ndarray, points: np.ndarray) -> list[
 
 
 def _clusters(samples: np.ndarray, points: np.ndarray, diameter: float) -> list[dict[str, Any]]:
-    """Clusters of generated points by complete linkage, the largest first, those of one size by their first sample."""
+    """Clusters of generated points by complete linkage, the largest first.
+
+    Clusters of the same size are in the order of their first samples.
+    """
     labels = fcluster(linkage(samples, "complete"), diameter, "distance")
     numbers, first, sizes = np.unique(labels, return_index=True, return_counts=True)
     out = []

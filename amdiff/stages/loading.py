@@ -1,4 +1,4 @@
-"""Models as later stages need them: trained weights or closed forms, on the device that the configuration names."""
+"""Loads models for later stages: trained weights or closed forms, on the device that the configuration names."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from .stored_images import dataset_counts, dataset_images
 
 
 def training_data(context: Context, artifact: Artifact) -> np.ndarray:
-    """The K training images, uint8, or the K training points, float32, as the artifact's process has them."""
+    """The K training images, uint8 (K, C, H, W), or the K training points on the circle, float32 (K, 2).
+
+    The process of the artifact decides which of them it has.
+    """
     points = not isinstance(process_of(artifact.params["diffusion"]), Schedule)
     return training_points(context, artifact) if points else training_images(context, artifact)
 
 
 def training_images(context: Context, artifact: Artifact) -> np.ndarray:
-    """The K training images, uint8, of an artifact that has ``size`` and ``subset_seed``."""
+    """The K training images, uint8 (K, C, H, W), of an artifact with the parameters ``size`` and ``subset_seed``."""
     source = artifact.parent("dataset")
     return dataset_images(context.store, source).rows(training_rows(context, artifact))
 
@@ -45,14 +48,28 @@ def training_points(context: Context, artifact: Artifact) -> np.ndarray:
 
 
 def choose_device(wanted: str, training: str | None = None, *, double: bool = False) -> Any:
-    """The torch device of the configuration, float32 in full but for a ``training`` of precision 'tfloat32'.
+    """Choose a torch device, and set the precision and the number of threads of torch.
 
-    CUDA computes the same bits on every run. For what is computed in ``double`` precision the CPU takes the place of
-    MPS, which has none. Raises ``RuntimeError`` where the device is not there.
+    CUDA then computes the same bits on every run.
+
+    Parameters
+    ----------
+    wanted
+        'auto', 'cuda', 'mps' or 'cpu'.
+    training
+        Precision of a training; None for other computations. CUDA rounds products of float32 only for 'tfloat32'.
+        Default None.
+    double
+        The computation needs double precision. The CPU then replaces MPS, which has none. Default False.
+
+    Raises
+    ------
+    AmdiffError
+        If this machine lacks the device.
     """
     import torch
 
-    # CUDA's default for convolutions rounds to 10 bits, percents of the distance between two near copies
+    # by default CUDA rounds to 10 bits in convolutions, which changes the distance of two near copies by percents
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = training == "tfloat32"
     torch.set_num_threads(threads())
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
@@ -68,24 +85,27 @@ def choose_device(wanted: str, training: str | None = None, *, double: bool = Fa
 
 
 def _compute_reproducibly(training: bool) -> None:
-    """Let CUDA sum in one order, as by default it does not, gradients above all."""
+    """Make CUDA sum in a fixed order. By default the order varies, above all for gradients."""
     import torch
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
     torch.backends.cudnn.deterministic = True
-    if training:  # imports torch's compiler, so not for nothing
+    if training:  # only where it is needed, since it imports torch's compiler
         torch.use_deterministic_algorithms(True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def denoiser_device(context: Context, artifact: Artifact, *, double: bool = False) -> Any:
-    """Where an artifact's denoiser runs, if need be in ``double`` precision: closed forms on the CPU."""
+    """Device for the denoiser of an artifact. Closed forms run on the CPU.
+
+    If ``double`` is set, the device can compute in double precision.
+    """
     runs = DENOISERS[artifact.params["denoiser"]["kind"]].runs
     return choose_device(context.runtime.device if runs else "cpu", double=double)
 
 
 def untrained_network(params: Mapping[str, Any], shape: tuple[int, ...], generator: Any) -> Any:
-    """The network of an artifact, for images (C, H, W) or points (2,), before training."""
+    """Build the network of an artifact before training, for images of shape (C, H, W) or points of shape (2,)."""
     from amdiff.diffusion.denoisers import build_network
 
     spec = denoiser_of(params)
@@ -94,7 +114,11 @@ def untrained_network(params: Mapping[str, Any], shape: tuple[int, ...], generat
 
 
 def load_denoiser(context: Context, artifact: Artifact, shape: tuple[int, ...], device: Any) -> Any:
-    """The denoiser that a sample artifact (or an analysis) uses: trained weights, or a closed form."""
+    """Load the denoiser of a ``sample`` artifact or an analysis: a trained or converted network, or a closed form.
+
+    ``shape`` is the shape of an image (C, H, W) or of a point (2,). Raises ``ArtifactError`` if stored weights do not
+    fit the network.
+    """
     from amdiff.diffusion.fast import fast
 
     spec = denoiser_of(artifact.params)
@@ -145,5 +169,7 @@ def _memories(context: Context, artifact: Artifact, kind: str) -> np.ndarray:
     size = artifact.params["size"]
     rows = heldout_subset(count, test, size, artifact.params["subset_seed"], size)
     if len(rows) < size:
-        raise AmdiffError(f"K = {size}: 'memories: heldout' needs {size} held-out images, there are {len(rows)}")
+        raise AmdiffError(
+            f"K = {size}: 'memories: heldout' needs {size} held-out images, but there are {len(rows)}; use a smaller K"
+        )
     return images.rows(rows)

@@ -1,4 +1,4 @@
-"""The network of a metric, gathered once."""
+"""Collects the network of a metric in one file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .context import Context
 
 
 def metric(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Gather a metric's network and heads as safetensors."""
+    """Write the network and the heads of a metric as one safetensors file."""
     from safetensors.torch import save
 
     name = artifact.params["metric"]

@@ -24,7 +24,7 @@ from .stored_images import dataset_counts, dataset_images, sample_images
 
 
 def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Nearest neighbours of S' in S and in S', and the same for held-out images."""
+    """Find the nearest neighbours of S' in S and within S', and the same for held-out images."""
     faiss.omp_set_num_threads(threads())
     params = artifact.params
     spec = NeighborsSpec.model_validate({k: v for k, v in params.items() if k in NeighborsSpec.model_fields})
@@ -35,7 +35,7 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
     train_rows = np.sort(training_subset(count, params["size"], params["subset_seed"]))
     heldout_rows = heldout_subset(count, test, params["size"], params["subset_seed"], spec.heldout_limit)
     stand_in = bool(params.get("stand_in")) and len(heldout_rows) < LEAST_HELDOUT
-    if stand_in:  # without themselves, training images are as far from the others as real images that are new
+    if stand_in:  # a training image lies as far from the other training images as a new real image does
         heldout_rows = training_subset(count, params["size"], params["subset_seed"])[: spec.heldout_limit]
     sources: dict[str, ImageSource] = {
         "train": Selection(images, train_rows),

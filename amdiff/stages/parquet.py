@@ -1,4 +1,4 @@
-"""Tables for people and later stages, as Parquet files."""
+"""Tables as Parquet files, for people and for later stages."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from amdiff.files import atomic_file
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """A table, or some of its columns.
+    """Read a table, or some of its columns.
 
-    ``pyarrow.parquet.read_table`` does it by way of ``pyarrow.dataset``, whose import takes as long as some stages.
+    ``pyarrow.parquet.read_table`` would do the same, but it imports ``pyarrow.dataset``, which takes as long as some
+    stages.
     """
     with pq.ParquetFile(path) as file:
         return file.read(columns)
 
 
 def write_parquet(path: Path, table: pa.Table | Mapping[str, Any]) -> None:
-    """Write a table, or columns by name, atomically."""
+    """Write a table atomically. It is a pyarrow table, or its columns by name."""
     with atomic_file(path) as temporary:
         pq.write_table(table if isinstance(table, pa.Table) else pa.table(table), temporary, compression="zstd")

@@ -1,4 +1,4 @@
-"""The field's other measures of copying, beside the three classes."""
+"""Other measures of copying from the literature, for comparison with the three classes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .stored_tables import read_classes, read_distances, read_table
 
 
 def peers(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Nearest-neighbour ratios, AuthPct and C_T of a synthetic set, and how they agree with the classes."""
+    """Compute nearest-neighbour ratios, AuthPct and C_T of a synthetic set, and how they agree with the classes."""
     faiss.omp_set_num_threads(threads())
     spec = PeersSpec.model_validate(artifact.params["peers"])
     table = context.store.file(artifact.parent("neighbors"))
@@ -37,7 +37,7 @@ def peers(context: Context, artifact: Artifact, folder: Path) -> None:
     train_rows, heldout_rows = read_h5(table, "train_rows", "heldout_rows")
     embedded = Embedded(context, artifact, artifact.params["metric"])
     train = embedded("train", Selection(dataset_images(context.store, artifact.parent("dataset")), train_rows))
-    # the papers' ratios are of norms
+    # the papers take ratios of norms, not of squared norms
     distance = np.sqrt(near.distance) if embedded.embedding.squared else near.distance
     within = _within_train(context, embedded, train, near.index[:, 0])
     columns = {
@@ -52,7 +52,7 @@ def peers(context: Context, artifact: Artifact, folder: Path) -> None:
     }
     classes = read_classes(context, artifact.parent("classify"))
     known = {name: ~np.isnan(columns[name]) for name in ("ratio_second", "ratio_next")}
-    known["authpct"] = np.isfinite(within[near.index[:, 0]])  # a single training image has no other
+    known["authpct"] = np.isfinite(within[near.index[:, 0]])  # infinite if there is only one training image
     summary: dict[str, Any] = {
         "size": artifact.params["size"],
         "ratio": spec.ratio,
@@ -71,7 +71,7 @@ def peers(context: Context, artifact: Artifact, folder: Path) -> None:
 
 
 def _within_train(context: Context, embedded: Embedded, train: Vectors, wanted: np.ndarray) -> np.ndarray:
-    """Distance of the wanted training images to another one, by number; NaN for the others."""
+    """Distance of each wanted training image to the nearest other one, (K,). It is NaN for images not wanted."""
     rows = np.unique(wanted)
     chosen = embedded.part(train, rows)
     memory = context.runtime.neighbor_memory_mb
@@ -82,9 +82,9 @@ def _within_train(context: Context, embedded: Embedded, train: Vectors, wanted: 
 
 
 def _agreement(flags: np.ndarray, memorized: np.ndarray, known: np.ndarray, confidence: float) -> dict[str, Any] | None:
-    """Share of samples that are copies by another measure, with Wilson's interval, and how many are memorized by ours.
+    """Share of samples that are copies by another measure, with Wilson's interval, and its agreement with our classes.
 
-    None where the measure says nothing, as with too few training images.
+    None if the measure cannot be computed, as with too few training images.
     """
     if not known.any():
         return None
@@ -109,7 +109,10 @@ def _c_t(
     train: Vectors,
     heldout_rows: np.ndarray,
 ) -> dict[str, Any] | None:
-    """C_T; None without held-out images, for which training images cannot stand: they would be at distance 0."""
+    """C_T, or None without held-out images.
+
+    Training images cannot stand in for held-out images here, since their distance to the training set is 0.
+    """
     if read_distances(context, artifact.parent("neighbors")).stand_in or not len(heldout_rows):
         return None
     images = dataset_images(context.store, artifact.parent("dataset"))

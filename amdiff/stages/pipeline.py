@@ -1,4 +1,4 @@
-"""The files of a text-to-image model."""
+"""Checks and records the files of a text-to-image model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .context import Context
 
 
 def pipeline(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Make sure that a pipeline's files are here and fit, and record what they are."""
+    """Check that the files of a pipeline exist and fit, and record their digests. Raises ``DataError`` if not."""
     spec = context.config.prompts[artifact.subject]
     path = pipeline_path(spec.pipeline)
     known: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The page of some prompts: what was drawn, beside its spectra."""
+"""Writes the page about some prompts: the images that were drawn for them, and their spectra."""
 
 from __future__ import annotations
 
@@ -29,18 +29,22 @@ from .report import write_figures, write_tables
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What is stored of one prompt and seed."""
+    """What is stored for one prompt and seed."""
 
     prompt: str
     seed: int
     image: np.ndarray
+    """The image that was drawn, uint8 (3, H, W)."""
     truncated: bool
+    """Whether the prompt was too long and was cut."""
     sigma: dict[int, float]
+    """Noise level at each time."""
     normalised: dict[int, np.ndarray]
+    """Normalised singular values at each time."""
 
 
 def prompts(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Write the table, the figure and the page of some prompts."""
+    """Write the table, the figures and the page of some prompts."""
     spec = context.config.prompts[artifact.subject]
     found = list(_read(context, artifact))
     pictures = _training_images(artifact, spec)
@@ -113,7 +117,7 @@ def _read(context: Context, artifact: Artifact) -> Iterator[_Drawn]:
 
 
 def _measures(values: np.ndarray, sigma: float, spec: LatentSpectrumSpec) -> dict[str, Any]:
-    """Numbers that sum up a normalised spectrum."""
+    """Numbers that describe a normalised spectrum."""
     kept = values[spec.skip :] * sigma**2 if len(values) > spec.skip else values[:0]
     return {
         "mean": float(kept.mean()) if len(kept) else None,
@@ -125,7 +129,7 @@ def _measures(values: np.ndarray, sigma: float, spec: LatentSpectrumSpec) -> dic
 
 
 def _training_images(artifact: Artifact, spec: PromptsSpec) -> dict[str, np.ndarray]:
-    """Training images of prompts, uint8 (3, H, W). Raises ``DataError`` where one has changed."""
+    """The training images that are given for prompts, uint8 (3, H, W). Raises ``DataError`` if one has changed."""
     found = {}
     for prompt in spec.prompts:
         if prompt.image is None:

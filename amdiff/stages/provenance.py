@@ -1,4 +1,4 @@
-"""What an artifact was made with, and when: recorded, never hashed."""
+"""What an artifact was made with: machine, versions and commit. This is recorded, but never hashed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import subprocess
 import sys
 from typing import Any
 
-_RSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+_RSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, other systems KiB
 _LIBRARIES = ("amdiff", "numpy", "torch", "faiss-cpu", "h5py", "diffusers", "scikit-learn", "scipy")
 
 
 def surroundings() -> dict[str, Any]:
-    """The machine, its libraries, the most memory that this process took, and the commit of the working copy."""
+    """The machine, its libraries, the peak memory of this process in MiB, and the commit of the working copy."""
     return {
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _RSS_PER_MIB,
         "host": platform.node(),
@@ -38,7 +38,7 @@ def _libraries() -> dict[str, str]:
 
 @functools.cache
 def git_revision() -> str | None:
-    """Commit of the working copy, with '+' if it has changes; None outside a repository."""
+    """Commit of the working copy, followed by '+' if it has changes. None outside a repository."""
 
     def ask(*command: str) -> str:
         return subprocess.run(["git", *command], capture_output=True, text=True, check=True, timeout=10).stdout.strip()

@@ -1,8 +1,8 @@
-"""What people look at: copies of a report under a stable name.
+"""Publishes reports: copies them to a folder with a stable name, where people look at them.
 
-A stamp says which report the folder holds. It is removed first and written last, so a folder with a
-stamp is whole; the workflow asks for the stamp of the current configuration, so what people look
-at is never stale.
+A stamp, a small file, says which report the folder holds. It is removed before the first file is copied and written
+after the last one, so a folder with a stamp is complete. The workflow asks for the stamp of the current configuration,
+so a published report is never outdated.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from .console import say
 
 
 def publish(page: PagePlan, root: Path = Path()) -> None:
-    """Copy a report to ``results/<name>``, and remove what only an older one had.
+    """Copy a report to ``results/<name>``, and remove files that only an older report had.
 
-    Files of other origin are left alone.
+    Files in that folder that came from no report stay.
     """
     store, target = Store(root), root / page.results
     with locked(root / "scratch/locks" / f"publish-{page.name}"):
         recorded = store.record(page.report)["files"]
         digests = {name: recorded.get(name) for name in page.files}
-        # another run may have published it
+        # another run may have published it already
         if list(target.glob(".address-*")) != [root / page.stamp] or any(check_files(target, digests)):
             _copy(page, store, root)
         none_from_the_future((root / page.report.folder).rglob("*"))
@@ -36,7 +36,7 @@ def publish(page: PagePlan, root: Path = Path()) -> None:
 
 
 def _copy(page: PagePlan, store: Store, root: Path) -> None:
-    """As ``publish``, by the process that holds the lock."""
+    """Copy the files for ``publish``, which holds the lock."""
     target = root / page.results
     before: set[str] = set()
     for stamp in target.glob(".address-*"):
@@ -52,7 +52,7 @@ def _copy(page: PagePlan, store: Store, root: Path) -> None:
 
 
 def _files_of(report: Path) -> set[str]:
-    """Files of the report that an older stamp names, below its folder; none where it is gone."""
+    """Files of the report that an older stamp names, relative to its folder. None are known if the report is gone."""
     try:
         return {name for name in read_json(report / SPEC)["files"] if ".." not in Path(name).parts and name[:1] != "/"}
     except (ArtifactError, KeyError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""How fast a network trains on this machine."""
+"""Measures how fast a network trains on this machine."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from amdiff.diffusion.processes import Schedule, process_of
 from .loading import choose_device, untrained_network
 
 LEAST_SECONDS = 5.0
-"""Steps are timed for at least so long, after two that are not."""
+"""Steps are timed for at least this long, after two steps that are not timed."""
 
 FEW = 4
-"""Images a step where a whole batch would take longer than that; the rate is then scaled."""
+"""Images in a step if a step of the whole batch would take longer than ``LEAST_SECONDS``. The rate is then scaled."""
 
 
 def measured_rate(artifact: Artifact, shape: tuple[int, ...], runtime: RuntimeSpec) -> tuple[float, str]:
-    """Training steps a second of a ``train`` artifact's network at its batch size, and the device."""
+    """Train the network of a ``train`` artifact for a few seconds, on random data of the given ``shape``.
+
+    Returns the training steps per second at the artifact's batch size, and the name of the device.
+    """
     import torch
 
     device = choose_device(runtime.device, artifact.params["training"]["precision"])
@@ -35,7 +38,7 @@ def measured_rate(artifact: Artifact, shape: tuple[int, ...], runtime: RuntimeSp
 def _seconds(
     artifact: Artifact, shape: tuple[int, ...], runtime: RuntimeSpec, device: Any, batch: int, least: float
 ) -> float:
-    """Seconds that a training step of ``batch`` images takes, the mean over at least ``least`` seconds."""
+    """Mean time of a training step of ``batch`` images, in seconds, measured for at least ``least`` seconds."""
     import torch
 
     from amdiff.diffusion.training import Trainer

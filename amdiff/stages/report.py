@@ -1,4 +1,4 @@
-"""The report of one experiment: tables, figures and a page, from what its other stages wrote."""
+"""Writes the report of one experiment: tables, figures and a page, from the artifacts of its other stages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
     """Write tables, figures and the page of one experiment."""
     spec = TypeAdapter(AnyExperiment).validate_python(artifact.params["spec"])
     if "grid" in artifact.reads and "samples" not in artifact.reads:
-        raise ArtifactError(f"{artifact.folder}: its sizes are still to be found; run snakemake, which finds them")
+        raise ArtifactError(f"{artifact.folder}: its sizes are not known yet; run snakemake, which finds them")
     if "classify" in artifact.reads:
         spec = spec.with_sizes(tuple(a.params["size"] for a in artifact.reads["classify"]))
     sections = {name: part(name, context, artifact, spec) for name in spec.sections}
@@ -65,7 +65,7 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
 
 
 def _effective(spec: Sweep, values: dict[str, Any]) -> dict[str, Any]:
-    """The settings that decided anything: without those of a training, or a sampling, that there was none of."""
+    """The settings that had an effect. If nothing was trained or sampled, the settings of these steps are left out."""
     unused = set() if spec.trained else {"training"}
     if not spec.denoiser.modelled:
         unused |= {"sampling", "diffusion", "subset_seed"}
@@ -73,7 +73,7 @@ def _effective(spec: Sweep, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _facts(context: Context, artifact: Artifact, spec: Sweep) -> list[tuple[str, str]]:
-    """Dataset, sizes and model, for the first screen."""
+    """Dataset, training-set sizes and model, as facts (name, value) for the first screen of the page."""
     dataset = artifact.parent("dataset")
     sizes = spec.first_sizes
     if spec.holds == "images":
@@ -89,9 +89,10 @@ def _facts(context: Context, artifact: Artifact, spec: Sweep) -> list[tuple[str,
 
 
 def write_figures(context: Context, folder: Path, figures: Iterable[tuple[str, Figure]]) -> dict[str, list[Picture]]:
-    """Draw and save figures, (name, figure) each, one after the other; the pictures of a page, by heading.
+    """Draw and save figures, given as (name, figure), one after the other. Returns the pictures of the page by heading.
 
-    Their names are kept with the page's provenance: a figure that has nothing to show is a file only.
+    A figure that has nothing to show is saved as a file, but it is not on the page. The names of the figures on the
+    page are kept in the provenance.
     """
     shown = []
     with style():
@@ -104,7 +105,7 @@ def write_figures(context: Context, folder: Path, figures: Iterable[tuple[str, F
 
 
 def shown_figures(context: Context, artifact: Artifact) -> dict[str, list[Picture]]:
-    """The pictures of a report that is made, by heading."""
+    """The pictures of a finished report, by heading."""
     return _by_heading(context.store.root / artifact.folder, context.store.record(artifact)["provenance"]["shown"])
 
 
@@ -116,7 +117,7 @@ def _by_heading(folder: Path, names: Iterable[str]) -> dict[str, list[Picture]]:
 
 
 def write_tables(folder: Path, tables: Iterable[Table]) -> None:
-    """Tables of a page as CSV files."""
+    """Write the tables of a page as CSV files."""
     for table in tables:
         write_bytes(folder / "tables" / f"{table.name}.csv", table.csv.encode())
 
@@ -127,7 +128,7 @@ def _attribute(path: Path, name: str) -> Any:
 
 
 def provenance(context: Context, artifact: Artifact) -> list[tuple[str, str]]:
-    """Who made it with what: nothing that differs between two runs of one commit on one machine."""
+    """Facts (name, value) about how a report was made. Two runs of one commit on one machine give the same facts."""
     store = context.store
     source = store.record(artifact.parent("dataset"))
     now = context.provenance()

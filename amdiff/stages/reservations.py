@@ -1,4 +1,4 @@
-"""What limits the trust in the numbers of a report, as the artifacts behind it recorded it."""
+"""Reservations about the numbers of a report, from what the artifacts behind it recorded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .context import Context
 
 
 def reservations(context: Context, artifact: Artifact, thresholds: Sequence[dict[str, Any]]) -> list[str]:
-    """What a reader of a report must know: how images and models were read, how thresholds were found."""
+    """Warnings for the reader of a report: about how images and models were read, and how thresholds were found."""
     given = artifact.reads["samples"][0].parents.get("given", ())
     sources = {a.subject: a for a in (artifact.parent("dataset"), *given)}
     facts = {name: context.store.record(a)["provenance"] for name, a in sources.items()}

@@ -1,8 +1,8 @@
-"""What is finished of a long computation, in the artifact's scratch folder: a later run goes on behind it.
+"""Saves finished pieces of a long computation in the artifact's scratch folder, so that a later run can resume.
 
-A damaged piece is never taken for whole. Zip archives carry a CRC-32 of each member, and all are checked before any is
-used: numpy and torch read no further than an array's header asks, so they would not notice. What fails is removed
-and computed anew; a machine that is short of memory, or a disk that cannot be read, is no damage.
+A damaged piece is never used: it is removed and computed again. Pieces are zip archives, which hold a CRC-32 of each
+member. All members are checked before any is used, since numpy and torch read only as much as the header of an array
+says, and would miss some damage. Too little memory and a disk that cannot be read raise an error: the piece stays.
 """
 
 from __future__ import annotations
@@ -18,17 +18,20 @@ from amdiff.files import atomic_file
 from .console import say
 
 _COUNT = "__arrays__"
-"""Number of arrays in a file, so that none can be missing."""
+"""Name of an entry with the number of arrays in a file. It shows whether an array is missing."""
 
 
 def save_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Write arrays as an .npz file, atomically."""
+    """Write arrays to an .npz file, atomically."""
     with atomic_file(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **{_COUNT: np.array(len(arrays))}, **arrays)  # type: ignore[arg-type]
 
 
 def restore_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """What ``save_arrays`` wrote; None where there is no file, or a damaged one, which is said and removed."""
+    """Read what ``save_arrays`` wrote. None if there is no file, or if it is damaged.
+
+    A damaged file is reported and removed. Raises ``OSError`` if the file cannot be read.
+    """
     if not whole_archive(path):
         return None
     with np.load(path, allow_pickle=False) as file:
@@ -40,9 +43,9 @@ def restore_arrays(path: Path) -> dict[str, np.ndarray] | None:
 
 
 def whole_archive(path: Path) -> bool:
-    """Whether a zip archive, as torch and numpy write them, is there and whole; a damaged one is said and removed.
+    """Whether a zip archive, as torch and numpy write them, exists and is undamaged.
 
-    Raises ``OSError`` where it cannot be read.
+    A damaged archive is reported and removed. Raises ``OSError`` if the file cannot be read.
     """
     if not path.exists():
         return False
@@ -51,17 +54,17 @@ def whole_archive(path: Path) -> bool:
             member = archive.testzip()
     except MemoryError:
         raise
-    except Exception as error:  # zipfile, zlib and struct each have their own; a wrong offset is EINVAL
+    except Exception as error:  # zipfile, zlib and struct raise their own types; a wrong offset gives EINVAL
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         discard(path, error)
         return False
     if member is not None:
-        discard(path, f"checksum of {member}")
+        discard(path, f"wrong checksum of {member}")
     return member is None
 
 
 def discard(path: Path, reason: object) -> None:
-    """Remove a damaged piece, which is computed anew, and say so."""
-    say(f"{path} is damaged, it is left out ({reason})")
+    """Report a damaged piece and remove it. It is then computed again."""
+    say(f"{path} is damaged, it is left out and computed again ({reason})")
     path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Synthetic sets, a shard each."""
+"""Draws synthetic sets. Each artifact is one shard of a set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .stored_images import dataset_images, dataset_shape
 
 
 def sample(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Draw one shard of a synthetic set; finished batches lie in scratch until it is done."""
+    """Draw one shard of a synthetic set. Finished batches lie in scratch until the shard is complete."""
     from amdiff.diffusion.randomness import SampleNoise
 
     params = artifact.params
@@ -58,7 +58,7 @@ def sample(context: Context, artifact: Artifact, folder: Path) -> None:
 
 
 def _copy_samples(context: Context, artifact: Artifact, folder: Path) -> None:
-    """The images of a dataset as a synthetic set."""
+    """Copy the images of a dataset, as a synthetic set."""
     images = dataset_images(context.store, artifact.parent("given"))
     with H5Writer(folder / artifact.file()) as file:
         for start in range(0, images.shape[0], BLOCK):
@@ -71,7 +71,10 @@ def _copy_samples(context: Context, artifact: Artifact, folder: Path) -> None:
 
 
 def _sampler(context: Context, artifact: Artifact, device: Any) -> tuple[Callable[..., np.ndarray], int]:
-    """A function of noise and a callback that draws samples, and the number of its steps."""
+    """Returns a function that draws samples, and its number of steps.
+
+    The function takes the noise and a callback, which gets the number of finished steps.
+    """
     from amdiff.diffusion.samplers import steps_of
     from amdiff.diffusion.sampling import draw, to_uint8
 
@@ -88,7 +91,7 @@ def _sampler(context: Context, artifact: Artifact, device: Any) -> tuple[Callabl
 
 
 def _finished_batches(folder: Path, start: int) -> list[np.ndarray]:
-    """Batches of an interrupted run that continue each other from ``start``."""
+    """Batches of an interrupted run, from sample ``start`` on and without a gap."""
     by_start = {int(p.stem.split("-")[0]): p for p in folder.glob("[0-9]*-[0-9]*.npz")}
     found: list[np.ndarray] = []
     while (path := by_start.get(start)) is not None and (batch := restore_arrays(path)) is not None:

@@ -1,4 +1,4 @@
-"""Spectra of the score of a text-to-image model at what it drew."""
+"""Spectra of the score of a text-to-image model, at the latents of the images that it drew."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ from .resuming import restore_arrays, save_arrays
 
 
 def spectrum(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Singular values of the guided score's Jacobian at what was drawn; the Gram matrix lies in scratch meanwhile."""
+    """Compute the singular values of the guided score's Jacobian at the latent of one image.
+
+    The unfinished Gram matrix lies in scratch until the artifact is complete.
+    """
     source = artifact.parent("generate")
     model, _ = load_text_to_image(context, source.parent("pipeline"), source.params["precision"], double=True)
     (latent,) = read_h5(context.store.file(source), "latent")
@@ -46,7 +49,7 @@ def spectrum(context: Context, artifact: Artifact, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class _Spectra:
-    """Spectra at one latent."""
+    """Computes the spectra at one latent."""
 
     context: Context
     artifact: Artifact
@@ -57,7 +60,7 @@ class _Spectra:
 
     @property
     def gaussian(self) -> bool:
-        """Whether directions are random ones."""
+        """Whether the directions are random."""
         return self.spec.directions == "gaussian"
 
     @property
@@ -66,7 +69,7 @@ class _Spectra:
         return self.latent.size * (self.spec.rows_per_dimension if self.gaussian else 1)
 
     def values(self, at: int) -> Float64[np.ndarray, " d"]:
-        """Raw singular values at one noise level; what is finished survives an interruption."""
+        """Raw singular values at the noise level of time ``at``. Finished work survives an interruption."""
         import torch
 
         from amdiff.landscape.curvature import singular_values
@@ -89,7 +92,10 @@ class _Spectra:
         return values
 
     def _add(self, at: int, gram: Any, first: int, state: Path) -> None:
-        """Add the products of scores along all directions from ``first`` on to a Gram matrix, saved in ``state``."""
+        """Add the products of scores along the directions from number ``first`` on to the Gram matrix ``gram``.
+
+        The matrix is saved in the file ``state`` from time to time, and when a signal comes.
+        """
         import torch
 
         from amdiff.diffusion.randomness import ANALYSIS, SampleNoise
@@ -113,7 +119,7 @@ class _Spectra:
             ):
                 progress.update(done)
                 now = time.monotonic()
-                # a Gram matrix of Stable Diffusion has 2 GiB: writing it takes a tenth of the time at most
+                # a Gram matrix of Stable Diffusion has 2 GiB, so writing it may take a tenth of the time at most
                 if interrupts.seen or now - saved > max(runtime.checkpoint_seconds, 10 * cost):
                     save_arrays(state, gram=gram.cpu().numpy(), rows=np.array(done))
                     saved = time.monotonic()

@@ -1,4 +1,4 @@
-"""Images of datasets and synthetic sets, read from their artifacts when needed."""
+"""Images of datasets and synthetic sets. They are read from their artifacts when they are needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from amdiff.store import Store
 
 
 class H5Images:
-    """Images in one or several HDF5 files, end to end, read when needed."""
+    """Images in one or several HDF5 files, end to end. They are read when they are needed.
+
+    ``name`` is the name of the array of images in each file. Raises ``ArtifactError`` if a file has no such array or
+    cannot be read.
+    """
 
     def __init__(self, paths: Sequence[Path], name: str) -> None:
         try:
@@ -26,9 +30,11 @@ class H5Images:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Shape (n, C, H, W) of all images together."""
         return (int(self._ends[-1]), *self._parts[0].shape[1:])
 
     def rows(self, indices: Int64[np.ndarray, " n"]) -> UInt8[np.ndarray, "n c h w"]:
+        """Read the images with the numbers ``indices``, in any order and also more than once."""
         out = np.empty((len(indices), *self.shape[1:]), np.uint8)
         part = np.searchsorted(self._ends, indices, side="right")
         for number in np.unique(part):
@@ -42,13 +48,13 @@ class H5Images:
 
 
 _PIECE = 2048
-"""Rows that are read together."""
+"""Number of rows that are read together."""
 
 
 def _read(part: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
     """Rows of an HDF5 dataset, given in increasing order."""
     low, high = int(rows[0]), int(rows[-1]) + 1
-    if high - low <= 4 * len(rows):  # one slab is quicker than many small reads
+    if high - low <= 4 * len(rows):  # one read of the whole range is faster than many small ones
         return part[low:high][rows - low]
     distinct, back = np.unique(rows, return_inverse=True)
     return part[distinct][back]
@@ -60,7 +66,7 @@ def dataset_images(store: Store, dataset: Artifact) -> H5Images:
 
 
 def dataset_shape(store: Store, dataset: Artifact) -> tuple[int, ...]:
-    """Shape (C, H, W) of the images of a canonical dataset, (2,) of its points."""
+    """Shape (C, H, W) of the images of a canonical dataset, or shape (2,) of its points."""
     with h5py.File(store.file(dataset), "r") as file:
         return tuple(file["images" if "images" in file else "points"].shape[1:])
 
@@ -68,7 +74,10 @@ def dataset_shape(store: Store, dataset: Artifact) -> tuple[int, ...]:
 def image_names(
     store: Store, dataset: Artifact, rows: Int64[np.ndarray, " n"] | None = None
 ) -> Shaped[np.ndarray, " n"] | None:
-    """Files that the images of a canonical dataset were, of all or of some; None where they were no files."""
+    """Names of the files from which images of a canonical dataset were read: of all images, or of the given ``rows``.
+
+    None if the images were not read from files of their own.
+    """
     with h5py.File(store.file(dataset), "r") as file:
         if "names" not in file:
             return None
@@ -79,7 +88,7 @@ def image_names(
 
 
 def dataset_counts(store: Store, dataset: Artifact) -> tuple[int, int]:
-    """Numbers of training and of test images."""
+    """Number of training images and number of test images."""
     with h5py.File(store.file(dataset), "r") as file:
         test = int((file["split"][:] == 1).sum())
         return len(file["split"]) - test, test

@@ -1,4 +1,4 @@
-"""Neighbours, thresholds and classes, read from the artifacts of the stages that found them."""
+"""Reads neighbours, thresholds and classes from the artifacts of the stages that found them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .parquet import read_parquet
 
 
 def read_table(path: Path, name: str) -> NeighborTable:
-    """One of the tables of a neighbours file."""
+    """Read one of the tables in the file of a ``neighbors`` artifact."""
     return NeighborTable(*read_h5(path, f"{name}/index", f"{name}/distance"))
 
 
 def read_distances(context: Context, artifact: Artifact) -> Distances:
-    """The nearest distances in a ``neighbors`` artifact."""
+    """Read the nearest distances in a ``neighbors`` artifact."""
     path = context.store.file(artifact)
     with h5py.File(path, "r") as file:
         stand_in = bool(file.attrs.get("stand_in", False))
@@ -45,13 +45,13 @@ def read_thresholds(context: Context, artifact: Artifact, size: int) -> dict[str
 
 
 def threshold_pair(entry: Mapping[str, Any]) -> Pair:
-    """Both thresholds of an entry of a ``thresholds`` artifact."""
+    """Both thresholds in an entry of a ``thresholds`` artifact."""
     m, s = (Threshold(**{**entry[d], "modes": tuple(entry[d]["modes"])}) for d in ("delta_m", "delta_s"))
     return Pair(m, s, entry["d0"])
 
 
 def read_samples(context: Context, artifact: Artifact, *columns: str) -> pa.Table:
-    """The samples of a ``classify`` artifact, a row each; some columns, or all."""
+    """The table of samples of a ``classify`` artifact, with one row for each sample: the given columns, or all."""
     return read_parquet(context.store.file(artifact, "samples"), list(columns) or None)
 
 
@@ -61,5 +61,5 @@ def read_classes(context: Context, artifact: Artifact) -> np.ndarray:
 
 
 def read_summaries(context: Context, artifacts: Iterable[Artifact]) -> list[dict[str, Any]]:
-    """What ``classify`` artifacts say about their K."""
+    """The summaries of ``classify`` artifacts, in their order."""
     return [read_json(context.store.file(a, "summary")) for a in artifacts]

@@ -19,28 +19,32 @@ from .stored_images import dataset_images, sample_images
 from .stored_tables import read_samples, read_summaries
 
 TRAIN_STREAM = ANALYSIS + 2**40
-"""Added to the row of a training point, to tell its stream of noise from those of samples."""
+"""Added to the row of a training point for the number of its noise stream, so that no sample has the same stream."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Images of one class, or training points."""
+    """Samples of one class, or training points, at which an analysis is made."""
 
     index: Int64[np.ndarray, " n"]
-    """Number of each in the synthetic set, or row of the canonical dataset."""
+    """Number of each sample in the synthetic set, or row of each training point in the canonical dataset."""
     cluster: Int64[np.ndarray, " n"]
-    """Attractor of each; a number of its own where it has none, and for training points."""
+    """Attractor of each target. A sample without an attractor and each training point is a cluster by itself."""
     stream: Int64[np.ndarray, " n"]
-    """Number of the stream of its noise."""
+    """Number of the noise stream of each target."""
     images: UInt8[np.ndarray, "n c h w"]
+    """The images themselves."""
 
 
 def choose_targets(context: Context, artifact: Artifact, spec: AnalysisSpec) -> dict[str, Targets]:
-    """Training points, and the samples of each class that is large enough."""
+    """Choose training points, and samples of each class that is large enough. Returns them by kind.
+
+    ``spec`` sets the numbers of targets and the least share of a class.
+    """
     store, classified = context.store, artifact.parent("classify")
     columns = ["class", "attractor", "train_distance_1", "sample_distance_1"]
     table = read_samples(context, classified, *columns)
-    # NaN where there is none; pyarrow's own to_numpy imports pandas, for longer than it takes to list all samples
+    # NaN for a missing value; pyarrow's to_numpy would import pandas, which takes longer than to list all samples
     attractor, to_train, to_samples = (np.array(table[c].to_pylist(), np.float64) for c in columns[1:])
     rows = training_rows(context, artifact)[: spec.train_count]
     found = {
@@ -56,6 +60,6 @@ def choose_targets(context: Context, artifact: Artifact, spec: AnalysisSpec) -> 
 
 
 def delta_m(context: Context, artifact: Artifact) -> float:
-    """The threshold of memorized samples behind an analysis."""
+    """The threshold delta_m of memorized samples, for the samples that an analysis visits."""
     (summary,) = read_summaries(context, artifact.parents["classify"])
     return float(summary["delta_m"])

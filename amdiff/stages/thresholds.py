@@ -1,4 +1,4 @@
-"""Thresholds of one K, or of a sweep."""
+"""Finds the thresholds of one K, or of a sweep."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .stored_tables import read_distances, threshold_pair
 
 
 def thresholds(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Thresholds of one K, or pooled over a sweep, with their cost and sensitivity."""
+    """Find the thresholds of one K, or those of a sweep, with their cost and sensitivity."""
     borrows = {"experiment": ""} if "lent" in artifact.parents else {}
     spec = TypeAdapter(ThresholdsSpec).validate_python({**artifact.params, **borrows})
     sweep = [read_distances(context, parent) for parent in artifact.parents["neighbors"]]
@@ -39,7 +39,7 @@ def thresholds(context: Context, artifact: Artifact, folder: Path) -> None:
 
 
 def _lent(context: Context, lender: Artifact, size: int) -> Pair:
-    """Thresholds that another experiment found: at the same K, else those that all its K share."""
+    """Thresholds that another experiment found: those of the same K, else those that all its K share."""
     entries = read_json(context.store.file(lender))["sizes"]
     chosen = next((entry for entry in entries if entry["size"] == size), entries[0])
     found = threshold_pair(chosen)

@@ -1,4 +1,4 @@
-"""The training of a model."""
+"""Trains a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .resuming import discard, whole_archive
 
 
 def train(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Train one model; its resumable state lies in scratch until it is done."""
+    """Train one model. A state from which a later run can resume lies in scratch until the training is finished."""
     import torch
     from safetensors.torch import save
 
@@ -65,7 +65,7 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
             interrupts.obey()
     trainer.check()
     weights = {name: value.detach().cpu().contiguous() for name, value in trainer.ema.state_dict().items()}
-    # more than one key of metadata would come in random order
+    # one key of metadata only: safetensors would write several in random order
     write_bytes(folder / artifact.file("weights"), save(weights, {"address": artifact.address}))
     write_bytes(folder / artifact.file("log"), "".join(json.dumps(line) + "\n" for line in trainer.log).encode())
     context.facts["device"] = str(device)
@@ -73,15 +73,15 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
 
 
 def _saved_state(path: Path, device: Any) -> dict[str, Any] | None:
-    """The state of a training that was interrupted; None where there is none, or a damaged one, which is said."""
+    """The state of an interrupted training. None if there is none or it is damaged; damage is reported."""
     import torch
 
-    if not whole_archive(path):  # torch.load would take other numbers in silence
+    if not whole_archive(path):  # torch.load would not notice changed numbers
         return None
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except (MemoryError, OSError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # pickle and torch each have their own
+    except Exception as error:  # pickle and torch raise their own types
         discard(path, error)
         return None

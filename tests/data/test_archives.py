@@ -128,7 +128,7 @@ def test_a_damaged_archive_of_cifar10_is_refused(
         load(spec)
     for files, problem in (
         ({k: v for k, v in binary_files(batches).items() if "test" not in k}, r"lacks test_batch\.bin"),
-        ({k: v[:-1] for k, v in binary_files(batches).items()}, "no multiple of 3073"),
+        ({k: v[:-1] for k, v in binary_files(batches).items()}, "not a multiple of 3073"),
     ):
         archive(path, "x", files)
         monkeypatch.setattr(cifar, "ARCHIVES", {cifar.BINARY: md5(path.read_bytes())})

@@ -208,7 +208,7 @@ def test_the_average_beside_the_last_weights(tmp_path: Path) -> None:
     names = {which: [name for name, _ in find_model(tmp_path / "c", which).files] for which in ("ema", "model")}
     assert names["ema"] != names["model"]
     folder(tmp_path / "d/unet_ema", {f"{STEM}.safetensors": MEAN})
-    with pytest.raises(DataError, match="holds unet_ema, the moving average, alone; set 'weights: ema'"):
+    with pytest.raises(DataError, match="holds only unet_ema, the moving average; set 'weights: ema'"):
         find_model(tmp_path / "d", "model")
 
 
@@ -219,8 +219,8 @@ def test_the_average_beside_the_last_weights(tmp_path: Path) -> None:
         ({"": 1, ".non_ema": 2}, 1, 2),
         ({".fp16": 3}, 3, 3),
         ({"": 1, ".fp16": 3}, 1, 1),
-        ({".ema": 2}, 2, "holds weights of variant 'ema' alone; set 'weights: ema'"),
-        ({".non_ema": 2}, "holds weights of variant 'non_ema' alone; set 'weights: model'", 2),
+        ({".ema": 2}, 2, "holds only weights of variant 'ema'; set 'weights: ema'"),
+        ({".non_ema": 2}, "holds only weights of variant 'non_ema'; set 'weights: model'", 2),
     ],
 )
 @pytest.mark.parametrize("suffix", ["safetensors", "bin"])

@@ -46,7 +46,7 @@ def test_outputs_are_ddpms(case: str) -> None:
 
 
 def test_a_checkpoint_that_is_not_whole_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"the checkpoint lacks the tensor 'conv_in\.weight'; it is not whole"):
+    with pytest.raises(ValueError, match=r"the checkpoint lacks the tensor 'conv_in\.weight'; it is incomplete"):
         from_checkpoint({"down.0.block.0.conv1.weight": torch.zeros(4, 4, 3, 3)}, 4)
 
 
@@ -54,5 +54,5 @@ def test_a_checkpoint_that_is_not_whole_is_refused() -> None:
     "name", ["down.0.block.0.conv3.weight", "head.weight", "mid.block_3.conv1.bias", "conv_in.scale"]
 )
 def test_foreign_names_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"'{name}' is no tensor of DDPM's U-Net"):
+    with pytest.raises(ValueError, match=f"'{name}' is not a tensor of DDPM's U-Net"):
         from_ddpm({name: torch.zeros(1)})

@@ -41,11 +41,11 @@ def test_the_flow_is_that_of_diffusers(prediction: str, betas: str) -> None:
 
 
 def test_other_processes_are_refused() -> None:
-    with pytest.raises(ValueError, match="FlowMatchEulerDiscreteScheduler samples no VP process"):
+    with pytest.raises(ValueError, match="VP process in discrete time, got FlowMatchEulerDiscreteScheduler; use"):
         from_diffusers(unet(), FlowMatchEulerDiscreteScheduler())
     with pytest.raises(ValueError, match="end in pure noise"):
         from_diffusers(unet(), DDIMScheduler(rescale_betas_zero_snr=True))
-    with pytest.raises(ValueError, match="str samples no VP process"):
+    with pytest.raises(ValueError, match="VP process in discrete time, got str; use"):
         from_diffusers(unet(), "DDPM")
     with pytest.raises(ValueError, match="has 1 channels in and 2 out"):
         from_diffusers(unet(out_channels=2), DDPMScheduler())

@@ -93,7 +93,10 @@ def test_image_sizes_and_extreme_temperatures_stay_finite() -> None:
     [
         (lambda: DenseAssociativeMemory(torch.zeros(0, 4)), "at least one memory"),
         (lambda: DenseAssociativeMemory(torch.zeros(2, 4)).energy(torch.zeros(1, 4), 0.0), "must be positive, got 0.0"),
-        (lambda: DenseAssociativeMemory(torch.zeros(2, 4)).score(torch.zeros(1, 5), 1.0), r"shape \(5,\) were given"),
+        (
+            lambda: DenseAssociativeMemory(torch.zeros(2, 4)).score(torch.zeros(1, 5), 1.0),
+            r"the points have shape \(5,\), expected the shape \(4,\) of the memories",
+        ),
     ],
 )
 def test_mistakes_are_named(call, message: str) -> None:

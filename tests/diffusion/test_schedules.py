@@ -33,7 +33,7 @@ def test_times_run_from_the_last_to_zero(count: int) -> None:
 
 @pytest.mark.parametrize("count", [0, 1001])
 def test_impossible_numbers_of_steps(count: int) -> None:
-    with pytest.raises(ValueError, match="between 1 and 1000"):
+    with pytest.raises(ValueError, match="the number of sampling steps must be from 1 to 1000"):
         SCHEDULE.times(count)
 
 

@@ -39,7 +39,7 @@ def test_a_read_only_folder(name: str, project: Project, finished: Project) -> N
         shutil.rmtree(project.root / "results")
     with read_only(folder):
         output = project.snakemake(check=False)
-    assert f"note: {name} cannot be written; jobs that have to will fail" in output
+    assert f"note: {name} cannot be written; jobs that write there will fail" in output
     assert "Read-only file system" in output
     if name == "scratch":
         assert "amdiff: scratch/locks/" in output

@@ -117,7 +117,7 @@ def test_the_first_screen_says_it_all(page: tuple[str, Path]) -> None:
     measured = (
         "photos: 2,080 images, 16x16, colour",
         "K from 4 to 9, 2 sizes",
-        "U-Net, 8 channels x 1, 1; 10 steps of",
+        "U-Net, 8 channels x 1, 1; 10 training steps with batch size",
     )
     for said in (*measured, "pixels", "The spurious peak is", "The three phases."):
         assert said in first
@@ -152,11 +152,12 @@ def test_words_about_a_peak_follow_the_intervals() -> None:
 
     ends = [summary(2, (0.1, 0.05, 0.15)), summary(8, (0.0, 0.0, 0.04))]
     clear = words.headline([ends[0], summary(4, (0.3, 0.25, 0.35)), ends[1]])
-    assert any("is largest at K = 4 with 30.0% [25.0%, 35.0%], above both ends" in line for line in clear)
+    said = "is largest at K = 4 with 30.0% [25.0%, 35.0%]. This interval lies above those at the two ends"
+    assert any(said in line for line in clear)
     vague = words.headline([ends[0], summary(4, (0.16, 0.11, 0.22)), ends[1]])
-    assert any("but its interval meets one" in line for line in vague)
+    assert any("This interval overlaps at least one of those at the two ends of the sweep." in line for line in vague)
     none = words.headline([summary(2, (0.2, 0.1, 0.3)), summary(4, (0.1, 0.05, 0.15)), ends[1]])
-    assert any("is largest at K = 2 with 20.0% [10.0%, 30.0%], an end of the sweep" in line for line in none)
+    assert any("is largest at K = 2 with 20.0% [10.0%, 30.0%]. This K is an end of the sweep" in line for line in none)
 
 
 def test_the_lead_is_one_sentence() -> None:
@@ -167,11 +168,11 @@ def test_the_lead_is_one_sentence() -> None:
 
     sweep = [summary(16, 0.99, 0), summary(128, 0.25, 0.34), summary(512, 0.0, 0.01)]
     assert lead(sweep) == (
-        "99.0% of the samples are copies of training images at K = 16, 0.0% at K = 512; spurious samples, which come "
-        "again and lie farther than δ_m from every training image, are 34.0% [17.0%, 67.0%] at K = 128, where they are "
-        "most."
+        "99.0% of the samples are copies of training images at K = 16 and 0.0% at K = 512; spurious samples, which "
+        "come again and lie farther than δ_m from every training image, have their largest share, "
+        "34.0% [17.0%, 67.0%], at K = 128."
     )
-    assert lead([summary(16, 0.99, 0), summary(512, 0, 0)]).endswith("none is spurious at any K.")
+    assert lead([summary(16, 0.99, 0), summary(512, 0, 0)]).endswith("; no sample is spurious at any K.")
     assert lead(sweep[1:2]).startswith("Of 100 samples, 25.0% [12.5%, 62.5%] are memorized, 34.0% ")
     far = {**sweep[0], "plausibility": {"implausible": True, "far": {"value": 0.9, "low": 0.8, "high": 1.0}}}
     assert "look like no real image" in lead([far, *sweep[1:]])
@@ -184,8 +185,9 @@ def test_how_far_thresholds_decide_is_said() -> None:
 
     text = robustness([entry(4, [0.0, 0.1, 0.2]), entry(8, [0.1, 0.251, 0.49])])
     assert text == (
-        "The spurious peak is 25.1%, and 10.0% or 49.0% if δ_s were 0.5 or 2 times as large; the memorized share at "
-        "K = 8, where it moves most, is 20.0%, and 10.0% or 30.0% with such a δ_m."
+        "The spurious peak is 25.1%. It would be 10.0% or 49.0% if δ_s were 0.5 or 2 times as large. The memorized "
+        "share at K = 8, where it changes most, is 20.0%. It would be 10.0% or 30.0% if δ_m were changed in the same "
+        "way."
     )
 
 

@@ -126,7 +126,7 @@ def test_one_sided_rows_hold_the_score_itself() -> None:
 
 def test_too_few_rows_are_refused() -> None:
     memory = torch.zeros(1, 4)
-    with pytest.raises(ValueError, match="in 4 dimensions orthonormal directions are 4 rows"):
+    with pytest.raises(ValueError, match="in 4 dimensions there are exactly 4 orthonormal directions"):
         score_spectra(FiniteSet(memory, SCHEDULE), memory, 2, SCHEDULE, rows=3, noise=SampleNoise(0, [0]))
 
 

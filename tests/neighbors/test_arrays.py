@@ -91,11 +91,11 @@ def test_an_embedding_of_ones_own(rng: np.random.Generator) -> None:
         (np.array([["a", "b"]]), None, "expected real numbers"),
         (np.full((2, 4), 1e19), None, "squares overflow"),
         (np.zeros((2, 0)), None, "at least one image"),
-        (np.zeros((2, 1, 4, 4)), "pixels", "images are uint8 arrays"),
-        (np.zeros((2, 4, 4), np.uint8), "stlpips-alex", "images are uint8 arrays"),
+        (np.zeros((2, 1, 4, 4)), "pixels", "expected images as a uint8 array"),
+        (np.zeros((2, 4, 4), np.uint8), "stlpips-alex", "expected images as a uint8 array"),
         (np.full((2, 1, 4, 4), 9, np.uint8), "ssim", "no metric 'ssim'; known: values, pixels, lpips-alex"),
         (np.ones((2, 3, 4, 4), np.float32), None, "may hold images: state the values that mean black and white"),
-        (np.ones((2, 1, 4, 4), np.uint8), None, "uint8 and none exceeds 1, where 255 means white"),
+        (np.ones((2, 1, 4, 4), np.uint8), None, "uint8 and no value exceeds 1, although 255 means white"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(images: np.ndarray, metric: str | None, message: str) -> None:
@@ -109,7 +109,7 @@ def test_sets_of_two_metrics_are_refused(rng: np.random.Generator) -> None:
         nearest_neighbors(embed(images), embed(images, "values"), 1)
     with pytest.raises(ValueError, match="k = 0"):
         nearest_neighbors(embed(images), embed(images), 0)
-    with pytest.raises(ValueError, match=r"neighbors.embed made, got ndarray"):
+    with pytest.raises(ValueError, match=r"expected a set from neighbors.embed, got ndarray"):
         inspect.unwrap(nearest_neighbors)(images, embed(images), 1)  # as outside the tests, where types are not checked
     for metric in ("stlpips-alex", "pixels", "values"):
         with pytest.raises(ValueError, match="backbone: "):

@@ -16,7 +16,9 @@ def test_ratios_by_hand() -> None:
     assert found[0] == 0.2
     assert np.isnan(found[1])
     assert found[2] == 0.0
-    with pytest.raises(ValueError, match="3 of the next neighbours were asked for, 3 neighbours are known"):
+    with pytest.raises(
+        ValueError, match=r"'following' must be at least 1 and less than the number of known neighbours \(3\), got 3"
+    ):
         nearest_ratio(distance, 3)
 
 

@@ -85,7 +85,7 @@ NONE, SOME = Estimate(0.0, 0.0, 0.01), Estimate(0.3, 0.26, 0.34)
         (
             NONE,
             peers(0.28, 0.5, 0.1),
-            ["28.0% by the ratio nearest / second nearest < 0.33, 0.0% [0.0%, 1.0%] by delta_m"],
+            ["28.0% by the ratio nearest / second nearest < 0.33, but 0.0% [0.0%, 1.0%] by delta_m"],
         ),
         (SOME, peers(0.28, 0.5, -4.0), []),
         (NONE, peers(0.02, 0.6, -1.0), []),

@@ -62,7 +62,7 @@ def test_any_sweep_with_a_fall_has_both_in_order(memorized: list[float], fallen:
 
 
 def test_too_little_is_no_transition() -> None:
-    with pytest.raises(ValueError, match=r"1\.00 at the most to 0\.90 at K = 8, which is no transition"):
+    with pytest.raises(ValueError, match=r"a maximum of 1\.00 to 0\.90 at K = 8, which is no transition"):
         find_transition([2, 4, 8], [1.0, 1.0, 0.9], 0.05)
 
 

@@ -86,8 +86,8 @@ def test_a_grid_is_sorted_by_both() -> None:
 @pytest.mark.parametrize(
     ("also", "message"),
     [
-        ([{"metric": "pixels"}], "also: name other metrics than that of neighbors, each once; got pixels, pixels"),
-        ([{"metric": OTHER}, {"metric": OTHER}], "each once"),
+        ([{"metric": "pixels"}], "also: name each metric once, and not the metric of neighbors; got pixels, pixels"),
+        ([{"metric": OTHER}, {"metric": OTHER}], "also: name each metric once, and not the metric of neighbors"),
         ([{"metric": "ssim"}], "ssim"),
         ([{"metric": OTHER, "thresholds": {"method": "experiment", "experiment": "two"}}], "also.0.thresholds"),
     ],

@@ -58,8 +58,8 @@ def test_a_comparison_tells_what_its_experiments_found(finished: tuple[Path, Pla
     [
         (["narrow"], "name at least two different experiments"),
         (["narrow", "narrow"], "name at least two different experiments"),
-        (["narrow", "other"], "got 'other'; name experiments on images"),
-        (["narrow", "ring"], "got 'ring'; name experiments on images"),
+        (["narrow", "other"], "got 'other'; name only experiments on images that this file defines"),
+        (["narrow", "ring"], "got 'ring'; name only experiments on images that this file defines"),
     ],
 )
 def test_wrong_comparisons_are_refused(experiments: list[str], message: str) -> None:

@@ -95,7 +95,7 @@ def test_pipelines_are_swept_like_our_own(ours: tuple[Path, Plan], tmp_path: Pat
     assert any("what was read from it before is used" in note for note in again.notes)
     # but not for another path, where there may have been another model
     asked["experiments"]["x"]["denoiser"]["path"] = str(tmp_path / "typo/{K}")
-    with pytest.raises(ConfigError, match=r"typo/4: there is no such file.* from other paths these were read before"):
+    with pytest.raises(ConfigError, match=r"typo/4: there is no such file.* these were read from other paths before"):
         prepare(parse_config(asked), tmp_path)
     asked["experiments"]["x"]["denoiser"]["path"] = str(tmp_path / "elsewhere/{K}")
     moved = prepare(parse_config(asked), tmp_path)
@@ -183,9 +183,13 @@ def pipeline(folder: Path, scheduler: dict[str, Any] | None = None, **unet: Any)
         ({"beta_end": 0.03}, {}, r"set 'diffusion: \{steps: 1000, beta_start: 0.0001, beta_end: 0.03\}'"),
         ({"beta_schedule": "squaredcos_cap_v2"}, {}, r"set 'diffusion: \{schedule: cosine, steps: 1000\}'"),
         ({"beta_schedule": "sigmoid"}, {}, "has betas of kind 'sigmoid'"),
-        ({"predict_epsilon": False, "rescale_betas_zero_snr": True}, {}, "rescaled or not"),
-        ({"prediction_type": "flow"}, {}, "predicts 'flow', which is none of epsilon"),
-        ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, {}, "no model of the VP process in discrete time"),
+        (
+            {"predict_epsilon": False, "rescale_betas_zero_snr": True},
+            {},
+            "betas of kind 'linear' with rescale_betas_zero_snr=True",
+        ),
+        ({"prediction_type": "flow"}, {}, "predicts 'flow'; expected one of epsilon"),
+        ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, {}, "which is not for the VP process in discrete time"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_any_work(
@@ -287,7 +291,7 @@ def test_the_scheduler_is_found_beside_the_network(tmp_path: Path) -> None:
     shutil.copy(path / "scheduler/scheduler_config.json", flat)
     assert find_model(flat).predicts(None) == "v_prediction"
     with pytest.raises(
-        DataError, match="its scheduler says that the network predicts 'v_prediction', 'prediction' says"
+        DataError, match="its scheduler says that the network predicts 'v_prediction', but 'prediction' says"
     ):
         find_model(flat).predicts("sample")
 

@@ -85,7 +85,7 @@ def test_what_is_no_trained_unet_is_refused(finished: tuple[Path, Plan], tmp_pat
     assert flat.train is not None
     for artifact, target, message in (
         (conv.shards[0], tmp_path / "new", "is of stage 'sample'; give a trained model"),
-        (flat.train, tmp_path / "new", "is of kind 'mlp'; diffusers knows 'unet'"),
+        (flat.train, tmp_path / "new", "is a network of kind 'mlp'; only 'unet' can be exported to diffusers"),
         (conv.train, tmp_path, "is there already; give a new folder"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-# Reports of experiments and comparisons, and what people look at: copies of them under stable names.
+# Two rules for each page: one makes its report, the other copies the report to results/, where people look at it.
 
 
 for page in RUN.plan.pages:

@@ -1,4 +1,4 @@
-# Every stage up to the reports is a rule, all of one form. Data flow from left to right:
+# Each stage before the reports is a rule, and all these rules have the same form. Data flow from left to right:
 #
 #   dataset ─┬─ train ───┬─ sample ─── neighbors ─── thresholds ─── classify ─┬─ report ─── comparison
 #            └─ convert ─┘    │            │                          │       │
@@ -9,8 +9,8 @@
 #
 #   pipeline ─── generate ─── spectrum ─── prompts, of a text-to-image model
 #
-# An artifact's folder is <dataset>/<stage>/<name> below artifacts/, a dataset's below data/canonical/. What is known of
-# a stage stands in its record (amdiff/catalogue), what it reads in the plan (amdiff/plan).
+# The folder of an artifact is artifacts/<dataset>/<stage>/<name>, that of a dataset data/canonical/<dataset>/<name>.
+# The record of a stage (amdiff/catalogue) describes the stage. The plan (amdiff/plan) says what each artifact reads.
 from amdiff.catalogue import FIGURES, STAGES
 from amdiff.snakemake_bridge import root_of
 

@@ -1,4 +1,4 @@
-"""Parts of a report, one module each: what a section shows, from what other stages stored."""
+"""The sections of a report, one module for each. A section reads what other stages stored and says what to show."""
 
 from __future__ import annotations
 
@@ -16,23 +16,29 @@ from ..context import Context
 
 @dataclass(frozen=True)
 class Part:
-    """One section of a page."""
+    """One section of a page. Each of its parts may be missing."""
 
     content: Any = None
-    """What its figures show: ``amdiff.figures.<section>`` draws it."""
+    """What the figures show. The module ``amdiff.figures.<section>`` draws it."""
     tables: Sequence[Table] = ()
+    """Tables on the page and in tables/."""
     headline: Sequence[str] = ()
+    """Sentences that state the results."""
     warnings: Sequence[str] = ()
+    """Sentences about what limits the results."""
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """Further files of tables/, by name."""
+    """Further files in tables/, by name."""
     lead: str = ""
-    """The one sentence that a reader sees first; of the first section that has one."""
+    """The sentence that a reader sees first. The page takes it from the first section that has one."""
     facts: Sequence[tuple[str, str]] = ()
-    """What was measured and how robustly, (name, value), for the first screen."""
+    """Facts (name, value) for the first screen: what was measured, and how robust it is."""
     browser: Browser | None = None
-    """Samples to browse on the page."""
+    """Samples that the reader can browse on the page."""
 
 
 def part(name: str, context: Context, artifact: Artifact, spec: Any) -> Part:
-    """A section of the report ``artifact``, whose experiment is ``spec``: the function of its name in its module."""
+    """Make the section ``name`` of the report ``artifact``, whose experiment is ``spec``.
+
+    The module of that name has a function of the same name, which is called.
+    """
     return getattr(importlib.import_module(f"{__name__}.{name}"), name)(context, artifact, spec)

@@ -1,4 +1,4 @@
-"""The same samples by other metrics."""
+"""The same samples, classified by other metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from . import Part
 
 
 def also(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
-    """Shares by each metric, and on how many samples it agrees with the first."""
+    """Shares of the classes by each metric, and the number of samples on which it agrees with the first metric."""
     found = [*artifact.reads["classify"], *artifact.reads["also"]]
     first: dict[int, np.ndarray] = {}
     rows: list[list[Any]] = []
@@ -36,8 +36,9 @@ def also(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
                 "metrics", "Other metrics",
                 ["K", "metric", *names, "delta_m", "delta_s", "agreement", *(f"both_{name}" for name in CLASSES)],
                 sorted(rows, key=lambda row: row[0]),
-                note="Thresholds are each metric's own. agreement: share of the samples that have the class which the "
-                "first metric gives them; both_*: numbers of samples that are of that class by both.",
+                note="Each metric has its own thresholds. The column agreement is the share of the samples that this "
+                "metric and the first metric put into the same class. The columns both_* count the samples that both "
+                "metrics put into that class.",
             )
         ],
     )  # fmt: skip

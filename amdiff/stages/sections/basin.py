@@ -20,12 +20,12 @@ from . import Part
 from .stored import note_of, peak_of, stored_groups
 
 MOST_TIMES, MOST_TARGETS = 20, 2
-"""Times and targets of each class at which a figure shows what comes back."""
+"""Largest numbers of times, and of targets of each class, for which a figure shows denoised copies."""
 
 
 @dataclass
 class _Basins:
-    """What the artifacts of all K say, read one group after the other."""
+    """Collects the results of all K. They are added one group of targets after the other."""
 
     spec: BasinSpec
     confidence: float
@@ -34,17 +34,29 @@ class _Basins:
     returns: dict[int, list[Returns]] = field(default_factory=dict)
     last: dict[int, list[LastReturns]] = field(default_factory=dict)
     disagreements: list[float] = field(default_factory=list)
-    """Between the critical times of a bisection and of a scan, in noise levels."""
+    """Differences between the critical times of a bisection and of a scan, in noise levels."""
     times: list[int] = field(default_factory=list)
-    """Noise levels of ``returns``."""
+    """Noise levels at which ``returns`` shows denoised copies."""
 
     @property
     def factors(self) -> tuple[float, ...]:
-        """By which delta is varied: a bisection finds critical times at delta alone."""
+        """Factors by which delta is varied. A bisection finds critical times only at delta itself."""
         return (1.0,) if self.spec.search == "bisection" else self.spec.scan
 
     def add(self, size: int, file: h5py.File, name: str, own: h5py.Group) -> None:
-        """What one artifact says of one kind of targets."""
+        """Add the results of one artifact for one kind of targets.
+
+        Parameters
+        ----------
+        size
+            K.
+        file
+            The file of the artifact.
+        name
+            Kind of the targets: 'train' or a class.
+        own
+            The group of these targets in the file.
+        """
         times, largest = file["times"][:], float(file.attrs["delta"])
         arrays = ("cluster", "distance", "squares", "products", "noise_squares")
         table = BasinTable(*(own[array][:] for array in arrays))
@@ -66,7 +78,7 @@ class _Basins:
         self._watch(size, times, largest, name, own)
 
     def _compare(self, times: np.ndarray, scanned: np.ndarray, bisected: np.ndarray, delta: float) -> None:
-        """Critical times of a few targets by both searches."""
+        """Compare the critical times of a few targets between both searches."""
         few = min(self.spec.check, len(scanned))
         a, b = (
             times[critical_times(table[:few], delta, self.spec.probability, delta).index]
@@ -75,7 +87,7 @@ class _Basins:
         self.disagreements += abs(a - b).ravel().tolist()
 
     def _watch(self, size: int, times: np.ndarray, largest: float, name: str, own: h5py.Group) -> None:
-        """Pictures of what comes back of the first targets."""
+        """Collect pictures of the denoised copies of the first targets."""
         scanned, back, images = own["scanned"][:], own["back"][:], own["images"][:]
         deltas = [self.deltas[factor][size] for factor in self.factors]
         cuts = [critical_times(scanned[:1], delta, self.spec.probability, largest) for delta in deltas]
@@ -111,7 +123,7 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     if off := basins.disagreements:
         headline.append(
             f"Basins were found by bisection; of {len(off):,} copies that were also scanned, "
-            f"{sum(d > 0 for d in off) / len(off):.1%} have another critical time, and the mean difference is "
+            f"{sum(d > 0 for d in off) / len(off):.1%} have a different critical time, and the mean difference is "
             f"{sum(off) / len(off):.3g} noise levels."
         )
     tables = [words.basin_table(content.main), words.scan_table(content.found, content.deltas)]

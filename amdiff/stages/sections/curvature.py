@@ -17,7 +17,7 @@ from .stored import note_of, stored_groups
 
 
 def curvature(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
-    """Spectra at the smallest time, dimensions at every time."""
+    """Spectra at the smallest time, and dimensions at every time."""
     asked: Any = spec.curvature
     first = asked.times[0]
     found: dict[int, dict[str, dict[int, DimensionFinding]]] = {t: {} for t in asked.times}

@@ -15,7 +15,7 @@ from .stored import note_of, peak_of, stored_groups
 
 
 def energy(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
-    """Gaps against training points, for each reference."""
+    """Energy gaps between samples and training points, for each reference image."""
     asked: Any = spec.energy
     found: dict[int, dict[str, dict[int, GapFinding]]] = {}
     for size, file, name, own in stored_groups(context, artifact, "energy"):

@@ -1,4 +1,4 @@
-"""The field's other measures, beside ours."""
+"""Other measures of copying from the literature, beside ours."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = {
 
 
 def peers(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
-    """Copies by other measures, how they agree with the memorized class, and C_T."""
+    """Copies by other measures, their agreement with the memorized class, and C_T."""
     found = [read_json(context.store.file(a, "summary")) for a in artifact.reads["peers"]]
     rows: list[list[Any]] = []
     for entry in found:
@@ -50,15 +50,18 @@ def peers(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
             make_table(
                 "peers", "Copies by other measures, and by ours",
                 ["K", "measure", "share", "low", "high", "both", "theirs_only", "ours_only", "neither"], rows,
-                note=f"A ratio below {first['ratio']:.3g} is a copy; the next are {first['following']}. A sample is "
-                "not authentic where it is nearer to its nearest training image than any other training image is. "
-                "'both' to 'neither' count samples that are copies by that measure and memorized by ours.",
+                note=f"A sample is a copy if its ratio is below {first['ratio']:.3g}. 'The next' are the "
+                f"{first['following']} training images after the nearest one. A sample is not authentic if no other "
+                "training image is nearer to the sample's nearest training image than the sample is. The last four "
+                "columns count the samples that are copies by both measures, by that measure only, by ours only "
+                "(memorized), and by neither.",
             ),
             make_table(
                 "c_t", "C_T (Meehan et al. 2020)", ["K", "c_t", "null_std", "cells", "lowest_z"], scores,
-                note="The weighted mean of one Z for each cell: 0 with the standard deviation null_std where samples "
-                "lie as far from the training set as held-out images, far below 0 where they are copies. lowest_z is "
-                "the lowest of as many standard normal numbers as there are cells. Empty without held-out images.",
+                note="C_T is the weighted mean of one Z score for each cell. If samples lie as far from the training "
+                "set as held-out images do, its mean is 0 and its standard deviation null_std, and lowest_z is the "
+                "lowest of as many standard normal numbers as there are cells. If samples are copies, C_T is far below "
+                "0. Without held-out images there are no values.",
             ),
         ],
         warnings=_disagreements(found, summaries),
@@ -66,7 +69,10 @@ def peers(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
 
 
 def _disagreements(found: Sequence[dict[str, Any]], summaries: dict[int, dict[str, Any]]) -> list[str]:
-    """A sentence for each kind of disagreement, of the K where it is largest, and the other K where there is one."""
+    """A sentence for each kind of disagreement.
+
+    It is about the K at which the disagreement is largest, and names the other K at which there is one.
+    """
     kinds: dict[str, dict[int, Disagreement]] = {}
     for entry in found:
         size = entry["size"]

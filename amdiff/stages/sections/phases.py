@@ -28,7 +28,7 @@ from . import Part
 
 
 def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
-    """Fractions with intervals, thresholds and what they cost, galleries of samples."""
+    """Fractions with intervals, thresholds with their costs, galleries of samples, and samples to browse."""
     store = context.store
     classified = {a.params["size"]: a for a in artifact.reads["classify"]}
     summaries = read_summaries(context, classified.values())
@@ -62,13 +62,16 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
 
 
 def _bandwidth(thresholds: Artifact) -> float:
-    """Of the density that the thresholds were found in, also where they are lent; the usual one where in none."""
+    """Bandwidth of the density in which the thresholds were found, by this experiment or by the one that lent them.
+
+    It is the default bandwidth if they were found in another way.
+    """
     (origin,) = thresholds.parents.get("lent", (thresholds,))
     return float(origin.params.get("bandwidth", ValleyThresholds.model_fields["bandwidth"].default))
 
 
 def _joined(tables: Iterable[pa.Table]) -> bytes:
-    """Tables of the samples of each K as one Parquet file."""
+    """Join the tables of the samples of each K to one Parquet file. Returns its bytes."""
     file = io.BytesIO()
     pq.write_table(pa.concat_tables([table.unify_dictionaries() for table in tables]), file, compression="zstd")
     return file.getvalue()
@@ -77,7 +80,7 @@ def _joined(tables: Iterable[pa.Table]) -> bytes:
 def _facts(
     spec: ExperimentSpec, summaries: Sequence[dict[str, Any]], thresholds: Sequence[dict[str, Any]]
 ) -> list[tuple[str, str]]:
-    """By what samples were compared and sorted, and what that decides."""
+    """Facts for the first screen: number of samples, metrics, thresholds, and how robust the result is."""
     counts = sorted({s["n_samples"] for s in summaries})
     deltas = [
         f"{name} = {t[key]['value']:.3g} ({t[key]['method']})"
@@ -102,7 +105,7 @@ def _browser(
     galleries: dict[int, Gallery],
     summaries: dict[int, dict[str, Any]],
 ) -> Browser | None:
-    """Samples of every K by every metric."""
+    """The browser of the page, with samples of every K by every metric."""
     own = spec.neighbors.metric
     sized = {size: Sized({own: gallery}, {own: summaries[size]}) for size, gallery in galleries.items()}
     others = artifact.reads.get("also", ())

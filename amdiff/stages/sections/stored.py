@@ -1,4 +1,4 @@
-"""What sections about the landscape read."""
+"""Reads what the sections about the landscape share."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ..stored_tables import read_summaries
 
 
 def note_of(found: Mapping[str, Mapping[int, object]], spec: ExperimentSpec, analysis: AnalysisSpec) -> str:
-    """Which classes are missing at which K."""
+    """A note that says which classes are missing at which K."""
     return left_out({name: list(rows) for name, rows in found.items()}, spec.first_sizes, analysis.min_share)
 
 
 def peak_of(context: Context, artifact: Artifact) -> int:
-    """K with the largest spurious share."""
+    """The K with the largest share of spurious samples."""
     return int(most_spurious(read_summaries(context, artifact.reads["classify"]))["size"])
 
 
 def stored_groups(context: Context, artifact: Artifact, stage: str) -> Iterator[tuple[int, h5py.File, str, h5py.Group]]:
-    """K, the file, and the name and the arrays of each kind of targets that an analysis has stored."""
+    """Yield (K, file, name, arrays) for each kind of targets that an analysis of the stage ``stage`` has stored."""
     for source in artifact.reads[stage]:
         with h5py.File(context.store.file(source), "r") as file:
             for group in (g for g in GROUPS if g in file):

@@ -12,7 +12,7 @@ from . import Part
 
 
 def training(context: Context, artifact: Artifact, spec: Any) -> Part:
-    """Loss of every model."""
+    """Curves of the training loss of every model."""
     curves = {}
     for model in artifact.reads["train"]:
         text = context.store.file(model, "log").read_text()
