@@ -10,16 +10,11 @@ differs: 1 means that there are too many copies, 3 that the samples do not decid
 from __future__ import annotations
 
 import atexit
-import contextlib
 import errno
 import gc
 import os
-import shlex
 import signal
 import sys
-import tempfile
-import traceback
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -229,22 +224,9 @@ def main() -> None:
         if type(error).__name__ == "OutOfMemoryError":  # torch's class, compared by name to avoid importing torch
             _fail(f"the GPU has too little memory ({error}); lower runtime.sampling_batch or runtime.analysis_batch",
                   failed)  # fmt: skip
-        _fail(_fault(error), failed)
+        from amdiff.commands.faults import told
 
-
-def _fault(error: Exception) -> str:
-    """Save the traceback of an unexpected error to a file, and return the message about it."""
-    name = f"fault-{datetime.now().strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
-    text = "".join([f"{shlex.join(sys.argv)}\n", *traceback.format_exception(error)])
-    for folder in (Path("logs"), Path(tempfile.gettempdir())):
-        with contextlib.suppress(OSError):
-            folder.mkdir(exist_ok=True)
-            (folder / name).write_text(text)
-            return (
-                f"this is a fault of amdiff itself, {type(error).__name__}: {error}; finished results are kept. Its "
-                f"traceback is in {folder / name}; please report it, with that file, to whoever gave you amdiff"
-            )
-    return f"this is a fault of amdiff itself, {type(error).__name__}: {error}; AMDIFF_TRACEBACK=1 shows the traceback"
+        _fail(told(error), failed)
 
 
 def _fail(error: Any, status: int) -> None:

@@ -1,15 +1,11 @@
 """The bridge between a plan and Snakemake: everything that the Snakefile and the rules ask for, as plain Python.
 
-The rules are in ``workflow/rules``. What they compute is here, where it is tested. Three things need more than a
-look-up:
+Three things need more than a look-up:
 
-- A job on another machine uses the configuration of the run that sent it, even if the file has changed since then
-  (``SENT``).
-- If a sparse sweep has to find the sizes of a grid, the plan is made again when the sweep is done
-  (``Run.report_parents``).
-- Snakemake keeps a copy of output that it does not delete before a job, and restores the copy if the job fails. This
-  may happen years later, and then overwrites what was published in between. amdiff replaces each file as a whole, so
-  nothing has to be restored, and Snakemake is told to make no copies (``leave_output_alone``).
+- ``SENT``: a job on another machine uses the configuration of the run that sent it, even if the file has changed.
+- ``Run.report_parents``: when a sparse sweep has found the sizes of a grid, the plan is made again.
+- ``leave_output_alone``: Snakemake keeps a copy of output that it does not delete before a job, and restores it if the
+  job fails. That may overwrite what was published in between. amdiff replaces files whole, so no copies are needed.
 """
 
 from __future__ import annotations
@@ -56,12 +52,9 @@ def leave_output_alone() -> None:
             f"{missing[0] if missing else wanted[0]!r}); install '{KNOWN}'"
         )
     for keeper in keepers:
-        _leave_alone(keeper)
-
-
-def _leave_alone(keeper: Any) -> None:
-    keeper.backup_output = keeper.cleanup_backup = lambda self, path: None
-    keeper.restore_output = lambda self, path: False
+        known: Any = keeper
+        known.backup_output = known.cleanup_backup = lambda self, path: None
+        known.restore_output = lambda self, path: False
 
 
 def sent_configuration(is_main: bool) -> str | None:
@@ -130,8 +123,6 @@ class Run:
         except OSError as error:
             raise WorkflowError(f"{error.filename}: {error.strerror}; snakemake has to write there") from None
 
-    # -- files ----------------------------------------------------------------------------------
-
     @staticmethod
     def folder(stage: str) -> str:
         """Folder of the artifacts of a stage, with Snakemake's wildcards."""
@@ -168,8 +159,6 @@ class Run:
             except OSError as error:
                 raise WorkflowError(f"{error.filename}: {error.strerror}; snakemake has to write there") from None
         return str(path)
-
-    # -- rules ----------------------------------------------------------------------------------
 
     def planned(self, stage: str, wildcards: Any) -> Artifact:
         """The artifact that a job of a stage makes."""
@@ -210,8 +199,6 @@ class Run:
         """Resource function: time in minutes. It grows each time that a job is tried again."""
         return growing(stage.minutes)
 
-    # -- the screen -------------------------------------------------------------------------------
-
     def described(self, rule: str, wildcards: Any) -> Job:
         """A job as the screen shows it, with its label and its expected cost."""
         if rule in {page.name for page in self.plan.pages}:
@@ -222,17 +209,13 @@ class Run:
 
     def expected(self, dag: Any) -> dict[str, Job]:
         """The jobs of a run, by their numbers in Snakemake."""
-        jobs = (job for job in dag.needrun_jobs() if job.rule.name != "all")
+        jobs = [job for job in dag.needrun_jobs() if job.rule.name != "all"]
         return {str(dag.jobid(job)): self.described(job.rule.name, job.wildcards) for job in jobs}
 
 
 def growing(first: int) -> Callable[[Any, int], int]:
     """Resource function: ``first`` times the number of the attempt, so a job that is tried again gets more."""
-
-    def amount(wildcards: Any, attempt: int) -> int:
-        return first * attempt
-
-    return amount
+    return lambda wildcards, attempt: first * attempt
 
 
 def root_of(first: str | Path) -> Callable[[Any, Sequence[Any]], str]:

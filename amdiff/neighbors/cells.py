@@ -11,7 +11,7 @@ from jaxtyping import Float64, Int64
 from amdiff.errors import AmdiffError
 
 from .blocks import nearest_candidates
-from .knn import pair_squares
+from .search import pair_squares
 from .vectors import Vectors
 
 LEARNED_FROM = 20_000

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from .blocks import near_pairs
-from .knn import pair_squares
+from .search import pair_squares
 from .vectors import Vectors
 
 

@@ -14,8 +14,9 @@ from amdiff.artifacts import Artifact
 from amdiff.config import CircleSpec, Config, ConfigError
 
 from .circle import circle_experiment
-from .experiments import ExperimentPlan, ModelPlan, PagePlan, dataset_artifact, model_source, wants_gpu
+from .common import dataset_artifact, model_source, wants_gpu
 from .images import image_experiment
+from .pages import ExperimentPlan, ModelPlan, PagePlan
 from .prompts import image_source, pipeline_source, prompts_page
 
 __all__ = [

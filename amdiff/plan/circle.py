@@ -10,8 +10,9 @@ from __future__ import annotations
 from amdiff.artifacts import Artifact
 from amdiff.config import CircleSpec, Config
 
-from .experiments import ExperimentPlan, analysis_artifact
+from .common import analysis_artifact
 from .models import model_of
+from .pages import ExperimentPlan
 
 
 def circle_experiment(name: str, spec: CircleSpec, config: Config, dataset: Artifact) -> ExperimentPlan:

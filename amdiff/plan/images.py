@@ -25,14 +25,9 @@ from amdiff.config import (
     ThresholdsBase,
 )
 
-from .experiments import (
-    ExperimentPlan,
-    ModelPlan,
-    analysis_artifact,
-    label,
-    metric_artifact,
-)
+from .common import analysis_artifact, label, metric_artifact
 from .models import model_of
+from .pages import ExperimentPlan, ModelPlan
 
 Groups = Mapping[str, tuple[Artifact, ...]]
 """Artifacts by role."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from amdiff.artifacts import Artifact
 from amdiff.config import Config, ExperimentSpec, GivenSamples, Sweep
 
-from .experiments import ModelPlan, convert_artifact, dataset_artifact, label, roles, sample_params, train_artifact
+from .common import convert_artifact, dataset_artifact, label, sample_params, train_artifact
+from .pages import ModelPlan, roles
 
 
 def model_of(name: str, spec: Sweep, config: Config, dataset: Artifact, size: int) -> ModelPlan:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from amdiff.artifacts import Artifact
 from amdiff.config import Config, ConfigError, PromptsSpec
 
-from .experiments import PagePlan
+from .pages import PagePlan
 
 
 def pipeline_source(name: str) -> str:
