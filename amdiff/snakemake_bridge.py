@@ -100,17 +100,14 @@ class Run:
 
         Raises ``WorkflowError`` if the folder in which Snakemake keeps its records cannot be written.
         """
-        lines = [*self.plan.notes, *(long_runs(self.plan) if self.main else ())]
         closed = unwritable() if self.main else []
         if SNAKEMAKE in closed:
             raise WorkflowError(
                 f"{SNAKEMAKE} cannot be written, but snakemake keeps its records there; make it accessible and run "
                 "again: nothing finished is lost"
             )
-        return [
-            *lines,
-            *([f"{', '.join(closed)} cannot be written; jobs that write there will fail"] if closed else []),
-        ]
+        warning = [f"{', '.join(closed)} cannot be written; jobs that write there will fail"] if closed else []
+        return [*self.plan.notes, *(long_runs(self.plan) if self.main else ()), *warning]
 
     def freeze(self) -> Path:
         """Keep the configuration for the jobs of this run. Returns the path of the file.

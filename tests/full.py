@@ -15,7 +15,9 @@ RECORD = ROOT / ".ci/full-tested"
 ABOUT = (
     "Snakefile", "workflow/rules", "profiles", "config.yaml", "locks", "dvc.yaml", "snakemake_logger_plugin_amdiff",
     "amdiff/screen.py", "amdiff/jobs.py", "amdiff/cli.py", "amdiff/checks.py", "amdiff/sources.py", "amdiff/config",
-    "amdiff/artifacts.py", "amdiff/store.py", "amdiff/files.py", "amdiff/leases.py", "amdiff/project.py",
+    "amdiff/artifacts.py", "amdiff/catalogue", "amdiff/commands/faults.py", "amdiff/commands/telling.py",
+    "amdiff/effort.py", "amdiff/errors.py", "amdiff/files.py", "amdiff/frozen.py", "amdiff/leases.py",
+    "amdiff/project.py", "amdiff/snakemake_bridge.py", "amdiff/store.py",
     "amdiff/plan", "amdiff/stages", "amdiff/diffusion", "amdiff/phases", "tests/conftest.py",
     "tests/workflow_tools.py", "tests/servers.py", "tests/faults", "tests/test_default_sweep.py",
     "tests/test_grid.py", "tests/test_cloud.py", "tests/test_dvc.py", "tests/test_leases.py", "tests/test_slurm.py",

@@ -34,6 +34,11 @@ def test_examples_print_what_the_page_says(page: Path) -> None:
             assert printed.getvalue() == (text if following == "text" else "")
 
 
+@pytest.mark.parametrize("page", [*PAGES, *REPO.glob("*.md")], ids=lambda p: p.name)
+def test_no_line_is_longer_than_140_characters(page: Path) -> None:
+    assert [line for line in page.read_text().splitlines() if len(line) > 140] == []
+
+
 def test_there_are_five_examples_for_notebooks() -> None:
     assert len([p for p in EXAMPLES if p.parent.name == "examples"]) == 5
 

@@ -104,7 +104,7 @@ for page in plan.pages:
     assert header == "K,class,t,error,error_low,error_high"
     assert {row.split(",")[1] for row in rows} >= {"train"}
     page = (results / "report.html").read_text()
-    assert "convolutions, 8 channels, 1 blocks; 300 steps" in page
+    assert "convolutions, 8 channels, 1 blocks; 300 training steps" in page
     assert "Error of the predicted noise" in page
 
 

@@ -240,5 +240,5 @@ def test_closed_forms_on_the_circle_run_from_a_frozen_configuration(tmp_path: Pa
     for artifact in frozen.by_folder.values():
         make(artifact, frozen, tmp_path)
     config["experiments"]["ring"]["training"] = {"iterations": 3}
-    with pytest.raises(ConfigError, match=r"experiments\.ring\.training: the denoiser 'exact' is not trained"):
+    with pytest.raises(ConfigError, match=r"experiments\.ring: training: the denoiser 'exact' is not trained; leave"):
         parse_config(config)

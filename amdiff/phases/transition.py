@@ -21,10 +21,12 @@ def find_transition(sizes: Sequence[int], memorized: Sequence[float], fallen: fl
 
     ``sizes`` are the K of a sweep in increasing order, and ``memorized`` the share of memorized samples at each.
     ``fallen`` is the share of the fall, between 0 and 0.5, that may be missing at both ends.
-    Raises ``ValueError`` where memorization falls by less than 0.3, or where there are fewer than three sizes.
+    Raises ``AmdiffError`` if there are fewer than three sizes, or if memorization falls by less than 0.3.
     """
+    if len(sizes) < 3:
+        raise AmdiffError(f"a transition cannot be found from {len(sizes)} sizes; give the sparse sweep three or more")
     top, bottom = max(memorized), memorized[-1]
-    if len(sizes) < 3 or top - bottom < LEAST:
+    if top - bottom < LEAST:
         raise AmdiffError(
             f"the share of memorized samples goes from a maximum of {top:.2f} to {bottom:.2f} at K = {sizes[-1]:,}, "
             "which is no transition; train longer, or give the grid's 'fall' and 'plateau'"

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec, GridSpec
+from amdiff.errors import AmdiffError
 from amdiff.figures import comparison as drawing
 from amdiff.figures.drawing import drawn
 from amdiff.figures.page import render
@@ -62,7 +63,7 @@ def _side(context: Context, report: Artifact) -> drawing.Side:
     try:
         fallen = spec.sizes.fallen if isinstance(spec.sizes, GridSpec) else GridSpec.model_fields["fallen"].default
         transition = find_transition(sizes, [float(row["memorized"]) for row in shares], fallen)
-    except ValueError:
+    except AmdiffError:
         transition = None
     return drawing.Side(
         report.params["experiment"],

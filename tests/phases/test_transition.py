@@ -64,6 +64,8 @@ def test_any_sweep_with_a_fall_has_both_in_order(memorized: list[float], fallen:
 def test_too_little_is_no_transition() -> None:
     with pytest.raises(ValueError, match=r"a maximum of 1\.00 to 0\.90 at K = 8, which is no transition"):
         find_transition([2, 4, 8], [1.0, 1.0, 0.9], 0.05)
+    with pytest.raises(ValueError, match="cannot be found from 2 sizes; give the sparse sweep three or more"):
+        find_transition([2, 4], [1.0, 0.0], 0.05)
 
 
 @pytest.mark.parametrize(
