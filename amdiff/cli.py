@@ -221,9 +221,10 @@ def main() -> None:
     except (AmdiffError, MemoryError) as error:
         _fail(error, failed)
     except Exception as error:
-        if type(error).__name__ == "OutOfMemoryError":  # torch's class, compared by name to avoid importing torch
-            _fail(f"the GPU has too little memory ({error}); lower runtime.sampling_batch or runtime.analysis_batch",
-                  failed)  # fmt: skip
+        # torch's class is compared by name, to avoid importing torch; on the CPU it raises a RuntimeError
+        if (gpu := type(error).__name__ == "OutOfMemoryError") or "can't allocate memory" in str(error):
+            _fail(f"{'the GPU' if gpu else 'this machine'} has too little memory ({error}); lower "
+                  "runtime.sampling_batch, runtime.analysis_batch or runtime.neighbor_memory_mb", failed)  # fmt: skip
         from amdiff.commands.faults import told
 
         _fail(told(error), failed)

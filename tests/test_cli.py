@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import importlib.metadata
 import json
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -287,25 +289,33 @@ def test_a_fault_of_amdiff_is_told_as_one(
 
     monkeypatch.setattr("amdiff.commands.planning.show_plan", broken)
     monkeypatch.setattr("amdiff.commands.audit.audit", broken)
+    folder = tmp_path / ("logs" if command == "plan" else "temporary")  # a project has logs/, an audit need not
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    folder.mkdir()
     (tmp_path / "images").mkdir()
     arguments = [] if command == "plan" else ["--train", "images", "--synthetic", "images"]
     done = amdiff(tmp_path, command, *arguments)
     assert done.returncode == status
     assert "this is a fault of amdiff itself, ValueError: too many values to unpack; finished results" in done.stderr
-    (kept,) = (tmp_path / "logs").glob("fault-*.txt")
-    assert f"Its traceback is in logs/{kept.name}; please report it" in done.stderr
+    (kept,) = folder.glob("fault-*.txt")
+    shown = f"logs/{kept.name}" if command == "plan" else str(kept)
+    assert f"Its traceback is in {shown}; please report it" in done.stderr
     assert kept.read_text().splitlines()[0] == " ".join(["amdiff", command, *arguments])
     assert 'raise ValueError("too many values to unpack")' in kept.read_text()
 
 
-def test_a_gpu_without_memory_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("gpu", [True, False])
+def test_too_little_memory_is_no_fault(gpu: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     def full(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        if gpu:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        torch.empty(10**15)
 
     monkeypatch.setattr("amdiff.commands.planning.show_plan", full)
     done = amdiff(tmp_path, "plan")
     assert done.returncode == 1
-    assert "the GPU has too little memory (CUDA out of memory); lower runtime.sampling_batch" in done.stderr
+    where, what = ("the GPU", "CUDA out of memory") if gpu else ("this machine", ".*can't allocate memory.*")
+    assert re.match(rf"amdiff: {where} has too little memory \({what}\); lower runtime.sampling_batch", done.stderr)
     assert not (tmp_path / "logs").exists()

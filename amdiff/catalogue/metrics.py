@@ -37,12 +37,12 @@ class Metric:
     module: str
     """Module of ``amdiff.neighbors`` with ``embedding`` and ``pair_distance``, and with ``read_weights`` for a
     network."""
+    units: str
+    """Name of the units. Distances of metrics with the same units can be compared with each other."""
     squared: bool = False
     """Whether the distance is the squared distance of the vectors."""
     unit: float = 1.0
     """Factor by which the distance of the vectors, or its square, is multiplied."""
-    units: str = ""
-    """Name of the units. Distances of metrics with the same units can be compared with each other."""
     channels: tuple[int, ...] | None = None
     """Numbers of channels that an image may have; None for any number."""
     least_side: int = 1
@@ -66,7 +66,7 @@ class Metric:
 def _lpips(name: str, network: str, backbone: Backbone | None, title: str = "LPIPS") -> Metric:
     label = f"{title} ({network})"
     return Metric(
-        name, label, label, "perceptual", squared=True, units="LPIPS", channels=(1, 3), least_side=32, network=True,
+        name, label, label, "perceptual", units="LPIPS", squared=True, channels=(1, 3), least_side=32, network=True,
         backbone=backbone, features=8,
     )  # fmt: skip
 
@@ -75,7 +75,7 @@ METRICS = {
     metric.name: metric
     for metric in (
         Metric(
-            "pixels", r"$L_2$ distance of images in $[-1, 1]$", "pixels (L2)", "pixels", unit=2 / 255, units="pixels"
+            "pixels", r"$L_2$ distance of images in $[-1, 1]$", "pixels (L2)", "pixels", units="pixels", unit=2 / 255
         ),
         _lpips("lpips-alex", "AlexNet", "alex"),
         _lpips("lpips-vgg", "VGG-16", "vgg"),

@@ -13,10 +13,14 @@ def _training(params: Params, samples: int, dimension: int) -> float:
     return TRAINING_PASS * float(params["training"]["iterations"]) * params["training"]["batch_size"]
 
 
+def evaluations(sampling: Params) -> int:
+    """Forward passes that the drawing of one sample takes. ``sampling`` are its settings."""
+    each = SAMPLERS[sampling["sampler"]].evaluations if "sampler" in sampling else 1
+    return sampling["steps"] * each
+
+
 def _sampling(params: Params, samples: int, dimension: int) -> float:
-    sampling = params["sampling"]
-    evaluations = SAMPLERS[sampling["sampler"]].evaluations if "sampler" in sampling else 1
-    return float(params["stop"] - params["start"]) * sampling["steps"] * evaluations
+    return float(params["stop"] - params["start"]) * evaluations(params["sampling"])
 
 
 STAGES = (

@@ -9,11 +9,11 @@ STAGES = (
     Stage("thresholds", 4, {"thresholds": "thresholds.json"}, memory_mb=2000),
     Stage(
         "classify", 3, {"samples": "samples.parquet", "summary": "summary.json"},
-        minutes=240, gpu="yes", searches=True,
+        minutes=240, gpu="yes", searches=True, rereads=("samples",),
     ),
     Stage(
         "peers", 2, {"summary": "peers.json", "samples": "peers.parquet"},
-        minutes=240, gpu="yes", searches=True,
+        minutes=240, gpu="yes", searches=True, rereads=("samples", "train", "heldout"),
     ),
     Stage("grid", 1, {"sizes": "grid.json"}, memory_mb=1000, minutes=10, decides=True),
 )  # fmt: skip

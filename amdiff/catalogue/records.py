@@ -25,7 +25,7 @@ class Stage:
     """A stage makes artifacts of one kind.
 
     The function ``<name>`` of the module ``amdiff.stages.<name>`` makes them. It is imported only when it is needed. A
-    rule of the workflow and a command of the program have the same name.
+    rule of the workflow has the same name. A stage of pages has one rule for each page instead, ``report_<page>``.
     """
 
     name: str
@@ -44,6 +44,9 @@ class Stage:
     searches: bool = False
     """Whether it searches among images. Its memory then follows ``runtime.neighbor_memory_mb``, and its time the number
     of pairs."""
+    rereads: tuple[str, ...] = ()
+    """Sets of images behind its table of neighbours that it searches once more: 'samples', 'train', 'heldout'. The
+    stage of the table leaves their vectors for it."""
     page: bool = False
     """Whether it makes a page. Pages are published."""
     decides: bool = False
@@ -93,7 +96,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page. ``amdiff.stages.sections.<name>`` reads what it shows, ``amdiff.figures.<name>`` draws it."""
+    """A part of a report. ``amdiff.stages.sections.<name>`` reads what it shows.
+
+    Its figures, if it has any, are drawn by ``amdiff.figures.<name>``. A section with the name of a stage is a whole
+    page, and this stage reads what it shows.
+    """
 
     name: str
     figures: tuple[Figure, ...] = ()

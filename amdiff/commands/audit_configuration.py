@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from amdiff.catalogue.metrics import FIRST
-from amdiff.config import ConfigError
+from amdiff.config import ANALYSES, ConfigError
 from amdiff.data.arrays import array_ends
 from amdiff.data.pretrained import find_model
 from amdiff.data.tally import named
@@ -84,7 +84,7 @@ def configuration(asked: Audit) -> tuple[dict[str, Any], list[str]]:
             model = {
                 "diffusion": forward_process(find_model(asked.synthetic.path).scheduler or {}),
                 "sampling": {"total": asked.samples or 1000},
-                **dict.fromkeys(("basin", "curvature", "energy")),
+                **dict.fromkeys(ANALYSES),
             }
         else:
             denoiser = {"kind": "given", "samples": "synthetic"}

@@ -115,8 +115,9 @@ def _limits(found: Found) -> list[str]:
         "copies that are mirrored, cropped or recoloured may be missed."
     ]
     if not any(METRICS[name].network for name in found.metrics):
+        by = " and ".join(METRICS[name].title.removesuffix(" (L2)") for name in found.metrics)
         lines.append(
-            "Images were compared by pixels only, so copies that are shifted by a few pixels may be missed too."
+            f"Images were compared by {by} only, so copies that are shifted by a few pixels may be missed too."
         )
     return lines
 

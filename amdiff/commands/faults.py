@@ -16,9 +16,8 @@ def told(error: Exception) -> str:
     """Save the traceback of an unexpected error to a file, and return the message about it."""
     name = f"fault-{datetime.now().strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     text = "".join([f"{shlex.join(sys.argv)}\n", *traceback.format_exception(error)])
-    for folder in (Path("logs"), Path(tempfile.gettempdir())):
+    for folder in (Path("logs"), Path(tempfile.gettempdir())):  # a project has logs/
         with contextlib.suppress(OSError):
-            folder.mkdir(exist_ok=True)
             (folder / name).write_text(text)
             return (
                 f"this is a fault of amdiff itself, {type(error).__name__}: {error}; finished results are kept. Its "

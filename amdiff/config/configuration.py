@@ -25,7 +25,7 @@ class RuntimeSpec(Spec):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """'auto' takes cuda if there is one, else mps, else cpu."""
     compile: bool = False
-    """Compile the network with torch.compile."""
+    """Compile the network with torch.compile, for training, sampling and the analyses."""
     sampling_batch: Annotated[int, Field(ge=1)] = 512
     """Number of samples that are drawn together."""
     analysis_batch: Annotated[int, Field(ge=1)] = 4096
@@ -35,8 +35,8 @@ class RuntimeSpec(Spec):
     neighbor_memory_mb: Annotated[int, Field(ge=16)] = 1024
     """Memory that a neighbour search may use for its blocks, in MiB."""
     features_gib: Annotated[float, Field(ge=0)] = 8.0
-    """Disk space in scratch for the features of images, in GiB. Later stages reuse the features that are stored
-    there."""
+    """Disk space in scratch for the features of images that later stages use again, in GiB. A job that compares images
+    by a network needs room for its own features besides, while it runs."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60
     """Interval between the saved states from which a job can resume, in seconds."""
     progress_seconds: Annotated[float, Field(gt=0)] = 10

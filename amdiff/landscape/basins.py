@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 
+from amdiff.catalogue.metrics import METRICS
 from amdiff.diffusion.denoisers import Denoiser
 from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.samplers import ddim_steps
@@ -48,6 +49,8 @@ def pair_distance(
 
     Raises ``ValueError`` for an unknown metric, and where the weights cannot be read.
     """
+    if metric not in METRICS:
+        raise AmdiffError(f"no metric {metric!r} of pairs of images; known: {', '.join(METRICS)}")
     return distance_of(metric, weights or network_weights(metric, backbone), device)
 
 

@@ -154,4 +154,4 @@ def network_weights(metric: str, backbone: Path | str | None = None) -> dict[str
             raise AmdiffError(f"backbone: got {backbone}, but the metric {metric!r} has no network; leave it out")
         takers = ", ".join(name for name, other in METRICS.items() if other.backbone)
         raise AmdiffError(f"backbone: the metric {metric!r} takes no backbone, leave it out; only these do: {takers}")
-    return weights_of(metric, None if backbone is None else Path(backbone))
+    return {} if known is None else weights_of(metric, None if backbone is None else Path(backbone))

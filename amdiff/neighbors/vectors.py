@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
 from .embeddings import Embedding
 from .sets import DistinctSet
@@ -78,15 +78,32 @@ class Vectors:
     def rows(self, start: int, stop: int) -> Float32[np.ndarray, "n d"]:
         """Return the vectors of the distinct images start, ..., stop - 1, float32 (n, d)."""
         if self._store is None:
-            return self._embed(start, stop)
+            return self._embed(slice(start, stop))
         while self._stored < stop:
-            first, upto = self._stored, min(self._stored + stop - start, self.count)
-            made = self._embed(first, upto)
-            self._store.write(first, made)
-            self._stored = upto
-            if (first, upto) == (start, stop):
+            first, made = self._stored, self._store_more(self._store, stop - start)
+            if (first, self._stored) == (start, stop):
                 return made  # these are the rows asked for, so the store is not read
         return self._store.read(start, stop)
 
-    def _embed(self, start: int, stop: int) -> Float32[np.ndarray, "n d"]:
-        return self.embedding.vectors(self.images.source.rows(self.images.first[start:stop]))
+    def at(self, numbers: Int64[np.ndarray, " n"]) -> Float32[np.ndarray, "n d"]:
+        """Return the vectors of the distinct images with these numbers, float32 (n, d), in the order of the numbers."""
+        if self._store is None:
+            return self._embed(numbers)
+        while self._stored <= numbers.max(initial=-1):
+            self._store_more(self._store, len(numbers))
+        found = np.empty((len(numbers), self.dimension), np.float32)
+        order = np.argsort(numbers, kind="stable")
+        for run in np.split(order, np.flatnonzero(np.diff(numbers[order]) != 1) + 1):
+            found[run] = self._store.read(int(numbers[run[0]]), int(numbers[run[-1]]) + 1)
+        return found
+
+    def _store_more(self, store: VectorStore, most: int) -> Float32[np.ndarray, "n d"]:
+        """Embed the next images that are not stored, at most ``most`` of them, and store them. Returns the vectors."""
+        first, stop = self._stored, min(self._stored + most, self.count)
+        made = self._embed(slice(first, stop))
+        store.write(first, made)
+        self._stored = stop
+        return made
+
+    def _embed(self, numbers: slice | np.ndarray) -> Float32[np.ndarray, "n d"]:
+        return self.embedding.vectors(self.images.source.rows(self.images.first[numbers]))

@@ -16,7 +16,7 @@ from amdiff.config import CircleSpec, Config, ConfigError
 from .circle import circle_experiment
 from .common import dataset_artifact, model_source, wants_gpu
 from .images import image_experiment
-from .pages import ExperimentPlan, ModelPlan, PagePlan
+from .pages import ExperimentPlan, ModelPlan, PagePlan, files_of_page
 from .prompts import image_source, pipeline_source, prompts_page
 
 __all__ = [
@@ -127,6 +127,10 @@ def _comparison(name: str, sides: list[ExperimentPlan]) -> Artifact:
         "comparison",
         name,
         "",
-        {"comparison": name, "experiments": [side.name for side in sides]},
+        {
+            "comparison": name,
+            "experiments": [side.name for side in sides],
+            "files": files_of_page(["comparison"]),
+        },
         {"reports": tuple(side.report for side in sides), "datasets": tuple(datasets.values()), **converted},
     )

@@ -12,7 +12,7 @@ from amdiff.config import CircleSpec, Config
 
 from .common import analysis_artifact
 from .models import model_of
-from .pages import ExperimentPlan
+from .pages import ExperimentPlan, files_of_page
 
 
 def circle_experiment(name: str, spec: CircleSpec, config: Config, dataset: Artifact) -> ExperimentPlan:
@@ -23,7 +23,7 @@ def circle_experiment(name: str, spec: CircleSpec, config: Config, dataset: Arti
         "report",
         spec.dataset,
         name,
-        {"experiment": name, "spec": spec.identity()},
+        {"experiment": name, "spec": spec.identity(), "files": files_of_page(spec.sections)},
         {
             "dataset": (dataset,),
             "train": tuple(m.train for m in models if m.train is not None),

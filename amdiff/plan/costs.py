@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from amdiff.artifacts import Artifact
 from amdiff.catalogue import STAGES
 from amdiff.catalogue.metrics import FIRST, METRICS, Metric
-from amdiff.catalogue.models import TRAINING_PASS
+from amdiff.catalogue.models import TRAINING_PASS, evaluations
 from amdiff.config import DENOISERS, RuntimeSpec, denoiser_of
 
 CORE_FLOPS, GPU_FLOPS = 3e10, 1e13
@@ -54,7 +54,7 @@ def seconds(artifact: Artifact, shape: tuple[int, ...], gpu: bool) -> float:
         batches = float(params["training"]["iterations"])
     if stage.work == "sampling":
         together = RuntimeSpec().sampling_batch
-        batches = math.ceil((params["stop"] - params["start"]) / together) * float(params["sampling"]["steps"])
+        batches = math.ceil((params["stop"] - params["start"]) / together) * float(evaluations(params["sampling"]))
     return START + flops / rate + batches * STEP[gpu]
 
 

@@ -27,7 +27,7 @@ from amdiff.config import (
 
 from .common import analysis_artifact, label, metric_artifact
 from .models import model_of
-from .pages import ExperimentPlan, ModelPlan
+from .pages import ExperimentPlan, ModelPlan, files_of_page
 
 Groups = Mapping[str, tuple[Artifact, ...]]
 """Artifacts by role."""
@@ -81,7 +81,7 @@ def image_experiment(
     """
     planner = _Planner(name, spec, config, dataset, lender)
     first = planner.sweep(spec.first_sizes)
-    content = {"experiment": name, "spec": spec.identity()}
+    content = {"experiment": name, "spec": spec.identity(), "files": files_of_page(spec.sections)}
     if spec.open_grid is None:
         parts = planner.parts(first)
         report = Artifact("report", spec.dataset, name, content, {"dataset": (dataset,), **parts})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,16 @@ def roles(**artifacts: Artifact | None) -> dict[str, tuple[Artifact, ...]]:
     return {role: (artifact,) for role, artifact in artifacts.items() if artifact is not None}
 
 
+def files_of_page(sections: Iterable[str]) -> list[str]:
+    """Names of the files of a page with these sections.
+
+    They are part of its address. So pages are made again when a figure or a table is added to one of their sections.
+    """
+    found = [SECTIONS[name] for name in sections]
+    drawn = [f"figures/{f.name}.{suffix}" for s in found for f in s.figures for suffix in ("svg", "png", "pdf")]
+    return ["report.html", *drawn, *(f"tables/{t.name}" for s in found for t in s.tables)]
+
+
 @dataclass(frozen=True)
 class PagePlan:
     """A page that people look at."""
@@ -74,9 +84,7 @@ class PagePlan:
     @property
     def files(self) -> list[str]:
         """Names of the files of the report."""
-        sections = [SECTIONS[name] for name in self.sections]
-        drawn = [f"figures/{f.name}.{suffix}" for s in sections for f in s.figures for suffix in ("svg", "png", "pdf")]
-        return ["report.html", *drawn, *(f"tables/{t.name}" for s in sections for t in s.tables)]
+        return self.report.params["files"]
 
     @property
     def published(self) -> list[Path]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from amdiff.artifacts import Artifact
 from amdiff.config import Config, ConfigError, PromptsSpec
 
-from .pages import PagePlan
+from .pages import PagePlan, files_of_page
 
 
 def pipeline_source(name: str) -> str:
@@ -48,7 +48,7 @@ def prompts_page(name: str, spec: PromptsSpec, config: Config) -> PagePlan:
         "prompts",
         name,
         "",
-        {**shown, "images": images},
+        {**shown, "images": images, "files": files_of_page(["prompts"])},
         {"pipeline": (pipeline,), "generate": drawn, "spectra": spectra},
     )
     return PagePlan(name, page)

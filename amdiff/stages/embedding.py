@@ -1,8 +1,8 @@
 """Images as vectors of a metric, for the stages that search for neighbours.
 
-If a network makes the vectors, each image passes it only once. The vectors lie in scratch, in a folder that belongs to
-the table of neighbours for which they were first made. The stage ``neighbors`` leaves them there for ``classify`` and
-``peers``, and the last of these stages removes them. If the vectors find no room or are lost, they are made again.
+If a network makes the vectors, each image passes it only once. A stage keeps its vectors in its own scratch folder.
+When it ends, it leaves those that later stages need in the shared folder of features, and the last of these stages
+removes them. If the vectors find no room or are lost, they are made again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from amdiff.artifacts import Artifact
+from amdiff.catalogue import STAGES
 from amdiff.config import METRICS
 from amdiff.errors import ArtifactError
 from amdiff.files import read_json, sha256_file, write_json
@@ -26,12 +27,9 @@ from amdiff.neighbors.vectors import Vectors
 
 from .console import say
 from .context import Context
-from .features import features_folder, readers
+from .features import features_folder, find_room, readers
 from .loading import choose_device
 from .vector_file import VectorFile
-
-READ = {"classify": ("samples",), "peers": ("samples", "train", "heldout")}
-"""The sets of images that each of these stages searches again."""
 
 FREE = 0.9
 """Largest share of the free disk space that vectors may take."""
@@ -70,16 +68,16 @@ class Embedded:
         images, embedding = DistinctSet.of(source), self.embedding
         if not embedding.costly or not len(images.first):
             return Vectors(images, embedding)
-        folder = features_folder(self.context.store, self.table)
-        count, dimension = len(images.first), embedding.dimension(source.shape[1:])
-        kept = folder / f"{role}.f32"
-        if _kept(kept, [count, dimension]):
-            return Vectors(images, embedding, VectorFile.there(kept, dimension), stored=count)
-        folder.mkdir(parents=True, exist_ok=True)
+        count, dimension = images.distinct, embedding.dimension(source.shape[1:])
+        kept = _kept(features_folder(self.context.store, self.table) / f"{role}.f32", [count, dimension])
+        if kept is not None:
+            return Vectors(images, embedding, kept, stored=count)
+        folder = self.context.store.scratch(self.artifact)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             if 4 * dimension * count > FREE * shutil.disk_usage(folder).free:
                 raise OSError("too little free space")
-            file = VectorFile(folder / f"{role}-{self.artifact.address}.f32", dimension, count)
+            file = VectorFile(folder / f"{role}.f32", dimension, count)
         except OSError as error:
             say(f"{self.artifact.folder}: no room for {4 * dimension * count / 2**30:.1f} GiB of features ({error}); "
                 "they are computed again for every block, which is slower")  # fmt: skip
@@ -89,7 +87,7 @@ class Embedded:
         return found
 
     def part(self, whole: Vectors, rows: slice | Int64[np.ndarray, " m"]) -> Vectors:
-        """Vectors of some images of a set, taken from those of the whole set: no image passes the network again."""
+        """Vectors of some images of a set, taken from those of the whole set if these are kept."""
         numbers = np.arange(whole.images.size)[rows]
         images = DistinctSet.of(Selection(whole.images.source, numbers))
         if not self.embedding.costly or not len(images.first):
@@ -98,33 +96,35 @@ class Embedded:
         return Vectors(images, self.embedding, part, stored=len(images.first))
 
     def keep(self) -> None:
-        """Keep complete vectors that later stages need, as far as the configuration gives room. Remove all others."""
-        waiting = {a.stage for a in readers(self.context.plan, self.table) if not self.context.store.complete(a)}
-        wanted = {role for stage, roles in READ.items() if stage in waiting - {self.artifact.stage} for role in roles}
-        room = self.context.runtime.features_gib * 2**30
-        kept = sum(path.stat().st_size for path in self.context.store.features().rglob("*.f32"))
+        """Keep complete vectors that later stages need, as far as ``runtime.features_gib`` gives room."""
+        if not self._files:
+            return
+        store, plan = self.context.store, self.context.plan
+        waiting = [a for a in readers(plan, self.table) if a != self.artifact and not store.complete(a)]
+        wanted = {role for artifact in waiting for role in STAGES[artifact.stage].rereads}
+        folder = features_folder(store, self.table)
         for role, (vectors, file) in self._files.items():
-            if role not in wanted or not vectors.whole or kept > room:
-                file.path.unlink(missing_ok=True)
+            if role not in wanted or not vectors.whole:
                 continue
-            place = file.path.with_name(f"{role}.f32")
-            about = {"shape": [vectors.count, vectors.dimension], "sha256": sha256_file(file.path)}
             with contextlib.suppress(OSError):  # vectors that cannot be kept are made again
-                file.path.replace(place)
-                write_json(place.with_suffix(".json"), about)
+                if find_room(store, plan, file.path.stat().st_size, self.context.runtime.features_gib):
+                    about = {"shape": [vectors.count, vectors.dimension], "sha256": sha256_file(file.path)}
+                    folder.mkdir(parents=True, exist_ok=True)
+                    file.path.replace(folder / f"{role}.f32")
+                    write_json(folder / f"{role}.json", about)
 
 
-def _kept(path: Path, shape: list[int]) -> bool:
-    """Whether a file of vectors exists, complete and undamaged."""
+def _kept(path: Path, shape: list[int]) -> VectorFile | None:
+    """A file of vectors that another stage has left; None if there is none, or if it is incomplete or damaged."""
     try:
-        about = read_json(path.with_suffix(".json"))
-        return about["shape"] == shape and about["sha256"] == sha256_file(path)
+        about, file = read_json(path.with_suffix(".json")), VectorFile.there(path, shape[1])
+        return file if about["shape"] == shape and about["sha256"] == sha256_file(path) else None
     except (ArtifactError, OSError, KeyError, TypeError):
-        return False
+        return None
 
 
 class _Part:
-    """Some of the vectors of another set; ``rows`` are their numbers there, in increasing order."""
+    """Some of the vectors of another set; ``rows`` are their numbers there."""
 
     def __init__(self, whole: Vectors, rows: np.ndarray) -> None:
         self._whole, self._rows = whole, rows
@@ -135,9 +135,7 @@ class _Part:
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Vectors [start, stop)."""
-        rows = self._rows[start:stop]
-        low, high = int(rows.min()), int(rows.max()) + 1
-        return self._whole.rows(low, high)[rows - low]
+        return self._whole.at(self._rows[start:stop])
 
 
 def search_device(context: Context) -> str:

@@ -190,8 +190,9 @@ def test_what_cannot_be_searched_is_refused() -> None:
         options = {"images": memories, "delta": 0.1, **wrong}
         with pytest.raises(ValueError, match=message):
             find_basins(exact, options.pop("images"), SCHEDULE, **options)
-    with pytest.raises(ValueError, match="no metric 'ssim'"):
-        pair_distance("ssim")
+    for name in ("ssim", "values"):
+        with pytest.raises(ValueError, match=f"no metric '{name}' of pairs of images; known: pixels, lpips-alex"):
+            pair_distance(name)
 
 
 def test_a_perceptual_metric_brings_its_own_weights() -> None:
