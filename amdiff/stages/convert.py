@@ -38,6 +38,7 @@ def convert(context: Context, artifact: Artifact, folder: Path) -> None:
     if "source" in artifact.params and model_digest(model, {}) != artifact.params["source"]:
         raise DataError(f"{path} has changed since this run started; run snakemake again")
     context.facts["path"] = str(path)
+    shape = dataset_images(context.store, artifact.parent("dataset")).shape[1:]
     notes: list[str] = []
     tensors = read_tensors(model, spec.weights, notes)
     notes += model.assumptions(spec.prediction)
@@ -46,7 +47,6 @@ def convert(context: Context, artifact: Artifact, folder: Path) -> None:
         if model.unet is None:  # no configuration: the architecture follows from the tensors
             unet, tensors = from_checkpoint(tensors, spec.norm_groups)
             model = replace(model, unet=unet)
-        shape = dataset_images(context.store, artifact.parent("dataset")).shape[1:]
         diffusion = DiffusionSpec.model_validate(artifact.params["diffusion"])
         if problem := misfit(model, shape, diffusion, prediction):
             raise AmdiffError(problem)
