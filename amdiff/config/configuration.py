@@ -25,7 +25,7 @@ class RuntimeSpec(Spec):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """'auto' takes cuda if there is one, else mps, else cpu."""
     compile: bool = False
-    """Compile the network with torch.compile, for training, sampling and the analyses."""
+    """Compile the network with torch.compile, for training and sampling."""
     sampling_batch: Annotated[int, Field(ge=1)] = 512
     """Number of samples that are drawn together."""
     analysis_batch: Annotated[int, Field(ge=1)] = 4096

@@ -1,4 +1,7 @@
-"""Makes a network faster. Training, sampling and analyses all use this."""
+"""Makes a network faster, for training and sampling.
+
+Analyses differentiate a network several times at one point, which compiled networks refuse.
+"""
 
 from __future__ import annotations
 

@@ -119,8 +119,6 @@ def load_denoiser(context: Context, artifact: Artifact, shape: tuple[int, ...], 
     ``shape`` is the shape of an image (C, H, W) or of a point (2,). Raises ``ArtifactError`` if stored weights do not
     fit the network.
     """
-    from amdiff.diffusion.fast import fast
-
     spec = denoiser_of(artifact.params)
     if isinstance(spec, Network):
         found = _trained(context, artifact, shape)
@@ -129,7 +127,7 @@ def load_denoiser(context: Context, artifact: Artifact, shape: tuple[int, ...], 
     else:
         assert isinstance(spec, ExactDenoiser)
         return _closed_form(context, artifact, spec.memories, device)
-    return fast(found.to(device).eval().requires_grad_(False), compile=context.runtime.compile)
+    return found.to(device).eval().requires_grad_(False)
 
 
 def _trained(context: Context, artifact: Artifact, shape: tuple[int, ...]) -> Any:

@@ -75,13 +75,14 @@ def _sampler(context: Context, artifact: Artifact, device: Any) -> tuple[Callabl
 
     The function takes the noise and a callback, which gets the number of finished steps.
     """
+    from amdiff.diffusion.fast import fast
     from amdiff.diffusion.samplers import steps_of
     from amdiff.diffusion.sampling import draw, to_uint8
 
     process, sampling = process_of(artifact.params["diffusion"]), artifact.params["sampling"]
     steps, clip = steps_of(process, sampling), sampling.get("clip", False)
     shape = dataset_shape(context.store, *artifact.reads["dataset"])
-    denoiser = load_denoiser(context, artifact, shape, device)
+    denoiser = fast(load_denoiser(context, artifact, shape, device), compile=context.runtime.compile)
 
     def drawn(noise: Any, report: Callable[[int], None]) -> np.ndarray:
         found = draw(denoiser, steps, noise, shape, process=process, clip=clip, device=device, callback=report)
