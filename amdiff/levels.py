@@ -96,8 +96,8 @@ class Numbers:
             low, high = self.range
             if self._high > self._low and (self._high - self._low) * 255 < 3 * (high - low):
                 raise DataError(
-                    f"{ends}, within one or two of the 256 levels of the stated range [{low:g}, {high:g}]; state the "
-                    "values that mean black and white"
+                    f"{ends}, so they fill only one or two of the 256 levels of the stated range [{low:g}, {high:g}]; "
+                    "state the values that mean black and white"
                 )
         said = []
         if self._outside:
@@ -108,7 +108,7 @@ class Numbers:
             )
         if unfilled(self._low, self._high, low, high):
             what = f"the stated range is [{low:g}, {high:g}]" if self.range else "255 means white"
-            said.append(f"{ends}, and {what}: look whether the values that mean black and white are others")
+            said.append(f"{ends}, and {what}: check that the values that mean black and white are right")
         return said
 
 

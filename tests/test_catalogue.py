@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -22,6 +23,14 @@ from amdiff.plan.costs import total_passes
 from amdiff.project import open_plan
 from amdiff.stages import stage_function
 from tests.conftest import REPO
+
+
+def test_the_reference_names_the_files_of_every_stage() -> None:
+    page = (REPO / "docs/reference/files.md").read_text()
+    named: dict[str, set[str]] = {"dataset": set(re.findall(r"`data/canonical/.*/(.*)`", page))}
+    for stage, files in re.findall(r"^\| `(\w+)/\*/([^|]*)` \|", page, re.MULTILINE):
+        named.setdefault(stage, set()).update(files.split("`, `"))
+    assert named == {name: set(stage.files.values()) for name, stage in STAGES.items() if not stage.page}
 
 
 @pytest.mark.parametrize("name", STAGES)

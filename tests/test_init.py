@@ -118,6 +118,7 @@ def test_from_the_wheel_alone(tmp_path: Path) -> None:
     made = project.run("env", place, "snakemake", "--cores", "1", "--until", "dataset")
     assert "done    dataset digits" in made.stderr
     # figures' captions for Snakemake's own report are the package's
-    assert str(tmp_path / "installed") in project.run(
-        "env", place, "python", "-c", "import amdiff.figures.page as p; print(p.__file__)"
-    ).stdout  # fmt: skip
+    code = "import amdiff.catalogue as c; print(c.__file__); print(c.FIGURES['fractions'].caption)"
+    path, _, caption = project.run("env", place, "python", "-c", code).stdout.partition("\n")
+    assert path.startswith(str(tmp_path / "installed"))
+    assert (tmp_path / "p/scratch/captions/fractions.rst").read_text() == caption

@@ -33,8 +33,9 @@ def audit(
     fail_above: Annotated[
         float | None,
         typer.Option(
-            help="Allowed share of memorized samples, from 0 to 1. The exit status is 0 if the share is surely at most "
-            "this, 1 if it is surely larger, and 3 if the samples do not decide."
+            help="Largest share of memorized samples that is allowed, from 0 to 1. The exit status is 0 if the "
+            "memorized and the suspected share are both surely at most this, 1 if the memorized share is surely "
+            "larger, and else 3."
         ),
     ] = None,
     samples: Annotated[

@@ -52,14 +52,17 @@ class ForeignModel:
         """
         told = None if self.scheduler is None else prediction_of(self.scheduler)
         if told is not None and stated not in (None, told):
-            raise DataError(f"its scheduler says that the network predicts {told!r}, but 'prediction' says {stated!r}")
+            raise DataError(
+                f"its scheduler says that the network predicts {told!r}, but 'prediction' says {stated!r}; leave "
+                "'prediction' out, or correct it"
+            )
         if (found := stated or told) is not None:
             return found
         if self.checkpoint:
             return "epsilon"
         raise DataError(
-            f"nothing beside the network says what it predicts ({self.weights[0].parent}); set 'prediction: epsilon' "
-            "(the noise), 'v_prediction' or 'sample' (the image), as it was trained"
+            f"nothing beside the network says what it predicts ({self.weights[0].parent}); set 'prediction' to "
+            "what the network was trained to predict: 'epsilon' (the noise), 'v_prediction' or 'sample' (the image)"
         )
 
     def assumptions(self, stated: str | None) -> list[str]:

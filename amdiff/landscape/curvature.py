@@ -110,7 +110,7 @@ def add_scores(
     batch: int = 4096,
     start: int = 0,
 ) -> Iterator[int]:
-    """Add the rows of ``score_spectra`` to their Gram matrices, in place. A long computation can so be resumed.
+    """Add the rows of ``score_spectra`` to their Gram matrices, in place. So a long computation can be resumed.
 
     Parameters
     ----------

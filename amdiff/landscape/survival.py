@@ -97,7 +97,8 @@ def find_basins(
     ------
     ValueError
         Where ``delta`` is not positive, there is no copy or step, times lie outside the schedule, images are not
-        floating-point numbers or (with ``clip``) exceed [-1, 1], or denoised images are not finite.
+        floating-point numbers, values are larger than 1.5 in size while ``clip`` is true, or denoised images are not
+        finite.
     """
     if not delta > 0:
         raise AmdiffError(f"delta must be a positive distance, got {delta}")

@@ -46,12 +46,15 @@ def critical_times(
     bisection.
     """
     if delta > largest * (1 + 1e-9):
-        raise AmdiffError(f"the search stopped at a threshold of {largest:g}; delta = {delta:g} needs a new search")
+        raise AmdiffError(
+            f"delta = {delta:g} is larger than {largest:g}, the threshold of the search; search again with this delta"
+        )
     missing = np.isnan(distance)
     gaps = (missing[:, :-1] & ~missing[:, 1:]).any()
     if gaps and delta < largest * (1 - 1e-9):
         raise AmdiffError(
-            f"a search by bisection serves its own threshold {largest:g} only, got delta = {delta:g}; search by scan"
+            f"delta = {delta:g} is not {largest:g}, the threshold of the search, and a search by bisection has answers "
+            "only for its own threshold; search by scan"
         )
     recovered = _filled(distance, delta)
     count = recovered.shape[1]

@@ -43,7 +43,7 @@ class NeighborTable:
         return self.distance[:, 0]
 
     def without(self, itself: Int64[np.ndarray, " n"]) -> NeighborTable:
-        """Return the table without one neighbour of each query, so with one column less.
+        """Return the table without one neighbour of each query. It has one column fewer.
 
         ``itself`` (n,) gives the number of the neighbour to remove. If it is not among the neighbours of a query, the
         last neighbour is removed.

@@ -62,7 +62,7 @@ def test_the_whole_set_counts_not_its_first_block(rng: np.random.Generator) -> N
 
 
 def test_levels_that_are_none_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"within one or two of the 256 levels of the stated range \[0, 255\]"):
+    with pytest.raises(DataError, match=r"fill only one or two of the 256 levels of the stated range \[0, 255\]"):
         read(tmp_path, np.linspace(0, 1, 64).reshape(1, 1, 8, 8), range=(0, 255))
 
 

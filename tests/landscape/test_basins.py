@@ -102,7 +102,9 @@ def test_a_bisection_serves_its_own_threshold_only() -> None:
     whole, halved = scan(plan, data[:6], noise)[0], bisect(plan, data[:6], noise)
     a, b = (critical_times(t, 0.6, 0.9, 0.6) for t in (whole, halved))
     assert (a.index == b.index).mean() >= 0.95
-    with pytest.raises(ValueError, match=r"its own threshold 0\.6 only"):
+    with pytest.raises(
+        ValueError, match=r"delta = 0\.4 is not 0\.6, the threshold of the search, and a search by bisection"
+    ):
         critical_times(halved, 0.4, 0.9, 0.6)
     assert critical_times(whole, 0.4, 0.9, 0.6).index.mean() < a.index.mean()
 

@@ -25,7 +25,7 @@ from tests.backbones import save_backbone
 
 SHAPES = [(1, 28, 28), (3, 28, 28), (3, 32, 32), (1, 40, 40), (3, 64, 64)]
 
-BACKBONES = {name: metric.backbone for name, metric in METRICS.items() if metric.backbone}
+BACKBONES = {"lpips-alex": "alex", "lpips-vgg": "vgg", "lpips-squeeze": "squeeze"}
 
 
 def weights(metric: str, folder: Path) -> dict[str, Tensor]:
@@ -185,6 +185,8 @@ def test_weights_that_are_none_are_named(tmp_path: Path) -> None:
     foreign = published_weights(METRICS["lpips-alex"], save_backbone(tmp_path / "vgg.pth", "lpips-vgg"))
     with pytest.raises(ValueError, match="these are not the weights of lpips-alex"):
         load_perceptual("lpips-alex", foreign)
+    with pytest.raises(ValueError, match="these are not the weights of lpips-alex"):
+        weights_of("lpips-alex", tmp_path / "vgg.pth")
 
 
 def test_without_a_network_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -216,9 +218,12 @@ def test_a_pickle_with_a_payload_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_every_metric_with_a_network_has_an_architecture() -> None:
+def test_every_metric_has_a_label_and_with_a_network_an_architecture() -> None:
+    assert set(METRICS) == {"pixels", "stlpips-alex", *BACKBONES}
+    assert {name: metric.backbone for name, metric in METRICS.items() if metric.backbone} == BACKBONES
     assert {name for name, metric in METRICS.items() if metric.network} == set(ARCHITECTURES)
-    assert BACKBONES.keys() == set(ARCHITECTURES) - {"stlpips-alex"}
+    assert all(metric.label and metric.title for metric in METRICS.values())
+    assert len({metric.title for metric in METRICS.values()}) == len(METRICS)
 
 
 def test_other_channels_are_refused(tmp_path: Path) -> None:

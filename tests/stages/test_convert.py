@@ -291,7 +291,8 @@ def test_the_scheduler_is_found_beside_the_network(tmp_path: Path) -> None:
     shutil.copy(path / "scheduler/scheduler_config.json", flat)
     assert find_model(flat).predicts(None) == "v_prediction"
     with pytest.raises(
-        DataError, match="its scheduler says that the network predicts 'v_prediction', but 'prediction' says"
+        DataError,
+        match="its scheduler says that the network predicts 'v_prediction', but 'prediction' says 'sample'; leave",
     ):
         find_model(flat).predicts("sample")
 
