@@ -256,7 +256,8 @@ def test_what_no_scheduler_tells_has_to_be_stated(tmp_path: Path) -> None:
     path = pipeline(tmp_path / "m")
     alone = tmp_path / "alone"
     (path / "unet").rename(alone)
-    with pytest.raises(ConfigError, match=r"says what it predicts \(.*/alone\); set 'prediction: epsilon'"):
+    wanted = r"\(.*/alone\); set 'prediction' to what the network was trained to predict: 'epsilon' \(the noise\)"
+    with pytest.raises(ConfigError, match=f"says what it predicts {wanted}"):
         prepare(parse_config(config({"kind": "pretrained", "path": str(alone)})), tmp_path)
     asked = config({"kind": "pretrained", "path": str(alone), "prediction": "sample"})
     plan = make_models(asked, tmp_path)

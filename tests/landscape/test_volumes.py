@@ -66,7 +66,7 @@ def test_one_table_serves_every_smaller_threshold(rng: np.random.Generator) -> N
         short, full = critical_times(steps, delta, 0.9, 0.8), critical_times(whole, delta, 0.9, 1.0)
         assert (short.index == full.index).all()
         assert (short.failed == full.failed).all()
-    with pytest.raises(ValueError, match=r"stopped at a threshold of 0\.8"):
+    with pytest.raises(ValueError, match=r"delta = 0\.9 is larger than 0\.8, the threshold of the search; search"):
         critical_times(steps, 0.9, 0.9, 0.8)
 
 
