@@ -86,6 +86,11 @@ class Artifact:
         """The file whose existence tells that the artifact is complete, relative to the project's root."""
         return self.folder / SPEC
 
+    @property
+    def files(self) -> list[str]:
+        """Names of its files, beside ``spec.json``. Those of a page are among its parameters, since pages differ."""
+        return list(STAGES[self.stage].files.values()) or self.params["files"]
+
     def file(self, content: str | None = None) -> str:
         """Name of the file that holds ``content``, a key of ``files`` in the record of the stage.
 

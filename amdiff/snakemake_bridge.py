@@ -20,7 +20,7 @@ from typing import Any
 from snakemake.exceptions import WorkflowError
 
 from amdiff.artifacts import SPEC, Artifact
-from amdiff.catalogue import FIGURES, STAGES, Stage
+from amdiff.catalogue import FIGURES, Stage
 from amdiff.config import ConfigError, parse_config
 from amdiff.effort import cost, long_runs
 from amdiff.files import write_bytes
@@ -88,7 +88,6 @@ class Run:
         except ConfigError as error:
             raise WorkflowError(f"configuration: {error}") from None
         self.main, self.stored = sent is None, stored
-        self._reports = {page.report.address: page.files for page in self.plan.pages}
         if stored and (found := [e.name for e in self.plan.experiments if e.grid is not None]):
             raise WorkflowError(
                 f"experiments.{found[0]}.sizes: a sparse sweep cannot decide about jobs that share no file system; "
@@ -132,8 +131,7 @@ class Run:
 
     def files_of(self, artifact: Artifact) -> list[str]:
         """The files that stand for an artifact of the plan in a rule."""
-        names = STAGES[artifact.stage].files.values() or self._reports[artifact.address]
-        return self.files(artifact.folder, names)
+        return self.files(artifact.folder, artifact.files)
 
     def made(self, paths: Iterable[Any], update: Callable[[Any], Any]) -> list[Any]:
         """Mark output files by Snakemake's flag ``update``, so that it does not delete them when it starts the job.

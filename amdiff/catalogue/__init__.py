@@ -7,9 +7,9 @@ reads these records. To add a stage or a figure, add its record to one of these 
 from __future__ import annotations
 
 from . import landscape, models, pages, phases
-from .records import Figure, Section, Stage, Table
+from .records import FORMATS, Figure, Section, Stage, Table
 
-__all__ = ["FIGURES", "SECTIONS", "STAGES", "Figure", "Section", "Stage", "Table"]
+__all__ = ["FIGURES", "FORMATS", "SECTIONS", "STAGES", "Figure", "Section", "Stage", "Table"]
 
 STAGES = {s.name: s for part in (models, phases, landscape, pages) for s in part.STAGES}
 """Every stage, by its name, in the order in which data flows."""

@@ -33,9 +33,14 @@ def _basin(analysis: Params, diffusion: Params, dimension: int) -> float:
     return float(analysis["copies"] * sum(max(1, min(analysis["steps"], t)) for t in times))
 
 
+def spectrum_passes(spectrum: Params, dimension: int) -> float:
+    """Passes of the spectra at one image, for all times. ``spectrum`` are their settings."""
+    rows = dimension * spectrum.get("rows_per_dimension", 1)
+    return float(rows * len(spectrum["times"]) * (2 if spectrum["method"] == "central" else 1))
+
+
 def _curvature(analysis: Params, diffusion: Params, dimension: int) -> float:
-    rows = dimension * analysis.get("rows_per_dimension", 1)
-    return float(rows * len(analysis["times"]) * (2 if analysis["method"] == "central" else 1))
+    return spectrum_passes(analysis, dimension)
 
 
 def _energy(analysis: Params, diffusion: Params, dimension: int) -> float:

@@ -16,6 +16,9 @@ Its arguments are the parameters of the artifact, the number of samples that it 
 image.
 """
 
+FORMATS = ("svg", "png", "pdf")
+"""Formats in which every figure is saved; also the suffixes of its files."""
+
 DAY = 1440
 """A day, in minutes."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from amdiff.artifacts import Artifact
-from amdiff.config import ConfigError, parse_config
+from amdiff.config import METRICS, ConfigError, parse_config
 from amdiff.effort import cost
 from amdiff.files import write_bytes, write_json
 from amdiff.jobs import job_of
@@ -31,15 +31,13 @@ from amdiff.store import Store
 from .audit_configuration import NAME, Audit, configuration
 from .audit_page import audit_page
 from .audit_results import CLASSES, Found, find, write_csv
-from .audit_verdict import verdict
+from .audit_verdict import verdict, with_interval
 from .telling import show
 
 PERCEPTUAL = "stlpips-alex"
 """The metric that is used beside pixels if no metric is named. It needs no download."""
 FEATURES_GIB = 16.0
 """Largest disk space in GiB that features of ``PERCEPTUAL`` may take if the user has not named this metric."""
-_BYTES_A_PIXEL = 32
-"""Size of these features: AlexNet makes about eight numbers from each pixel."""
 
 
 def audit(asked: Audit) -> int:
@@ -63,9 +61,9 @@ def audit(asked: Audit) -> int:
     page = audit_page(asked, context, experiment, found, summary["notes"], outcome)
     _write(asked, found, summary, page)
     for name in CLASSES:
-        show(f"{name}: {_share(summary[name])}")
+        show(f"{name}: {with_interval(summary[name])}")
     if len(found.metrics) > 1:
-        show(f"suspected (memorized by any of {', '.join(found.metrics)}): {_share(summary['suspected'])}")
+        show(f"suspected (memorized by any of {', '.join(found.metrics)}): {with_interval(summary['suspected'])}")
     for note in summary["notes"]:
         show(f"note: {note}")
     counts = f"{summary['n_synthetic']:,} samples against {summary['n_train']:,} training images"
@@ -74,10 +72,6 @@ def audit(asked: Audit) -> int:
         return 0
     show(f"verdict: {outcome.text}")
     return outcome.status
-
-
-def _share(share: dict[str, float]) -> str:
-    return f"{share['fraction']:.4f} [{share['low']:.4f}, {share['high']:.4f}]"
 
 
 def _run(asked: Audit, root: Path) -> tuple[Context, Plan, list[str]]:
@@ -129,8 +123,7 @@ def _other_metrics(plan: Plan, images: int, root: Path) -> tuple[list[str], list
     for given in model.shards[0].parents.get("given", ()):
         _make([given], plan, root)
         images += sum(dataset_counts(Store(root), given))
-    _, height, width = image_shape(plan, "train", root)
-    needed = _BYTES_A_PIXEL * height * width * images / 2**30
+    needed = 4 * METRICS[PERCEPTUAL].length(image_shape(plan, "train", root)) * images / 2**30
     if needed <= FEATURES_GIB:
         return [PERCEPTUAL], []
     note = (

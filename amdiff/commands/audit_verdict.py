@@ -37,10 +37,13 @@ def verdict(summary: dict[str, Any], limit: float | None) -> Verdict | None:
     if limit is None:
         return None
     memorized, suspected, plausible = summary["memorized"], summary["suspected"], summary["plausibility"]
+    share = with_interval(memorized)
     level = f"at {100 * summary['confidence']:g} % confidence"
     if memorized["low"] > limit:
         return Verdict(
-            "failed", limit, f"failed: the share of memorized samples is above {limit:g} {level}, {_ends(memorized)}"
+            "failed",
+            limit,
+            f"failed: the share of memorized samples is above {limit:g} {level}, {share}",
         )
     if plausible is not None and plausible["implausible"]:
         return Verdict(
@@ -49,18 +52,21 @@ def verdict(summary: dict[str, Any], limit: float | None) -> Verdict | None:
             "undecided: the samples look like no real image, so their shares say nothing about copies",
         )
     if memorized["high"] > limit:
-        text = f"undecided: the share of memorized samples may be above or below {limit:g} {level}, {_ends(memorized)}"
+        text = f"undecided: the share of memorized samples may be above or below {limit:g} {level}, {share}"
         return Verdict("undecided", limit, f"{text}; more samples and more held-out images make this interval narrower")
     if suspected["high"] > limit:
         text = (
             f"undecided: the share of memorized samples is at most {limit:g} {level}, but other metrics suspect more: "
-            f"the share of suspected samples may be above the limit, {_ends(suspected)}; look at candidates.csv"
+            f"the share of suspected samples may be above the limit, {with_interval(suspected)}; look at candidates.csv"
         )
         return Verdict("undecided", limit, text)
     return Verdict(
-        "passed", limit, f"passed: the share of memorized samples is at most {limit:g} {level}, {_ends(memorized)}"
+        "passed",
+        limit,
+        f"passed: the share of memorized samples is at most {limit:g} {level}, {share}",
     )
 
 
-def _ends(share: dict[str, float]) -> str:
+def with_interval(share: dict[str, float]) -> str:
+    """A share of the samples with its interval, as text."""
     return f"{share['fraction']:.4f} [{share['low']:.4f}, {share['high']:.4f}]"

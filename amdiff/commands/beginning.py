@@ -58,8 +58,8 @@ def init(folder: Path, data: Path | None) -> None:
 
 def _files(folder: Path, data: Path | None) -> dict[str, bytes]:
     """Content of every file of a project, by the file's name."""
-    packed = PACKAGE / "workflow_files"
-    source = packed if packed.is_dir() else PACKAGE.parent
+    installed = PACKAGE / "workflow_files"
+    source = installed if installed.is_dir() else PACKAGE.parent
     found: dict[str, bytes] = {}
     for name in WORKFLOW:
         top = source / name

@@ -13,6 +13,7 @@ from typing import Any
 
 from amdiff.artifacts import Artifact, short_digest
 from amdiff.catalogue import STAGES
+from amdiff.catalogue.landscape import spectrum_passes
 from amdiff.config import ConfigError, ExperimentSpec, Sweep
 from amdiff.effort import cost, long_runs
 from amdiff.errors import ArtifactError, DataError
@@ -98,14 +99,13 @@ def _prompts(chosen: Plan, page: PagePlan) -> dict[str, Any]:
         d = int(components["unet"]["in_channels"]) * latent_side(components, spec.side) ** 2
     except DataError:
         d = STABLE_DIFFUSION  # the pipeline is not on this machine yet
-    rows = d * (spec.spectrum.rows_per_dimension if spec.spectrum.directions == "gaussian" else 1)
-    rows *= len(spec.spectrum.times) * (2 if spec.spectrum.method == "central" else 1)
+    each = spectrum_passes(spec.spectrum.resolved(), d)
     return {
         "name": page.name,
         "prompts": len(spec.prompts),
         "images": images,
         "jobs": sum(1 for _ in page.artifacts()) + 1,
-        "passes": {"sampling": float(images * guided * spec.steps), "spectra": float(images * guided * rows)},
+        "passes": {"sampling": float(images * guided * spec.steps), "spectra": images * guided * each},
     }
 
 

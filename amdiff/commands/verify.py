@@ -55,10 +55,10 @@ def _published_problems(root: Path, damaged: set[Path]) -> Iterator[str]:
     """
     for stamp in sorted(root.glob("results/*/.address-*")):
         folder, content = stamp.parent, stamp.read_bytes().decode(errors="replace").strip()
-        remedy = f"to repair it, run `rm {stamp}`, then `snakemake --cores all {folder.name}`"
+        repair = f"to repair it, run `rm {stamp}`, then `snakemake --cores all {folder.name}`"
         report, address = root / content, stamp.name.removeprefix(".address")
         if not (content.startswith("artifacts/") and content.endswith(address)):
-            yield f"{stamp} is damaged; {remedy}"
+            yield f"{stamp} is damaged; {repair}"
             continue
         if not (report / SPEC).exists():
             show(f"{folder} was not checked, since its report {content} is not here")
@@ -66,7 +66,7 @@ def _published_problems(root: Path, damaged: set[Path]) -> Iterator[str]:
         if report in damaged:
             continue
         for problem in check_files(folder, read_json(report / SPEC)["files"]):
-            yield f"{problem}; {remedy}"
+            yield f"{problem}; {repair}"
 
 
 def _unfinished(root: Path) -> list[Path]:

@@ -147,6 +147,10 @@ class SpectrumSpec(Spec):
     """Figures leave out this many of the largest values."""
     seed: Seed = 0
 
+    def directions_at(self, dimension: int) -> int:
+        """Number of directions at an image of ``dimension`` values."""
+        return dimension * (self.rows_per_dimension if self.directions == "gaussian" else 1)
+
     @model_validator(mode="after")
     def _distinct_times(self) -> SpectrumSpec:
         if not self.times or list(self.times) != sorted(set(self.times)):

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from .base import Probability, Seed, Spec
+from .base import Probability, Seed, Shown, Spec
 
 LEAST_HELDOUT = 20
 """Smallest number of held-out images from which thresholds are estimated."""
@@ -73,17 +73,13 @@ class BorrowedThresholds(ThresholdsBase):
     """The thresholds of another experiment. With them, models or sizes |S'| are compared at the same thresholds."""
 
     method: Literal["experiment"]
-    experiment: str
+    experiment: Annotated[str, Shown]
     """Name of the other experiment. Its metric must be the same. If it has thresholds for each K, they are taken at the
-    same K."""
+    same K. It enters the address of no artifact, since an artifact reads the thresholds themselves."""
 
     @property
     def lender(self) -> str | None:
         return self.experiment
-
-    def resolved(self) -> dict[str, object]:
-        """The values that decide an artifact. The name is left out: the artifact reads the thresholds themselves."""
-        return {key: value for key, value in super().resolved().items() if key != "experiment"}
 
 
 class HeldoutThresholds(EstimatedThresholds):

@@ -16,7 +16,7 @@ from amdiff.phases.classes import CLASSES
 
 from .curves import curves, ends, foot, triple
 from .page import Table, make_table
-from .style import COLORS, PAGE, chosen_sizes, size_axis, subplots
+from .style import COLORS, PAGE, chosen_sizes, legend_of_all, size_axis, subplots
 
 ByTime = Mapping[int, Mapping[str, Mapping[int, DimensionFinding]]]
 """Findings by noise level, class and K."""
@@ -60,8 +60,7 @@ def spectra(content: Content) -> Figure:
         axes.set_xlabel("order")
         axes.set_ylim(bottom=0)
     grid[0].set_ylabel(rf"singular value x $\sigma_t^2$, t = {content.time}")
-    handles = {label: h for axes in grid for h, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3)
+    legend_of_all(figure, grid, columns=3)
     foot(figure, content.note)
     return figure
 

@@ -14,7 +14,7 @@ from amdiff.phases.classes import CLASSES
 
 from .curves import ends, foot
 from .page import Table, make_table
-from .style import COLORS, PAGE, size_axis, subplots
+from .style import COLORS, PAGE, legend_of_all, size_axis, subplots
 
 ByReference = Mapping[int, Mapping[str, Mapping[int, GapFinding]]]
 """Findings by reference image, class and K."""
@@ -74,8 +74,7 @@ def _gaps(references: ByReference, content: Content) -> Figure:
         axes.tick_params(labelbottom=True)
     for axes in grid.flat[len(references) :]:
         axes.set_axis_off()
-    handles = {label: h for axes in grid.flat for h, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3)
+    legend_of_all(figure, grid.flat, columns=3)
     foot(figure, content.note)
     return figure
 

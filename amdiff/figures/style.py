@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter
 
+from amdiff.catalogue import FORMATS
+
 STYLE = Path(__file__).with_name("amdiff.mplstyle")
 COLUMN, PAGE = 3.3, 6.9
 """Widths in inches."""
@@ -25,7 +27,6 @@ COLUMN, PAGE = 3.3, 6.9
 COLORS = {"memorized": "#D55E00", "spurious": "#009E73", "generalized": "#0072B2"}
 OLIVE, GRAY = "#8C8C00", "#7F7F7F"
 """Colours of distances to the training set and of distances within the synthetic set, as in the paper's fig. 3."""
-FORMATS = ("svg", "png", "pdf")
 PADDING = 0.03
 """Margin around a figure, in inches."""
 
@@ -71,6 +72,12 @@ def subplots(rows: int = 1, columns: int = 1, *, width: float = COLUMN, height: 
         Further arguments of ``matplotlib.pyplot.subplots``.
     """
     return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
+
+
+def legend_of_all(figure: Figure, axes: Iterable[Axes], columns: int) -> None:
+    """Put one legend above a figure, with each label once that any of its ``axes`` has."""
+    handles = {label: h for one in axes for h, label in zip(*one.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=columns)
 
 
 def size_axis(axes: Axes, sizes: list[int], gap: float = 0.09) -> None:

@@ -34,8 +34,8 @@ Groups = Mapping[str, tuple[Artifact, ...]]
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """Models of several sizes with the neighbours, thresholds and classes of their samples."""
+class SortedModels:
+    """Models of several sizes, with the neighbours, thresholds and classes of their samples."""
 
     models: tuple[ModelPlan, ...]
     """The models."""
@@ -118,13 +118,15 @@ class _Planner:
     lender: ExperimentPlan | None
     """The experiment that lends its thresholds, or None."""
 
-    def sweep(self, sizes: tuple[int, ...]) -> Sweep:
+    def sweep(self, sizes: tuple[int, ...]) -> SortedModels:
         """Models, neighbours, thresholds and classes for each of ``sizes``."""
         models = tuple(model_of(self.name, self.spec, self.config, self.dataset, size) for size in sizes)
         (tables, found, classified), *others = (
             self._sorted(models, neighbors, thresholds) for neighbors, thresholds in self.spec.sortings
         )
-        return Sweep(models, tables, found, classified, tuple(artifact for *_, also in others for artifact in also))
+        return SortedModels(
+            models, tables, found, classified, tuple(artifact for *_, also in others for artifact in also)
+        )
 
     def _sorted(
         self, models: tuple[ModelPlan, ...], neighbors: NeighborsSpec, own: ThresholdsBase
@@ -167,7 +169,7 @@ class _Planner:
         )
         return tables, thresholds, classified
 
-    def parts(self, sweep: Sweep) -> Groups:
+    def parts(self, sweep: SortedModels) -> Groups:
         """The artifacts of a sweep that a report shows, including its analyses."""
         return {
             "train": tuple(m.train for m in sweep.models if m.train is not None),
@@ -181,7 +183,7 @@ class _Planner:
             **{stage: self._analysed(stage, analysis, sweep) for stage, analysis in self.spec.analyses.items()},
         }
 
-    def _analysed(self, stage: str, analysis: AnalysisSpec, sweep: Sweep) -> tuple[Artifact, ...]:
+    def _analysed(self, stage: str, analysis: AnalysisSpec, sweep: SortedModels) -> tuple[Artifact, ...]:
         """The analysis of each model by one stage."""
         network = self._network(analysis.compares_by) if analysis.compares_by else {}
         return tuple(
@@ -196,7 +198,7 @@ class _Planner:
             for model, classes in zip(sweep.models, sweep.classify, strict=True)
         )
 
-    def _peers(self, peers: PeersSpec, sweep: Sweep) -> tuple[Artifact, ...]:
+    def _peers(self, peers: PeersSpec, sweep: SortedModels) -> tuple[Artifact, ...]:
         """The measures from the literature for each synthetic set."""
         metric = self.spec.neighbors.metric
         return tuple(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amdiff.artifacts import Artifact
-from amdiff.catalogue import SECTIONS
+from amdiff.catalogue import FORMATS, SECTIONS
 from amdiff.config import ConfigError, Sweep
 
 
@@ -53,7 +53,7 @@ def files_of_page(sections: Iterable[str]) -> list[str]:
     They are part of its address. So pages are made again when a figure or a table is added to one of their sections.
     """
     found = [SECTIONS[name] for name in sections]
-    drawn = [f"figures/{f.name}.{suffix}" for s in found for f in s.figures for suffix in ("svg", "png", "pdf")]
+    drawn = [f"figures/{f.name}.{suffix}" for s in found for f in s.figures for suffix in FORMATS]
     return ["report.html", *drawn, *(f"tables/{t.name}" for s in found for t in s.tables)]
 
 
@@ -84,7 +84,7 @@ class PagePlan:
     @property
     def files(self) -> list[str]:
         """Names of the files of the report."""
-        return self.report.params["files"]
+        return self.report.files
 
     @property
     def published(self) -> list[Path]:

@@ -7,6 +7,7 @@ gaps from these.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from amdiff.artifacts import Artifact
 from amdiff.config import DiffusionSpec
 from amdiff.diffusion.processes import Schedule
 
-from .blocks import Arrays
+from .blocks import Arrays, in_blocks
 from .context import Context
 from .hdf5 import write_h5
 from .loading import denoiser_device, load_denoiser
@@ -41,6 +42,17 @@ def as_images(images: np.ndarray, device: Any) -> Any:
     from amdiff.diffusion.sampling import from_uint8
 
     return from_uint8(torch.from_numpy(images)).to(device)
+
+
+def at_targets(
+    context: Context,
+    artifact: Artifact,
+    targets: dict[str, Targets],
+    block: int,
+    compute: Callable[[str, int, int], Arrays],
+) -> dict[str, Arrays]:
+    """Compute arrays for all targets of each kind, block by block, as ``in_blocks`` does."""
+    return in_blocks(context, artifact, {kind: len(t.index) for kind, t in targets.items()}, block, compute)
 
 
 def write_analysis(

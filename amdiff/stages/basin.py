@@ -10,8 +10,8 @@ import numpy as np
 from amdiff.artifacts import Artifact
 from amdiff.config import BasinSpec
 
-from .analysis import as_images, load_model, write_analysis
-from .blocks import Arrays, in_blocks
+from .analysis import as_images, at_targets, load_model, write_analysis
+from .blocks import Arrays
 from .context import Context
 from .embedding import load_weights
 from .targets import choose_targets, delta_m
@@ -74,7 +74,7 @@ def basin(context: Context, artifact: Artifact, folder: Path) -> None:
         return out
 
     block = max(1, context.runtime.analysis_batch // spec.copies)
-    found = in_blocks(context, artifact, {g: len(t.index) for g, t in targets.items()}, block, compute)
+    found = at_targets(context, artifact, targets, block, compute)
     attributes = {"delta": delta, "dimension": int(np.prod(shape)), "search": spec.search}
     extra = {"times": search.times, "alpha_bar": schedule.alpha_bar[search.times]}
     write_analysis(folder, artifact, targets, found, extra, attributes)

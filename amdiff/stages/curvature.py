@@ -10,8 +10,8 @@ from amdiff.artifacts import Artifact
 from amdiff.config import CurvatureSpec
 from amdiff.landscape.spectra import normalisation
 
-from .analysis import as_images, load_model, write_analysis
-from .blocks import Arrays, in_blocks
+from .analysis import as_images, at_targets, load_model, write_analysis
+from .blocks import Arrays
 from .context import Context
 from .targets import choose_targets
 
@@ -27,7 +27,7 @@ def curvature(context: Context, artifact: Artifact, folder: Path) -> None:
     d = int(np.prod(shape))
     denoiser, schedule, device = load_model(context, artifact, shape)
     gaussian = spec.directions == "gaussian"
-    rows = spec.rows_per_dimension * d if gaussian else d
+    rows = spec.directions_at(d)
 
     def compute(group: str, start: int, stop: int) -> Arrays:
         chosen = targets[group]
@@ -48,7 +48,7 @@ def curvature(context: Context, artifact: Artifact, folder: Path) -> None:
         return out
 
     block = max(1, context.runtime.analysis_batch // d)
-    found = in_blocks(context, artifact, {g: len(t.index) for g, t in targets.items()}, block, compute)
+    found = at_targets(context, artifact, targets, block, compute)
     spread: dict[str, Arrays] = {}
     for group, arrays in found.items():
         spread[group] = {}

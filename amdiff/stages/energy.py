@@ -8,8 +8,8 @@ from amdiff.artifacts import Artifact
 from amdiff.config import EnergySpec
 from amdiff.data.subsets import training_subset
 
-from .analysis import as_images, load_model, write_analysis
-from .blocks import Arrays, in_blocks
+from .analysis import as_images, at_targets, load_model, write_analysis
+from .blocks import Arrays
 from .context import Context
 from .stored_images import dataset_counts, dataset_images
 from .targets import choose_targets
@@ -41,5 +41,5 @@ def energy(context: Context, artifact: Artifact, folder: Path) -> None:
         return {"energy": found.cpu().numpy()}
 
     block = max(1, context.runtime.analysis_batch // spec.points)
-    found = in_blocks(context, artifact, {g: len(t.index) for g, t in targets.items()}, block, compute)
+    found = at_targets(context, artifact, targets, block, compute)
     write_analysis(folder, artifact, targets, found, {"references": rows}, {})

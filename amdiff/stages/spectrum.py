@@ -66,7 +66,7 @@ class _Spectra:
     @property
     def rows(self) -> int:
         """Number of directions."""
-        return self.latent.size * (self.spec.rows_per_dimension if self.gaussian else 1)
+        return self.spec.directions_at(self.latent.size)
 
     def values(self, at: int) -> Float64[np.ndarray, " d"]:
         """Raw singular values at the noise level of time ``at``. Finished work survives an interruption."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec
+from amdiff.figures.curves import triple
 from amdiff.figures.page import make_table
 from amdiff.phases.classes import CLASSES
 
@@ -29,7 +30,7 @@ def also(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         shares = (summary["fractions"][name][key] for name in CLASSES for key in ("value", "low", "high"))
         rows.append([summary["size"], made.params["metric"], *shares, summary["delta_m"], summary["delta_s"],
                      float((classes == ours).mean()), *both])  # fmt: skip
-    names = itertools.chain.from_iterable((name, f"{name}_low", f"{name}_high") for name in CLASSES)
+    names = itertools.chain.from_iterable(map(triple, CLASSES))
     return Part(
         tables=[
             make_table(
