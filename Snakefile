@@ -5,7 +5,7 @@ import sys
 
 from snakemake.utils import min_version
 
-min_version("9.23")
+min_version("9.26")
 
 from amdiff.snakemake_bridge import (
     SENT,

@@ -32,7 +32,7 @@ from amdiff.project import SNAKEMAKE, prepare, settle, unwritable
 SENT = "AMDIFF_SENT_CONFIG"
 """Environment variable that gives a job on another machine its configuration."""
 
-KNOWN = "snakemake>=9.23,<10"
+KNOWN = "snakemake>=9.26,<10"
 """Versions of Snakemake whose internals are known to be as this module expects them."""
 
 

@@ -29,7 +29,7 @@ def tiny_pipeline(folder: Path, seed: int = 0, **scheduler: object) -> Path:
     pipeline = StableDiffusionPipeline(
         vae=vae.eval(),
         text_encoder=CLIPTextModel(words).eval(),
-        tokenizer=tokenizer(),
+        tokenizer=tokenizer(folder),
         unet=unet.eval(),
         scheduler=DDIMScheduler(
             beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False,
@@ -43,13 +43,17 @@ def tiny_pipeline(folder: Path, seed: int = 0, **scheduler: object) -> Path:
     return folder
 
 
-def tokenizer() -> CLIPTokenizer:
-    """Single letters as tokens, at most 16 of them."""
+def tokenizer(folder: Path) -> CLIPTokenizer:
+    """Single letters as tokens, at most 16 of them; read from files, as every version of transformers can."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     names = [*letters, *(f"{c}</w>" for c in letters)]
     vocabulary = {name: number for number, name in enumerate(names)}
     vocabulary |= {"<|startoftext|>": 256, "<|endoftext|>": 257}
-    return CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=16)
+    files = folder / "tokenizer"
+    files.mkdir(parents=True, exist_ok=True)
+    (files / "vocab.json").write_text(json.dumps(vocabulary))
+    (files / "merges.txt").write_text("#version: 0.2\n")
+    return CLIPTokenizer.from_pretrained(files, model_max_length=16)
 
 
 def edit(path: Path, **changes: object) -> None:

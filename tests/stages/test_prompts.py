@@ -102,7 +102,7 @@ def guided_score(model: TextToImage, prompt: str, latent: torch.Tensor) -> torch
     """The guided score at the noise level, from the pieces of the pipeline."""
     pipe = model._pipeline
     alpha_bar = pipe.scheduler.alphas_cumprod[TIME]
-    prompted, nothing = pipe.encode_prompt(prompt, "cpu", 1, True)
+    prompted, nothing = (text.to(latent.dtype) for text in pipe.encode_prompt(prompt, "cpu", 1, True))
     free, given = (pipe.unet(latent[None], torch.tensor([TIME]), text).sample[0] for text in (nothing, prompted))
     return -(free + SCALE * (given - free)) / (1 - alpha_bar).sqrt()
 
@@ -115,7 +115,7 @@ def test_spectra_are_those_of_the_exact_jacobian(finished: tuple[Path, Plan], pi
     alpha_bar = model._pipeline.scheduler.alphas_cumprod[TIME]
     prompt = artifact.parent("generate").params["prompt"]
     at = (alpha_bar.sqrt() * latent).double()
-    model._pipeline.unet.double(), model._pipeline.text_encoder.double()
+    model._pipeline.unet.double()
     jacobian: Any = torch.autograd.functional.jacobian(lambda x: guided_score(model, prompt, x), at)
     exact = np.linalg.svd(jacobian.reshape(256, 256).numpy(), compute_uv=False)
     ours = stored(root, artifact, f"normalised/t{TIME:05d}")
