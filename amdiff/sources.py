@@ -17,17 +17,20 @@ from amdiff.config import (
     METRICS,
     Config,
     ConfigError,
+    ExperimentSpec,
+    OrderFile,
     OwnDataset,
     PipelineSpec,
     PretrainedDenoiser,
 )
 from amdiff.data.digests import digest_files, source_digest
+from amdiff.data.orders import read_order
 from amdiff.data.pipelines import pipeline_digest, pipeline_path
 from amdiff.data.pretrained import find_model, model_digest, model_path
 from amdiff.errors import ArtifactError, DataError
 from amdiff.files import read_json, write_json
 from amdiff.neighbors.weights import backbone_digest
-from amdiff.plan import image_source, model_source, pipeline_source
+from amdiff.plan import image_source, model_source, order_source, pipeline_source
 
 
 def find_sources(config: Config, root: Path, notes: list[str]) -> dict[str, str]:
@@ -104,6 +107,14 @@ def _wanted(config: Config, root: Path, known: dict[str, str]) -> Iterator[Wante
                 partial(_recorded_backbones, metric, path, root),
             )
     for name, experiment in config.experiments.items():
+        order = experiment.subset_order if isinstance(experiment, ExperimentSpec) else None
+        if isinstance(order, OrderFile) and order.file is not None:
+            yield (
+                order_source(name),
+                f"experiments.{name}.subset_order",
+                partial(_order_digest, order.file, known),
+                dict,
+            )
         denoiser = experiment.denoiser
         if isinstance(denoiser, PretrainedDenoiser) and denoiser.hub is None:
             for size in experiment.first_sizes:
@@ -130,6 +141,11 @@ def _wanted(config: Config, root: Path, known: dict[str, str]) -> Iterator[Wante
                     partial(digest_files, [("image", prompt.image)], known),
                     dict,
                 )
+
+
+def _order_digest(path: Path, known: dict[str, str]) -> str:
+    read_order(path)
+    return digest_files([("order", path)], known)
 
 
 def _pipeline_digest(spec: PipelineSpec, known: dict[str, str]) -> str:

@@ -41,6 +41,8 @@ def test_the_interfaces_that_stay(finished: Project) -> None:
         "energy.csv",
         "fractions.csv",
         "thresholds.csv",
+        "valleys.csv",
+        "set_size.csv",
         "attractors.csv",
         "attractor_counts.csv",
         "panels.csv",

@@ -6,12 +6,15 @@ than the analysis may take.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .records import DAY, Figure, Params, Passes, Section, Stage, Table
 
 CLASS_COUNT = 3
 """Number of classes of samples that an analysis examines."""
+
+FINE_TIMES = 20
+"""Approximate number of times that a search tries where the noise is small."""
 
 FLOW_EVALUATIONS = 400
 """Approximate number of evaluations for one solution of the probability flow, at the default tolerance."""
@@ -29,7 +32,9 @@ def _at_targets(each: Callable[[Params, Params, int], float]) -> Passes:
 
 
 def _basin(analysis: Params, diffusion: Params, dimension: int) -> float:
-    times = range(analysis["first"], diffusion["steps"], analysis["stride"])
+    times: Sequence[int] = range(analysis["first"], diffusion["steps"], analysis["stride"])
+    if analysis["ratio"] is not None:  # about so many more times are tried where the noise is small
+        times = [*range(1, 1 + FINE_TIMES), *times]
     return float(analysis["copies"] * sum(max(1, min(analysis["steps"], t)) for t in times))
 
 
@@ -44,7 +49,9 @@ def _curvature(analysis: Params, diffusion: Params, dimension: int) -> float:
 
 
 def _energy(analysis: Params, diffusion: Params, dimension: int) -> float:
-    return float(analysis["references"] * analysis["points"])
+    # two paths; each random direction of the antisymmetric part takes about as long as four passes, in float64 eight
+    times = 1 + len(analysis["further_times"])
+    return float(times * (2 * analysis["references"] * analysis["points"] + 8 * analysis["probes"]))
 
 
 def _likelihood(params: Params, samples: int, dimension: int) -> float:
@@ -55,15 +62,15 @@ def _likelihood(params: Params, samples: int, dimension: int) -> float:
 
 STAGES = (
     Stage(
-        "basin", 3, {"distances": "basin.h5"},
+        "basin", 4, {"distances": "basin.h5"},
         minutes=DAY, gpu="network", work="analyses", passes=_at_targets(_basin),
     ),
     Stage(
-        "curvature", 2, {"spectra": "curvature.h5"},
+        "curvature", 3, {"spectra": "curvature.h5"},
         minutes=DAY, gpu="network", work="analyses", passes=_at_targets(_curvature),
     ),
     Stage(
-        "energy", 1, {"potentials": "energy.h5"},
+        "energy", 2, {"potentials": "energy.h5"},
         minutes=DAY, gpu="network", work="analyses", passes=_at_targets(_energy),
     ),
     Stage(
@@ -79,10 +86,10 @@ SECTIONS = (
             Figure(
                 "log_volume", "Basins", "Log-volume of basins", paper="Figures 4B, 16-17", narrow=True,
                 caption="Mean log-volume of the basins of attraction against the number of training images K, by "
-                "class. The confidence intervals use the variance between attractors.\n"
-                "The radius of a basin is the largest noise from which a sample still comes back. If memorized "
-                "samples have large basins and generalized samples have none, the landscape around generalized "
-                "samples is flat.",
+                "class. The confidence intervals use the variance between attractors. Open symbols: at least half of "
+                "the copies sit at the first noise level, so the value is an upper bound.\n"
+                "The radius of a basin is the largest noise from which a sample still comes back. The dashed gray line "
+                "is a denoiser that does nothing: what lies on it has no basin beyond :math:`\\delta`.",
             ),
             Figure(
                 "critical_time", "Basins", "Critical times", paper="Figures 18-19", narrow=True,
@@ -139,7 +146,8 @@ SECTIONS = (
             Figure(
                 "dimension", "Curvature", "Dimension of the learned manifold",
                 caption="Dimension of the manifold around each class, by the largest gap of the spectrum and by "
-                "the number of values below a threshold.\n"
+                "the number of values below a threshold, at each noise level t. Open symbols: the model does not "
+                "resolve this noise level, so the number means nothing.\n"
                 "A sample that is stored as a point has dimension 0. Around a generalized sample there are "
                 "directions in which the density hardly changes.",
             ),
@@ -152,15 +160,16 @@ SECTIONS = (
         "energy",
         (
             Figure(
-                "energy_gap", "Energy", "Relative energy", paper="Figures 6, 26", narrow=True,
+                "energy_gap", "Energy", "Relative energy", paper="Figures 6, 26",
                 caption="Relative energy of each class compared with that of training points, for one training "
-                "image as reference. Bars are confidence intervals of the mean, bands the standard deviation over "
-                "samples.\n"
-                "Below the dashed line, a class lies deeper than the training points.",
+                "image as reference, along two paths. Bars are confidence intervals of the mean, bands the standard "
+                "deviation over samples.\n"
+                "Below the dashed line, a class lies deeper than the training points. Where the paths disagree, the "
+                "learned field has no potential, and no order of the classes can be told.",
             ),
             Figure(
                 "energy_references", "Energy", "Relative energy for other references", paper="Figures 27-30",
-                caption="Relative energy of each class for other reference images.\n"
+                caption="Relative energy of each class for other reference images, along the circular path.\n"
                 "If the order of the classes is the same in every panel, it does not depend on the reference.",
             ),
         ),

@@ -6,9 +6,9 @@ from .records import Figure, Section, Stage, Table
 
 STAGES = (
     Stage("neighbors", 3, {"tables": "neighbors.h5"}, minutes=720, gpu="yes", searches=True),
-    Stage("thresholds", 4, {"thresholds": "thresholds.json"}, memory_mb=2000),
+    Stage("thresholds", 5, {"thresholds": "thresholds.json"}, memory_mb=2000),
     Stage(
-        "classify", 3, {"samples": "samples.parquet", "summary": "summary.json"},
+        "classify", 4, {"samples": "samples.parquet", "summary": "summary.json"},
         minutes=240, gpu="yes", searches=True, rereads=("samples",),
     ),
     Stage(
@@ -25,22 +25,30 @@ SECTIONS = (
             Figure(
                 "fractions", "Phases", "The three phases", paper="Figure 4A", narrow=True, first=True,
                 caption="Shares of memorized, spurious and generalized samples against the number of training "
-                "images K, with confidence bands that include the errors of the thresholds.\n"
-                "In theory, copying gives way to generalization as K grows. In between there are spurious "
-                "samples, which recur although they are not in the training set. The dotted line counts the "
-                "spurious samples that do not gather around a training image.",
+                "images K, in sets of the same number of samples per training image, with confidence bands that "
+                "include the errors of the thresholds.\n"
+                "In theory, copying gives way to generalization as K grows. In between there are spurious samples, "
+                "which recur and are no copies by :math:`\\delta_m`. Thin lines divide them into near copies, which "
+                "lie nearer to a training image than any held-out image does, and new ones.",
             ),
             Figure(
                 "distances", "Thresholds", "Nearest distances and thresholds", paper="Figures 3, 10-12", first=True,
                 caption="Distance from each sample to the nearest training image (olive) and to the nearest other "
                 "sample (gray), on an axis that is linear near zero and logarithmic beyond.\n"
                 "If samples are copies, or repeat one another, there is a mode on the left. Dashed lines mark "
-                "the thresholds :math:`\\delta_m` and :math:`\\delta_s`, with their bootstrap intervals shaded. "
-                "They are best in the valley between two modes.",
+                "the thresholds :math:`\\delta_m` and :math:`\\delta_s`, with their ranges shaded. "
+                "They are best in the valley between two modes. p is the p-value of Hartigan's dip test for one "
+                "mode: where it is large at every K, the valley comes from mixing K.",
+            ),
+            Figure(
+                "set_size", "Phases", "The number of samples", narrow=True,
+                caption="Share of samples that are spurious against the number of samples, in units of K.\n"
+                "The larger a set is, the more of its samples have a neighbour. So shares of different K are "
+                "compared at the same number of samples per training image, which is the dashed line.",
             ),
             Figure(
                 "sensitivity", "Thresholds", "Sensitivity to the thresholds",
-                caption="The memorized share, the spurious share and the largest spurious share, where "
+                caption="The memorized share, the spurious share and the largest spurious share of all samples, where "
                 ":math:`\\delta_m` and :math:`\\delta_s` are multiplied by the factors on the axes.\n"
                 "The further the curves move, the more the classes depend on the choice of a threshold.",
             ),
@@ -80,6 +88,8 @@ SECTIONS = (
         (
             Table("fractions.csv"),
             Table("thresholds.csv"),
+            Table("valleys.csv"),
+            Table("set_size.csv"),
             Table("attractor_counts.csv"),
             Table("attractors.csv"),
             Table("panels.csv"),

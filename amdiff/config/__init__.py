@@ -32,7 +32,7 @@ from .denoisers import (
     denoiser_of,
 )
 from .diffusion import DiffusionSpec, ProcessSpec, SamplerSpec, SamplingSpec, TrainingSpec
-from .experiment import AnyExperiment, ExperimentSpec
+from .experiment import AnyExperiment, ExperimentSpec, OrderFile
 from .image_datasets import Extent, ImageDataset
 from .neighbors import NeighborsSpec, OtherMetricSpec, PanelsSpec, PeersSpec
 from .networks import DenoiserBase, FourierMlpDenoiser, MlpDenoiser, Network, UnetDenoiser
@@ -101,6 +101,7 @@ __all__ = [
     "MnistDataset",
     "NeighborsSpec",
     "Network",
+    "OrderFile",
     "OtherMetricSpec",
     "OwnDataset",
     "PanelsSpec",

@@ -65,10 +65,14 @@ class BasinSpec(AnalysisSpec):
     """N, the number of noisy copies of a target. Each copy uses the same noise at all times."""
     steps: Annotated[int, Field(ge=1)] = 20
     """n, the number of DDIM steps from a time back to 0."""
-    first: Time = 1
-    """The first time that is tried, as an index of a noise level."""
+    first: Time = 0
+    """The smallest time that may be tried, as an index of a noise level."""
     stride: Annotated[int, Field(ge=1)] = 25
-    """Step between the times that are tried, in noise levels."""
+    """Largest step between the times that are tried, in noise levels."""
+    ratio: Annotated[float, Field(gt=1)] | None = 1.25
+    """Ratio of the noise-to-signal of neighbouring times where these are less than ``stride`` apart. The search then
+    begins where the noise is a third of delta, or at ``first`` if that is larger. null: the times are
+    first, first + stride, ..., as in the paper with first = 1."""
     probability: Annotated[float, Field(gt=0, le=1)] = 0.9
     """P: the search for a target stops at the first time at which a smaller share of its copies is recovered."""
     search: Literal["scan", "bisection"] = "scan"
@@ -124,6 +128,8 @@ class BasinSpec(AnalysisSpec):
         del values["scan"], values["delta"]
         largest = self.scan[-1] if self.search == "scan" else 1.0
         values["stop"] = {"delta_m": largest} if self.delta == "delta_m" else largest * float(self.delta)
+        if self.ratio is not None and METRICS[self.metric].units == METRICS[FIRST].units:
+            values["finest"] = 1 / largest / 3  # a third of delta, as a share of the distance at which a search stops
         if self.search == "scan":
             del values["check"]
         return values
@@ -182,7 +188,9 @@ class EnergySpec(AnalysisSpec):
     train_count: Annotated[int, Field(ge=2)] = 2048
     """The analysis takes at most this many training points."""
     time: Time = 0
-    """The noise level, as an index."""
+    """The noise level, as an index. Figures and sentences are about it."""
+    further_times: tuple[Time, ...] = (15,)
+    """Further noise levels, for the table."""
     points: Annotated[int, Field(ge=2, le=100_000)] = 20
     """Number of points on a path, both ends included.
 
@@ -191,10 +199,24 @@ class EnergySpec(AnalysisSpec):
     references: Annotated[int, Field(ge=1, le=1000)] = 5
     """Number of reference images. They are the first ones of the permutation from which training sets are taken. So
     every training set that is large enough contains them."""
+    probes: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Number of random directions in which the antisymmetric part of the score's Jacobian is measured."""
+    seed: Seed = 0
 
     @property
     def levels(self) -> dict[str, tuple[int, ...]]:
-        return {"time": (self.time,)}
+        return {"time": (self.time,), **({"further_times": self.further_times} if self.further_times else {})}
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """All noise levels, the main one first."""
+        return (self.time, *self.further_times)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> EnergySpec:
+        if len(set(self.times)) < len(self.times):
+            raise ValueError(f"further_times: name each noise level once, also that of 'time'; got {list(self.times)}")
+        return self
 
     def shortage(self, count: int) -> str | None:
         if self.references <= count:

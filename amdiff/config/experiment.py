@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from .analyses import ANALYSES, Analyses, AnalysisSpec
-from .base import Seed
+from .base import Local, Seed, Spec
 from .circle import CircleSpec
 from .datasets import DatasetSpec
 from .denoisers import DenoiserSpec, GivenSamples
@@ -17,6 +18,21 @@ from .neighbors import NeighborsSpec, OtherMetricSpec, PanelsSpec, PeersSpec
 from .sizes import AnySizes, GridSpec
 from .sweep import Sweep
 from .thresholds import LEAST_HELDOUT, ThresholdsBase, ThresholdsSpec, ValleyThresholds
+
+
+class OrderFile(Spec):
+    """An order of the training images that the user gives."""
+
+    file: Annotated[Path | None, Local] = None
+    """File of row numbers of the dataset, from 0: an .npy file of integers, or text with one number on each line."""
+    digest: str | None = None
+    """Digest of the file, which is found if it is left out."""
+
+    @model_validator(mode="after")
+    def _known(self) -> OrderFile:
+        if self.file is None and self.digest is None:
+            raise ValueError("give 'file', a file of row numbers")
+        return self
 
 
 class ExperimentSpec(Analyses, Sweep):
@@ -30,12 +46,21 @@ class ExperimentSpec(Analyses, Sweep):
     """K, the training-set sizes, in images: a list, or a grid around the transition."""
     subset_seed: Seed = 3407
     """Seed of the permutation. Each training set is a prefix of it."""
+    subset_order: Literal["numpy", "torch"] | OrderFile = "numpy"
+    """The permutation itself: by numpy, by ``torch.randperm`` after ``torch.manual_seed``, or a file of row numbers.
+
+    Models that others trained on subsets need the order of their authors. With a wrong one, S is another set of images,
+    and copies look new.
+    """
     diffusion: DiffusionSpec = DiffusionSpec()
     denoiser: DenoiserSpec
     training: TrainingSpec = TrainingSpec()
     sampling: SamplingSpec = SamplingSpec()
     neighbors: NeighborsSpec = NeighborsSpec()
     thresholds: ThresholdsSpec = ValleyThresholds(method="valley")
+    rarefy: Annotated[int, Field(ge=1)] | None = 4
+    """The shares are those of a synthetic set of this many samples per training image, also if there are more samples.
+    Shares of different K can be compared only so. null: the shares are those of all samples, as for given samples."""
     also: tuple[OtherMetricSpec, ...] = ()
     """Other metrics by which the same samples are sorted into classes. The analyses use the classes by the metric of
     neighbors."""
@@ -55,8 +80,22 @@ class ExperimentSpec(Analyses, Sweep):
         return ("phases", *(name for name, wanted in asked if wanted), *(("training",) if self.trained else ()))
 
     def idle(self) -> set[str]:
-        """Measures that are left out have no effect."""
-        return super().idle() | {name for name in ("peers", "also") if not getattr(self, name)}
+        """Measures that are left out have no effect; samples of one given set are not compared with another K."""
+        unused = {name for name in ("peers", "also") if not getattr(self, name)}
+        unused |= {"subset_order"} if self.subset_order == "numpy" else set()
+        return super().idle() | unused | ({"rarefy"} if self.set_per_image is None else set())
+
+    @property
+    def subset(self) -> dict[str, Any]:
+        own = super().subset
+        if isinstance(self.subset_order, OrderFile):
+            return {**own, "subset_order": self.subset_order.digest}
+        return own if self.subset_order == "numpy" else {**own, "subset_order": self.subset_order}
+
+    @property
+    def set_per_image(self) -> int | None:
+        """Number of samples per training image of the set that the shares are for; None: all samples."""
+        return self.rarefy if self.denoiser.modelled else None
 
     @property
     def open_grid(self) -> GridSpec | None:

@@ -43,6 +43,11 @@ class Sweep(Spec):
         return (self.dataset,)
 
     @property
+    def subset(self) -> dict[str, Any]:
+        """Parameters that choose the training set of a given size."""
+        return {"subset_seed": self.subset_seed}
+
+    @property
     def trained(self) -> bool:
         """Whether its models are trained here."""
         return self.denoiser.trained

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from amdiff.landscape.findings import BasinFinding, ordering
@@ -47,6 +48,8 @@ class Content:
     """K with the largest spurious share."""
     note: str
     """Says which classes are left out at which K; may be empty."""
+    null: ByClass
+    """Findings of a denoiser that predicts no noise, at delta itself."""
 
     @property
     def main(self) -> ByClass:
@@ -57,13 +60,30 @@ class Content:
 def log_volume(content: Content) -> Figure:
     """Log-volumes of the basins of each class against K."""
     volumes = {g: {k: f.log_volume for k, f in rows.items()} for g, rows in content.main.items()}
-    return against_size(volumes, content.sizes, "log-volume of the basin", content.note)
+    null = null_volumes(content.null)
+    figure = against_size(volumes, content.sizes, "log-volume of the basin", content.note, _at_floor(content.main))
+    figure.axes[0].plot(list(null), list(null.values()), "--", color="0.5", linewidth=1, label="null denoiser")
+    figure.legends[0].remove()
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
 
 
 def critical_time(content: Content) -> Figure:
     """Critical times of each class against K."""
     moments = {g: {k: f.critical_time for k, f in rows.items()} for g, rows in content.main.items()}
-    return against_size(moments, content.sizes, "critical time, index of the noise level", content.note)
+    label = "critical time, index of the noise level"
+    return against_size(moments, content.sizes, label, content.note, _at_floor(content.main))
+
+
+def _at_floor(found: ByClass) -> set[tuple[str, int]]:
+    """The classes and K at which at least half of the copies are at the first noise level."""
+    return {(g, k) for g, rows in found.items() for k, f in rows.items() if f.floor >= 0.5}
+
+
+def null_volumes(null: ByClass) -> dict[int, float]:
+    """Mean log-volume of a denoiser that predicts no noise, by K; the mean over the classes."""
+    sizes = sorted({k for rows in null.values() for k in rows})
+    return {k: float(np.mean([rows[k].log_volume.value for rows in null.values() if k in rows])) for k in sizes}
 
 
 def basin_scan(content: Content) -> Figure:
@@ -97,21 +117,53 @@ def recovery(content: Content) -> Figure:
     return what_returns(content.returns[peak], content.times, delta, title)
 
 
-def basin_table(found: ByClass) -> Table:
-    """Critical times and log-volumes of each class and K, at the threshold itself."""
+def basin_table(found: ByClass, null: ByClass) -> Table:
+    """Critical times and log-volumes of each class and K, at the threshold itself, beside those of a null denoiser."""
     sizes = sorted({k for rows in found.values() for k in rows})
     rows = [
-        [k, g, f.n, *ends(f.critical_time), *ends(f.log_volume), f.clusters, f.failed, f.open]
+        [
+            k,
+            g,
+            f.n,
+            *ends(f.critical_time),
+            *ends(f.log_volume),
+            f.clusters,
+            f.failed,
+            f.open,
+            *ends(f.paper_time),
+            *ends(f.paper_volume),
+            f.median,
+            f.floor,
+            null[g][k].log_volume.value,
+        ]
         for k in sizes
         for g in GROUPS
         if (f := found.get(g, {}).get(k))
     ]
-    columns = ["K", "class", "n", *triple("critical_time"), *triple("log_volume"), "clusters", "failed", "open"]
+    columns = [
+        "K",
+        "class",
+        "n",
+        *triple("critical_time"),
+        *triple("log_volume"),
+        "clusters",
+        "failed",
+        "open",
+        *triple("paper_time"),
+        *triple("paper_log_volume"),
+        "log_volume_median",
+        "floor",
+        "null_log_volume",
+    ]
     return make_table(
         "basin", "Basins of attraction", columns, rows,
         note="Means over targets; the intervals use the variance between attractors (clusters). failed: share of "
         "copies that do not come back even from the first noise level; open: share of targets that come back from "
-        "every noise level.",
+        "every noise level, so that its value is a lower bound. critical_time: the last noise level from which a copy "
+        "comes back before its first failure; paper_time: the level before the search of its target stopped (algorithm "
+        "1 with the published code). floor: share of copies whose critical time is the first noise level, so that the "
+        "mean is an upper bound; log_volume_median is right if floor is below one half. null_log_volume: of a denoiser "
+        "that predicts no noise.",
     )  # fmt: skip
 
 
@@ -127,8 +179,11 @@ def scan_table(found: Mapping[float, ByClass], deltas: Mapping[float, Mapping[in
     return make_table("basin_scan", "Basins at other thresholds", columns, rows, on_page=False)
 
 
-def basin_sentences(found: ByClass) -> list[str]:
-    """Say at which K the log-volumes have the paper's order; only K with all three classes count."""
+def basin_sentences(found: ByClass, null: ByClass) -> list[str]:
+    """Say at which K the log-volumes have the paper's order, and which classes have no basin at all.
+
+    Only K with all three classes count for the order.
+    """
     verdicts: dict[str, list[int]] = {}
     for k in sorted({k for rows in found.values() for k in rows}):
         volumes = {g: found[g][k].log_volume for g in CLASSES if k in found.get(g, {})}
@@ -136,7 +191,15 @@ def basin_sentences(found: ByClass) -> list[str]:
             verdicts.setdefault(ordering(volumes, CLASSES), []).append(k)
     if not verdicts:
         return ["Basins: no K has enough samples of all three classes to compare their volumes."]
-    return [
+    lines = [
         f"Basins: at K = {', '.join(f'{k:,}' for k in sizes)} the log-volume {VERDICTS[verdict]}."
         for verdict, sizes in verdicts.items()
+    ]
+    nothing = null_volumes(null)
+    flat = {g: [k for k, f in sorted(found.get(g, {}).items()) if f.log_volume.low <= nothing[k]] for g in CLASSES}
+    return lines + [
+        f"At K = {', '.join(f'{k:,}' for k in sizes)} the basins of {g} samples are no larger than those of a denoiser "
+        "that does nothing."
+        for g, sizes in flat.items()
+        if sizes
     ]

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from amdiff.landscape.findings import DimensionFinding
+from amdiff.landscape.findings import RESOLVED, DimensionFinding
 from amdiff.landscape.targets import GROUPS
 from amdiff.phases.classes import CLASSES
 
@@ -81,32 +81,60 @@ def spectra_train(content: Content) -> Figure:
 
 
 def dimension(content: Content) -> Figure:
-    """Both estimates of the dimension against K."""
-    found = content.found[content.time]
-    figure, ((left, right),) = subplots(1, 2, width=PAGE, height=2.6, sharey=True)
-    curves(left, {name: {k: f.by_gap for k, f in rows.items()} for name, rows in found.items()})
-    curves(right, {name: {k: f.by_threshold for k, f in rows.items()} for name, rows in found.items()})
-    for axes, title in ((left, "by the largest gap"), (right, "by threshold")):
-        size_axis(axes, content.sizes, gap=0.15)
-        axes.set_title(f"{title}, t = {content.time}")
-    left.set_ylabel("dimension")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    """Both estimates of the dimension against K, at every noise level. Open symbols are not resolved."""
+    figure, grid = subplots(
+        len(content.found), 2, width=PAGE, height=1.7 * len(content.found) + 0.8, sharey=True, sharex=True
+    )
+    for (left, right), (time, found) in zip(grid, content.found.items(), strict=True):
+        doubted = {(name, k) for name, rows in found.items() for k, f in rows.items() if not f.resolved}
+        curves(left, {name: {k: f.by_gap for k, f in rows.items()} for name, rows in found.items()}, doubted)
+        curves(right, {name: {k: f.by_threshold for k, f in rows.items()} for name, rows in found.items()}, doubted)
+        for axes, title in ((left, "by the largest gap"), (right, "by threshold")):
+            size_axis(axes, content.sizes, gap=0.15)
+            axes.set_title(f"{title}, t = {time}")
+        left.set_ylabel("dimension")
+    for axes in grid[:-1].flat:
+        axes.set_xlabel("")
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     foot(figure, content.note)
     return figure
+
+
+def unresolved(found: ByTime) -> list[str]:
+    """Say at which noise levels and K the model does not resolve the noise, so that dimensions mean nothing."""
+    lines = []
+    for time, groups in found.items():
+        told = [(k, f.contraction) for rows in groups.values() for k, f in rows.items()]
+        if any(contraction is None for _, contraction in told):
+            lines.append(
+                f"Dimensions at t = {time} cannot be checked, since there is no direction in which the data do not "
+                "vary. They are marked as unresolved."
+            )
+        elif blurred := [(k, c) for k, c in told if c is not None and c < RESOLVED]:
+            sizes = ", ".join(f"{k:,}" for k in sorted({k for k, _ in blurred}))
+            lines.append(
+                f"At t = {time} the model does not resolve the noise at K = {sizes}: where the data do not vary, its "
+                f"score should contract to 1, but it contracts to {min(c for _, c in blurred):.2f} for some class. "
+                "Dimensions there are marked as unresolved."
+            )
+    return lines
 
 
 def curvature_table(found: ByTime) -> Table:
     """Dimensions of each class and K, at every noise level."""
     rows = [
-        [k, g, t, f.n, *ends(f.by_gap), *ends(f.by_threshold)]
+        [k, g, t, f.n, *ends(f.by_gap), *ends(f.by_threshold), f.contraction, int(f.resolved)]
         for t, groups in found.items()
         for g in GROUPS
         for k, f in sorted(groups.get(g, {}).items())
     ]
-    columns = ["K", "class", "t", "n", *triple("dimension_gap"), *triple("dimension_threshold")]
+    columns = [
+        "K", "class", "t", "n", *triple("dimension_gap"), *triple("dimension_threshold"), "contraction", "resolved",
+    ]  # fmt: skip
     return make_table(
         "curvature", "Dimension of the learned manifold", columns, rows,
         note="Means over targets. dimension_gap: number of singular values behind the largest gap; "
-        "dimension_threshold: number of singular values below the threshold. The files curvature.h5 of the artifacts "
-        "hold the spectra.",
+        "dimension_threshold: number of singular values below the threshold. contraction: how strongly the score "
+        "contracts where the data do not vary; resolved: 1 if this is at least 0.9, so that the dimension can be told. "
+        "The files curvature.h5 of the artifacts hold the spectra.",
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,8 +23,8 @@ Curves = Mapping[str, Mapping[int, Estimate]]
 """Estimates by class and K. A class that is left out at some K has no entry there."""
 
 
-def curves(axes: Axes, estimates: Curves) -> None:
-    """Draw a line with its confidence band for each class."""
+def curves(axes: Axes, estimates: Curves, doubted: Collection[tuple[str, int]] = ()) -> None:
+    """Draw a line with its confidence band for each class. The points (class, K) in ``doubted`` have open symbols."""
     for name in GROUPS:
         points = sorted(estimates.get(name, {}).items())
         if not points:
@@ -34,6 +34,9 @@ def curves(axes: Axes, estimates: Curves) -> None:
         axes.fill_between(sizes, low, high, color=GROUP_COLORS[name], alpha=0.2, linewidth=0)
         style = "s--" if name == "train" else "o-"
         axes.plot(sizes, value, style, color=GROUP_COLORS[name], label=LABELS.get(name, name), zorder=3)
+        hollow = [(k, e.value) for k, e in points if (name, k) in doubted]
+        if hollow:
+            axes.plot(*zip(*hollow, strict=True), style[0], color=GROUP_COLORS[name], markerfacecolor="white", zorder=4)
 
 
 def left_out(present: Mapping[str, Sequence[int]], sizes: Sequence[int], min_share: float) -> str:
@@ -50,10 +53,15 @@ def foot(figure: Figure, text: str) -> None:
         figure.supxlabel(wrapped, fontsize=6, color="0.35")
 
 
-def against_size(estimates: Curves, sizes: list[int], label: str, note: str) -> Figure:
-    """A figure of one quantity of each class against K. ``label`` names the quantity, ``note`` stands below."""
+def against_size(
+    estimates: Curves, sizes: list[int], label: str, note: str, doubted: Collection[tuple[str, int]] = ()
+) -> Figure:
+    """A figure of one quantity of each class against K.
+
+    ``label`` names the quantity, and ``note`` stands below. The points (class, K) in ``doubted`` have open symbols.
+    """
     figure, ((axes,),) = subplots(height=2.7)
-    curves(axes, estimates)
+    curves(axes, estimates, doubted)
     size_axis(axes, sizes)
     axes.set_ylabel(label)
     figure.legend(loc="outside upper center", ncols=2)

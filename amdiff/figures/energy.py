@@ -20,41 +20,53 @@ ByReference = Mapping[int, Mapping[str, Mapping[int, GapFinding]]]
 """Findings by reference image, class and K."""
 
 
+Way = tuple[int, str]
+"""A noise level, and the path along which the energy is measured."""
+
+
 @dataclass(frozen=True)
 class Content:
     """The energy gaps of a sweep."""
 
-    found: ByReference
-    """Gaps to training points."""
+    found: Mapping[Way, ByReference]
+    """Gaps to training points, by noise level and path."""
+    time: int
+    """The main noise level, which the figures show."""
     sizes: list[int]
     """Every K of the sweep."""
     note: str
     """Says which classes are left out at which K; may be empty."""
 
+    def gaps(self, path: str) -> ByReference:
+        """Gaps at the main noise level along one path."""
+        return self.found[self.time, path]
+
     @property
     def main(self) -> int:
         """Number of the first reference image."""
-        return next(iter(self.found))
+        return next(iter(self.gaps("circular")))
 
 
 def energy_gap(content: Content) -> Figure:
-    """Energy gaps for the first reference image."""
-    return _gaps({content.main: content.found[content.main]}, content)
+    """Energy gaps for the first reference image, along both paths."""
+    panels = {f"{path} path": content.gaps(path)[content.main] for path in ("circular", "straight")}
+    return _gaps(panels, content)
 
 
 def energy_references(content: Content) -> Figure:
     """Energy gaps for the other reference images; for the first one where it is the only one."""
-    others = {r: groups for r, groups in content.found.items() if r != content.main}
-    return _gaps(others or content.found, content)
+    every = content.gaps("circular")
+    others = {r: groups for r, groups in every.items() if r != content.main}
+    return _gaps({f"reference: image {r}": groups for r, groups in (others or every).items()}, content)
 
 
-def _gaps(references: ByReference, content: Content) -> Figure:
-    """Gaps to training points against K, with the standard deviation in each class; a panel for each reference."""
-    columns = min(len(references), 2)
-    rows = -(-len(references) // columns)
+def _gaps(panels: Mapping[str, Mapping[str, Mapping[int, GapFinding]]], content: Content) -> Figure:
+    """Gaps to training points against K, with the standard deviation in each class; panels by their titles."""
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
     width = PAGE if columns > 1 else 3.3
-    figure, grid = subplots(rows, columns, width=width, height=2.2 * rows + 0.5, sharex=True)
-    for axes, (reference, found) in zip(grid.flat, references.items(), strict=False):
+    figure, grid = subplots(rows, columns, width=width, height=2.2 * rows + 0.5, sharex=True, sharey=True)
+    for axes, (title, found) in zip(grid.flat, panels.items(), strict=False):
         for name in CLASSES:
             points = sorted(found.get(name, {}).items())
             if not points:
@@ -65,46 +77,72 @@ def _gaps(references: ByReference, content: Content) -> Figure:
             error = [f.gap.high - f.gap.value for _, f in points]
             axes.errorbar(size, gap, error, fmt="o-", color=COLORS[name], label=name, capsize=2)
         axes.axhline(0, color="black", linewidth=0.8, linestyle="--")
-        axes.set_title(f"reference: image {reference}")
+        axes.set_title(title)
         size_axis(axes, content.sizes, gap=0.15)
         axes.set_ylabel("energy gap")
-    for axes in grid.flat[: max(0, len(references) - columns)]:  # only the lowest panel of a column labels its axis
+    for axes in grid.flat[: max(0, len(panels) - columns)]:  # only the lowest panel of a column labels its axis
         axes.set_xlabel("")
-    for axes in grid.flat[max(0, len(references) - columns) : len(references)]:
+    for axes in grid.flat[max(0, len(panels) - columns) : len(panels)]:
         axes.tick_params(labelbottom=True)
-    for axes in grid.flat[len(references) :]:
+    for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     legend_of_all(figure, grid.flat, columns=3)
     foot(figure, content.note)
     return figure
 
 
-def energy_table(found: ByReference) -> Table:
-    """Energy gaps of each class and K, for every reference image."""
+Asymmetry = Mapping[int, Mapping[str, Mapping[int, float]]]
+"""The antisymmetric part of the score's Jacobian as a share of the symmetric one, by noise level, class and K."""
+
+
+def energy_table(found: Mapping[Way, ByReference], asymmetry: Asymmetry) -> Table:
+    """Energy gaps of each class and K, for every noise level, path and reference image."""
     rows = [
-        [k, g, f.n, f.gap.value, f.std, reference, *ends(f.gap)[1:]]
-        for reference, groups in found.items()
+        [k, g, f.n, f.gap.value, f.std, reference, *ends(f.gap)[1:], time, path, asymmetry[time][g][k]]
+        for (time, path), references in found.items()
+        for reference, groups in references.items()
         for g in GROUPS
         for k, f in sorted(groups.get(g, {}).items())
     ]
-    columns = ["K", "class", "n", "gap", "gap_std", "reference", "gap_low", "gap_high"]
+    columns = ["K", "class", "n", "gap", "gap_std", "reference", "gap_low", "gap_high", "t", "path", "antisymmetric"]
     return make_table(
         "energy", "Relative energy", columns, rows,
         note="gap: mean energy U of the class minus the mean U of the training points. reference: row of the reference "
-        "image in the canonical dataset.",
+        "image in the canonical dataset. t: noise level. path: from a target to the reference. antisymmetric: norm of "
+        "J - J^T over that of J + J^T, for the score's Jacobian J at the targets; 0 for a field that has a potential.",
     )  # fmt: skip
 
 
-def energy_sentences(found: Mapping[str, Mapping[int, GapFinding]], peak: int) -> list[str]:
-    """Say which class has the lowest energy at the K of the spurious peak, for the first reference image."""
-    gaps = {g: found[g][peak].gap for g in CLASSES if peak in found.get(g, {})}
+def energy_sentences(content: Content, asymmetry: Asymmetry, peak: int) -> list[str]:
+    """Say which class has the lowest energy at the K of the spurious peak, if both paths agree.
+
+    The sentences are about the main noise level and the first reference image.
+    """
+    paths = {
+        path: {g: rows[g][peak].gap for g in CLASSES if peak in rows.get(g, {})}
+        for path in ("circular", "straight")
+        for rows in (content.gaps(path)[content.main],)
+    }
+    gaps = paths["circular"]
     if len(gaps) < 2:
         return []
-    lowest = min(gaps, key=lambda g: gaps[g].value)
-    apart = all(gaps[lowest].high < gaps[g].low for g in gaps if g != lowest)
-    text = ", ".join(f"{g} {e.value:.3g} [{e.low:.3g}, {e.high:.3g}]" for g, e in gaps.items())
-    verdict = "and its interval overlaps no other" if apart else "but its interval overlaps another one"
-    return [
-        f"Relative energy at K = {peak:,}, compared with training points: {text}. The {lowest} samples lie "
-        f"lowest, {verdict}."
-    ]
+    text = "; ".join(
+        f"{path} path: " + ", ".join(f"{g} {e.value:.3g} [{e.low:.3g}, {e.high:.3g}]" for g, e in values.items())
+        for path, values in paths.items()
+    )
+    share = max(rows[peak] for name, rows in asymmetry[content.time].items() if peak in rows)
+    lines = [f"Relative energy at K = {peak:,}, compared with training points: {text}."]
+    if any((e.value > 0) != (paths["straight"][g].value > 0) for g, e in gaps.items()):
+        verdict = "The two paths disagree in the sign of a class, so no order of the classes can be told."
+    elif len({tuple(sorted(values, key=lambda g: values[g].value)) for values in paths.values()}) > 1:
+        verdict = "The two paths order the classes differently, so no order can be told."
+    else:
+        lowest = min(gaps, key=lambda g: gaps[g].value)
+        apart = all(v[lowest].high < v[g].low for v in paths.values() for g in v if g != lowest)
+        ending = "and its interval overlaps no other" if apart else "but its interval overlaps another one"
+        verdict = f"By both paths the {lowest} samples lie lowest, {ending}."
+    lines.append(
+        f"{verdict} The antisymmetric part of the score's Jacobian is up to {share:.2g} of the symmetric part there; "
+        "it is 0 where an energy exists."
+    )
+    return lines

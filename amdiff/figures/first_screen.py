@@ -7,7 +7,7 @@ from typing import Any
 
 from amdiff.config import Sweep
 
-from .phases_tables import Summary, implausible, most_spurious, share
+from .phases_sentences import Summary, implausible, most_spurious, moved_peaks, share, spurious_words
 
 
 def model_words(spec: Sweep) -> str:
@@ -29,8 +29,8 @@ def lead(summaries: Sequence[Summary]) -> str:
     if len(summaries) == 1:
         return (
             f"Of {first['n_samples']:,} samples, {share(first, 'memorized')} are memorized, "
-            f"{share(first, 'spurious')} are spurious (they come again and lie farther than δ_m from every training "
-            f"image{'' if first['fractions']['spurious']['low'] else '; this may be chance'}), and "
+            f"{share(first, 'spurious')} are spurious ({spurious_words(first)}"
+            f"{'' if first['fractions']['spurious']['low'] else '; this may be chance'}), and "
             f"{share(first, 'generalized')} are new."
         )
     ends = (
@@ -40,10 +40,12 @@ def lead(summaries: Sequence[Summary]) -> str:
     peak = most_spurious(summaries)
     if not peak["fractions"]["spurious"]["value"]:
         return f"{ends}; no sample is spurious at any K."
-    return (
-        f"{ends}; spurious samples, which come again and lie farther than δ_m from every training image, have their "
-        f"largest share, {share(peak, 'spurious')}, at K = {peak['size']:,}."
-    )
+    where = f"at K = {peak['size']:,}"
+    if moved := moved_peaks(summaries):
+        others = ", ".join(f"{k:,}" for k in sorted(set(moved.values())))
+        where += f" (with other thresholds that the data allow, at K = {others})"
+    what = f"spurious samples, {spurious_words(peak)}"
+    return f"{ends}; {what}, have their largest share, {share(peak, 'spurious')}, {where}."
 
 
 def robustness(thresholds: Sequence[dict[str, Any]]) -> str:
@@ -57,7 +59,7 @@ def robustness(thresholds: Sequence[dict[str, Any]]) -> str:
     centre = min(range(len(factors)), key=lambda i: abs(factors[i] - 1))
     low, high = (min(range(len(factors)), key=lambda i: abs(factors[i] - f)) for f in (0.5, 2.0))
 
-    peak = "The spurious peak" if len(thresholds) > 1 else "The spurious share"
+    peak = "the largest spurious share" if len(thresholds) > 1 else "the spurious share"
     spurious = [max(t["sensitivity"]["spurious"][centre][i] for t in thresholds) for i in (low, centre, high)]
     most = max(thresholds, key=lambda t: abs(
         t["sensitivity"]["memorized"][high][centre] - t["sensitivity"]["memorized"][low][centre]
@@ -65,7 +67,7 @@ def robustness(thresholds: Sequence[dict[str, Any]]) -> str:
     memorized = [most["sensitivity"]["memorized"][i][centre] for i in (low, centre, high)]
     where = f" at K = {most['size']:,}, where it changes most," if len(thresholds) > 1 else ""
     return (
-        f"{peak} is {spurious[1]:.1%}. It would be {spurious[0]:.1%} or {spurious[2]:.1%} if δ_s were "
+        f"Of all samples, {peak} is {spurious[1]:.1%}. It would be {spurious[0]:.1%} or {spurious[2]:.1%} if δ_s were "
         f"{factors[low]:g} or {factors[high]:g} times as large. The memorized share{where} is {memorized[1]:.1%}. It "
         f"would be {memorized[0]:.1%} or {memorized[2]:.1%} if δ_m were changed in the same way."
     )

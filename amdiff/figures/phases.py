@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from amdiff.phases.classes import CLASSES
-from amdiff.phases.density import Histogram, SoftLog
 from amdiff.phases.distances import Distances
 
 from .gallery import Gallery
+from .histograms import histograms
 from .panels import attractor_panel, panel
-from .phases_tables import Summary, most_spurious
-from .style import COLORS, GRAY, HIDDEN, OLIVE, PAGE, chosen_sizes, label_values, size_axis, subplots
+from .phases_sentences import Summary, most_spurious
+from .style import COLORS, HIDDEN, PAGE, chosen_sizes, label_values, size_axis, subplots
 
 MOST_ATTRACTORS, MOST_VISITS = 8, 12
 """Largest numbers of attractors that are drawn, and of samples drawn for each."""
@@ -63,8 +63,10 @@ def fractions(content: Content) -> Figure:
         )
         axes.fill_between(sizes, low, high, color=COLORS[name], alpha=0.22, linewidth=0)
         axes.plot(sizes, value, "o-", color=COLORS[name], label=name, clip_on=False, zorder=3)
-    proper = [s["spurious_split"]["proper"] for s in summaries]
-    axes.plot(sizes, proper, ":", color=COLORS["spurious"], linewidth=1, label="spurious, off memories")
+    known = [s for s in summaries if s["near_copies"]]
+    for part, line, label in (("near", ":", "spurious near copies"), ("new", "--", "spurious and new")):
+        values = [s["near_copies"]["spurious"][part]["value"] for s in known]
+        axes.plot([s["size"] for s in known], values, line, color=COLORS["spurious"], linewidth=1, label=label)
     size_axis(axes, sizes)
     axes.set_ylabel("share of samples")
     axes.set_ylim(-0.02, 1.02)
@@ -72,64 +74,30 @@ def fractions(content: Content) -> Figure:
     return figure
 
 
-def distances(content: Content) -> Figure:
-    """Histograms of nearest distances for several K, with the thresholds; on top the density of all K together.
-
-    The axis is the soft logarithm of the distance, which is linear below d0.
-    """
-    sweep, thresholds, bandwidth = content.sweep, content.thresholds, content.bandwidth
-    d0 = thresholds[0]["d0"] or 0.5 * min(thresholds[0][d]["value"] for d in ("delta_m", "delta_s"))
-    scale = SoftLog(d0)
-    sizes = chosen_sizes([d.size for d in sweep], 6)
-    rows = [(d, t) for d, t in zip(sweep, thresholds, strict=True) if d.size in sizes and len(sizes) > 1]
-    figure, grid = subplots(len(rows) + 1, 2, width=PAGE, height=1.2 + 0.72 * (len(rows) + 1), sharex=True)
-    columns = (
-        ("to_train", "delta_m", OLIVE, "to the training set"),
-        ("to_samples", "delta_s", GRAY, "to another sample"),
-    )
-    for column, (field, delta, color, title) in enumerate(columns):
-        values = [scale(_finite(getattr(d, field))) for d in sweep]
-        histogram = Histogram.of(values, margin=4 * bandwidth)
-        top = grid[0, column]
-        top.fill_between(histogram.grid, histogram.density(bandwidth), color=color, alpha=0.75, linewidth=0)
-        top.set_title(f"distance {title}")
-        _threshold_line(top, scale, thresholds, delta)
-        top.set_yticks([])
-        edges = np.linspace(histogram.grid[0], histogram.grid[-1], 91)
-        for axes, (d, entry) in zip(grid[1:, column], rows, strict=True):
-            axes.hist(scale(_finite(getattr(d, field))), edges, color=color, alpha=0.9)
-            _threshold_line(axes, scale, [entry], delta)
-            axes.set_yticks([])
-            if column == 0:
-                axes.set_ylabel(f"$K$ = {d.size:,}", rotation=0, ha="right", va="center")
-    grid[0, 0].set_ylabel("all $K$" if rows else f"$K$ = {sweep[0].size:,}", rotation=0, ha="right", va="center")
-    ticks = _distance_ticks(scale, grid[0, 0].get_xlim()[1])
-    for axes in grid[-1]:
-        axes.set_xticks(scale(ticks), [f"{tick:g}" for tick in ticks])
-        axes.set_xlabel(content.label)
+def set_size(content: Content) -> Figure:
+    """Spurious share against the number of samples per training image, one line for each K."""
+    figure, ((axes,),) = subplots(height=2.7)
+    shown = chosen_sizes([s["size"] for s in content.summaries], 8)
+    for shade, summary in zip(
+        np.linspace(0.15, 0.9, len(shown)), (s for s in content.summaries if s["size"] in shown), strict=True
+    ):
+        found = summary["by_set_size"]
+        sizes = np.array(found["sizes"]) / summary["size"]
+        color = plt.colormaps["viridis"](shade)
+        axes.plot(sizes, found["spurious"], "o-", markersize=2.5, color=color, label=f"$K$ = {summary['size']:,}")
+    per_image = {s["set_size"] / s["size"] for s in content.summaries}
+    if len(per_image) == 1 and len(content.summaries) > 1:
+        axes.axvline(per_image.pop(), color="black", linewidth=0.8, linestyle="--")
+    axes.set_xscale("log")
+    axes.set(xlabel="samples per training image, $|S'|/K$", ylabel="spurious share")
+    axes.set_ylim(bottom=0)
+    figure.legend(loc="outside right upper")
     return figure
 
 
-def _distance_ticks(scale: SoftLog, upper: float) -> np.ndarray:
-    """Ticks for a distance axis: 0, and 1, 2 or 5 times a power of ten, where they are far enough apart."""
-    largest = float(scale.inverse(upper))
-    candidates = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5)]
-    ticks, gap = [0.0], max(0.35, 0.08 * upper)
-    for tick in candidates:
-        if scale.d0 < tick < largest and scale(np.array(tick)) - scale(np.array(ticks[-1])) > gap:
-            ticks.append(tick)
-    return np.array(ticks)
-
-
-def _threshold_line(axes: Axes, scale: SoftLog, entries: Sequence[dict[str, Any]], delta: str) -> None:
-    values = {e[delta]["value"]: (e[delta]["low"], e[delta]["high"]) for e in entries}
-    for value, (low, high) in values.items():
-        axes.axvspan(float(scale(np.array(low))), float(scale(np.array(high))), color="black", alpha=0.15, linewidth=0)
-        axes.axvline(float(scale(np.array(value))), color="black", linewidth=0.9, linestyle="--")
-
-
-def _finite(values: np.ndarray) -> np.ndarray:
-    return values[np.isfinite(values)]
+def distances(content: Content) -> Figure:
+    """Histograms of nearest distances for several K, with the thresholds; on top the density of all K together."""
+    return histograms(content.sweep, content.thresholds, content.bandwidth, content.label)
 
 
 def sensitivity(content: Content) -> Figure:

@@ -1,155 +1,18 @@
-"""Sentences and tables of a report about the three phases."""
+"""Tables of a report about the three phases."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from amdiff.phases.classes import CLASSES
-from amdiff.phases.intervals import Estimate
-from amdiff.phases.plausibility import implausible_sentence
 
+from .curves import triple
 from .page import Table, make_table
+from .phases_sentences import Summary
 
-Summary = dict[str, Any]
-"""Results of the stage ``classify`` for one K."""
 ENDS = ("value", "low", "high")
 """Keys of an estimate."""
-
-
-def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] = ()) -> list[str]:
-    """The findings of a sweep as sentences, with confidence intervals."""
-    first, last = summaries[0], summaries[-1]
-    level = f"{100 * first['confidence']:g} %"
-    lines = [
-        f"K = {s['size']:,}: " + ", ".join(f"{name} {share(s, name)}" for name in CLASSES) + "."
-        for s in ([first, last] if len(summaries) > 1 else [first])
-    ]
-    lines[0] = lines[0][:-1] + f" (in brackets: {level} intervals, which include the errors of the thresholds)."
-    lines = [*implausible(summaries), *lines]
-    largest = most_spurious(summaries)
-    if len(summaries) > 1 and largest["fractions"]["spurious"]["value"]:
-        lines += _peak(summaries, largest)
-    visits = max(
-        ((a["size"], s) for s in summaries for a in s["attractors"]["table"] if a["kind"] == "spurious"),
-        key=lambda pair: pair[0],
-        default=None,
-    )
-    if visits:
-        count = visits[1]["attractors"]["spurious"]
-        lines.append(
-            f"The most visited spurious attractor is at K = {visits[1]['size']:,} (spurious attractors at this K: "
-            f"{count:,}). It holds {visits[0]:,} of {visits[1]['n_samples']:,} samples."
-        )
-    rates = [t["false_positives"] for t in thresholds if t["false_positives"]["memorized"]]
-    if rates:
-        worst = {name: max((r[name] for r in rates), key=lambda e: e["high"]) for name in ("memorized", "spurious")}
-        lines.append(
-            "False positives, at the K where each is most frequent: of real held-out images, as many as there are "
-            "samples, "
-            + " and ".join(
-                f"{e['value']:.2%} (at most {e['high']:.2%}) would be called {name}" for name, e in worst.items()
-            )
-            + "."
-        )
-    return lines
-
-
-def most_spurious(summaries: Sequence[Summary]) -> Summary:
-    """The summary with the largest spurious share."""
-    return max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])
-
-
-def _peak(summaries: Sequence[Summary], largest: Summary) -> list[str]:
-    """Say where the spurious share is largest, and how it divides into samples off memories and around memories."""
-    where = f"The spurious share is largest at K = {largest['size']:,} with {share(largest, 'spurious')}."
-    ends = (summaries[0], summaries[-1])
-    if largest in ends:
-        return [f"{where} This K is an end of the sweep, so there is no peak inside it."]
-    above = all(largest["fractions"]["spurious"]["low"] > s["fractions"]["spurious"]["high"] for s in ends)
-    verdict = "lies above those" if above else "overlaps at least one of those"
-    split = largest["spurious_split"]
-    return [
-        f"{where} This interval {verdict} at the two ends of the sweep.",
-        f"At this K, {split['proper']:.1%} of the samples are spurious in attractors that hold no memorized sample, "
-        f"and {split['halo']:.1%} are spurious in attractors around memories.",
-    ]
-
-
-def implausible(summaries: Sequence[Summary]) -> list[str]:
-    """A sentence about the K at which samples look like no real image, if there are any."""
-    found = [s for s in summaries if s["plausibility"] and s["plausibility"]["implausible"]]
-    if not found:
-        return []
-    worst = max(found, key=lambda s: s["plausibility"]["far"]["value"])
-    sizes = f" at K = {', '.join(format(s['size'], ',') for s in found)}" if len(summaries) > 1 else ""
-    return [implausible_sentence(Estimate(**worst["plausibility"]["far"]), sizes)]
-
-
-def _far(summary: Summary) -> tuple[float | None, int | None]:
-    found = summary["plausibility"]
-    return (found["far"]["value"], int(found["implausible"])) if found else (None, None)
-
-
-def share(summary: Summary, name: str) -> str:
-    """Share of a class with its confidence interval, such as '12.3% [10.1%, 14.5%]'."""
-    f = summary["fractions"][name]
-    return f"{f['value']:.1%} [{f['low']:.1%}, {f['high']:.1%}]"
-
-
-def warnings(thresholds: Sequence[dict[str, Any]], datasets: Mapping[str, dict[str, Any]]) -> list[str]:
-    """Sentences that a reader must know before trusting the numbers.
-
-    ``datasets`` holds for each dataset, by its name, what its artifact records about how its images were read.
-    """
-    lines = []
-    for delta, name in (("delta_m", "δ_m"), ("delta_s", "δ_s")):
-        notes: dict[str, list[int]] = {}
-        for t in thresholds:
-            if t[delta]["note"] and t[delta]["method"] != "fixed":
-                notes.setdefault(f"{name}: {t[delta]['note']}", []).append(t["size"])
-        for note, sizes in notes.items():
-            lines.append(note + ("." if len(sizes) == len(thresholds) else f" (K = {', '.join(map(str, sizes))})."))
-    if any(t["false_positives"]["memorized"] is None for t in thresholds):
-        sizes = [t["size"] for t in thresholds if t["false_positives"]["memorized"] is None]
-        lines.append(
-            f"There are no held-out images at K = {', '.join(map(str, sizes))}, so the false-positive rates there are "
-            "unknown."
-        )
-    if any(t.get("stand_in") for t in thresholds):
-        lines.append(
-            "No held-out images were given. Training images stand in for new real images: each is compared with all "
-            "others. Thresholds and false-positive rates therefore hold for images that are as close to the training "
-            "set as its own images are. Near duplicates among the training images make the thresholds smaller."
-        )
-    for name, facts in datasets.items():
-        lines += [f"Dataset {name}: {note}." for note in facts.get("notes", ())]
-        if duplicates := facts.get("images", {}).get("duplicates"):
-            lines.append(f"Dataset {name} holds {duplicates:,} images that are byte-equal to another one.")
-    return lines + _spreads(datasets)
-
-
-SPREAD = 1.6
-"""If the standard deviations of two sets' pixels differ by more than this factor, their ranges are doubted."""
-
-
-def _spreads(datasets: Mapping[str, dict[str, Any]]) -> list[str]:
-    """A sentence about two sets of images whose values differ so much that a stated range may be wrong."""
-    parts = {
-        f"{name}{', held out' if part == 'test' else ''}": values
-        for name, facts in datasets.items()
-        for part, values in facts.get("values", {}).items()
-    }
-    if len(parts) < 2:
-        return []
-    (narrow, least), *_, (wide, most) = sorted(parts.items(), key=lambda item: item[1]["std"])
-    if most["std"] <= SPREAD * least["std"]:
-        return []
-    return [
-        f"The pixels of {wide} spread {most['std'] / max(least['std'], 1e-9):.1f} times as widely as those of {narrow} "
-        f"(standard deviations {most['std']:.2f} and {least['std']:.2f}, means {most['mean']:.2f} and "
-        f"{least['mean']:.2f}, where black is 0 and white is 1). Check the values that mean black and white, for both."
-    ]
 
 
 def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], ranked: Sequence[Any]) -> list[Table]:
@@ -157,14 +20,18 @@ def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], r
     return [
         _fractions(summaries),
         _thresholds(thresholds),
+        _valleys(thresholds),
+        _set_sizes(summaries),
         *_attractors(summaries),
         make_table("panels", "Ranked samples", ["K", "class", "rank", "index"], ranked, on_page=False),
     ]
 
 
 def _fractions(summaries: Sequence[Summary]) -> Table:
-    triples = [f"{name}{suffix}" for name in CLASSES for suffix in ("", "_low", "_high")]
+    triples = [column for name in CLASSES for column in triple(name)]
     given = [f"{name}_given_{end}" for name in CLASSES for end in ENDS[1:]]
+    whole = [column for name in CLASSES[1:] for column in triple(f"{name}_whole")]
+    near = [column for name in ("than_all", "than_most", "spurious_near", "spurious_new") for column in triple(name)]
     rows = [
         [
             s["size"],
@@ -177,20 +44,63 @@ def _fractions(summaries: Sequence[Summary]) -> Table:
             s["spurious_split"]["halo"],
             *(s["given_thresholds"][name][key] for name in CLASSES for key in ENDS[1:]),
             *_far(s),
+            s["set_size"],
+            *(s["whole"][name][key] for name in CLASSES[1:] for key in ENDS),
+            *_near(s),
         ]
         for s in summaries
     ]
     return make_table(
         "fractions", "Fractions",
         ["K", *triples, "delta_m", "delta_s", "n_train", "n_synthetic", "spurious_proper", "spurious_halo", *given,
-         "far", "implausible"],
+         "far", "implausible", "set_size", *whole, *near],
         rows,
-        note="*_low and *_high: confidence interval (Wilson for memorized, leave-one-out jackknife for the others), "
-        "which includes the bootstrap intervals of the thresholds. *_given_low and *_given_high: the interval if the "
-        "thresholds were known exactly. spurious_proper: share of samples that are spurious in attractors without "
-        "memorized samples; spurious_halo: share that are spurious around memories. far: share of samples that lie "
-        "farther from the training images than 99 % of held-out images do; implausible: 1 if the whole interval of "
-        "far lies above one half.",
+        note="The shares are those of a set of set_size samples; *_whole: those of all n_synthetic samples. *_low and "
+        "*_high: confidence interval (Wilson for memorized, jackknife for the others), which includes the ranges of "
+        "the thresholds. *_given_low and *_given_high: the interval if the thresholds were known exactly. "
+        "spurious_proper: share of all samples that are spurious in attractors without memorized samples; "
+        "spurious_halo: share that are spurious around memories. far: share of samples that lie farther from the "
+        "training images than 99 % of held-out images do; implausible: 1 if the whole interval of far lies above one "
+        "half. than_all and than_most: share of samples that lie nearer to the training images than all, and than 99 % "
+        "of, held-out images. spurious_near and spurious_new: shares of spurious samples that are than_all, and that "
+        "are not.",
+    )  # fmt: skip
+
+
+def _near(summary: Summary) -> list[float | None]:
+    found = summary["near_copies"]
+    if found is None:
+        return [None] * 12
+    estimates = (found["than_all"], found["than_most"], found["spurious"]["near"], found["spurious"]["new"])
+    return [e[key] for e in estimates for key in ENDS]
+
+
+def _valleys(thresholds: Sequence[dict[str, Any]]) -> Table:
+    rows = [
+        [t["size"], delta, one["size"], one["dip_p_value"], int(one["separated"]), one["without"]]
+        for t in (thresholds if len({str(t["delta_m"]["sizes"]) for t in thresholds}) > 1 else thresholds[:1])
+        for delta in ("delta_m", "delta_s")
+        for one in t[delta]["sizes"]
+    ]
+    return make_table(
+        "valleys", "Valleys at each K", ["of", "threshold", "K", "dip_p", "separated", "without"], rows,
+        on_page=bool(rows),
+        note="of: the first K that the threshold serves. dip_p: p-value of Hartigan's dip test for one mode among the "
+        "distances of this K alone. separated: 1 if one mode is rejected (with Bonferroni's correction for the number "
+        "of K) and this K alone has modes on both sides of the threshold. without: the threshold that is found if this "
+        "K is left out.",
+    )  # fmt: skip
+
+
+def _set_sizes(summaries: Sequence[Summary]) -> Table:
+    rows = [
+        [s["size"], n, n / s["size"], share]
+        for s in summaries
+        for n, share in zip(s["by_set_size"]["sizes"], s["by_set_size"]["spurious"], strict=True)
+    ]
+    return make_table(
+        "set_size", "Spurious share by number of samples", ["K", "samples", "per_image", "spurious"], rows, shown=0,
+        on_page=False, note="The share that a set of so many samples would have on average.",
     )  # fmt: skip
 
 
@@ -201,14 +111,18 @@ def _thresholds(thresholds: Sequence[dict[str, Any]]) -> Table:
             *(v for d in ("delta_m", "delta_s") for v in (t[d]["value"], t[d]["low"], t[d]["high"], t[d]["method"])),
             t["false_positives"]["n"],
             *((t["false_positives"][n] or {}).get(k) for n in ("memorized", "spurious") for k in ENDS),
+            *(_dip(t, d) for d in ("delta_m", "delta_s")),
         ]
         for t in thresholds
     ]
     rates = [f"false_{n}{suffix}" for n in ("memorized", "spurious") for suffix in ("", "_low", "_high")]
     columns = ["K", *(f"{d}{x}" for d in ("delta_m", "delta_s") for x in ("", "_low", "_high", "_method"))]
     return make_table(
-        "thresholds", "Thresholds and false positives", [*columns, "n_heldout", *rates], rows,
-        note="delta_*_low and delta_*_high: bootstrap interval. n_heldout: number of held-out real images. false_*: "
+        "thresholds", "Thresholds and false positives",
+        [*columns, "n_heldout", *rates, "delta_m_dip_p", "delta_s_dip_p"], rows,
+        note="delta_*_low and delta_*_high: range, by the bootstrap; for a valley that is flat or that no single K "
+        "has, it also covers the flat part and what is found with each K left out. *_dip_p: p-value of Hartigan's dip "
+        "test for one mode among the distances of this K alone. n_heldout: number of held-out real images. false_*: "
         "share of them that would be called memorized or spurious; false_spurious is scaled to as many images as there "
         "are samples.",
     )  # fmt: skip
@@ -230,3 +144,12 @@ def _attractors(summaries: Sequence[Summary]) -> list[Table]:
         ),
         make_table("attractors", "The most visited attractors", ["K", *keys], every, shown=12),
     ]  # fmt: skip
+
+
+def _far(summary: Summary) -> tuple[float | None, int | None]:
+    found = summary["plausibility"]
+    return (found["far"]["value"], int(found["implausible"])) if found else (None, None)
+
+
+def _dip(entry: dict[str, Any], delta: str) -> float | None:
+    return next((one["dip_p_value"] for one in entry[delta]["sizes"] if one["size"] == entry["size"]), None)

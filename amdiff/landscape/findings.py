@@ -40,6 +40,14 @@ class BasinFinding:
     clusters: int
     critical_time: Estimate
     log_volume: Estimate
+    paper_time: Estimate
+    """Critical time by algorithm 1 with the published code: that before the search of a target stopped."""
+    paper_volume: Estimate
+    """Log-volume at that time."""
+    median: float
+    """Median log-volume of the copies. Unlike the mean it is right where less than half of them are at the floor."""
+    floor: float
+    """Share of copies whose critical time is the first time of the search, so that it is an upper bound."""
     failed: float
     """Share of copies that were not recovered even at the first time."""
     open: float
@@ -79,11 +87,32 @@ def basin_finding(
         Level of the intervals, between 0 and 1.
     """
     found = critical_times(table.distance, delta, probability, largest)
-    radius = radii(table.squares, table.products, table.noise_squares, alpha_bar[found.index])
-    time, clusters = grouped_mean(times[found.index].mean(axis=1), table.cluster, confidence)
-    volume, _ = grouped_mean(log_ball_volume(radius, dimension).mean(axis=1), table.cluster, confidence)
-    time = _within(time, 0, float(times[-1]))
-    return BasinFinding(len(radius), clusters, time, volume, float(found.failed.mean()), float(found.open.mean()))
+
+    def means(index: Int64[np.ndarray, "n copies"]) -> tuple[Estimate, Estimate, Float64[np.ndarray, "n copies"]]:
+        radius = radii(table.squares, table.products, table.noise_squares, alpha_bar[index])
+        volumes = log_ball_volume(radius, dimension)
+        time, _ = grouped_mean(times[index].mean(axis=1), table.cluster, confidence)
+        volume, _ = grouped_mean(volumes.mean(axis=1), table.cluster, confidence)
+        return _within(time, 0, float(times[-1])), volume, volumes
+
+    time, volume, volumes = means(found.index)
+    paper_time, paper_volume, _ = means(np.repeat(found.before_stop[:, None], found.index.shape[1], axis=1))
+    return BasinFinding(
+        n=len(volumes),
+        clusters=len(np.unique(table.cluster)),
+        critical_time=time,
+        log_volume=volume,
+        paper_time=paper_time,
+        paper_volume=paper_volume,
+        median=float(np.median(volumes)),
+        floor=float(found.floor.mean()),
+        failed=float(found.failed.mean()),
+        open=float(found.open.mean()),
+    )
+
+
+RESOLVED = 0.9
+"""Least mean contraction at which a noise level counts as resolved, where 1 is full contraction."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +122,13 @@ class DimensionFinding:
     n: int
     by_gap: Estimate
     by_threshold: Estimate
+    contraction: float | None
+    """Mean contraction along directions in which the data do not vary; None where there is no such direction."""
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the model resolves the noise level, so that the dimension can be told there."""
+        return self.contraction is not None and self.contraction >= RESOLVED
 
 
 def dimension_finding(
@@ -102,6 +138,7 @@ def dimension_finding(
     sigma: float,
     threshold: float,
     confidence: float,
+    contraction: Float64[np.ndarray, " n"] | None = None,
 ) -> DimensionFinding:
     """Average both estimates of the dimension over targets (see ``spectra``).
 
@@ -117,12 +154,16 @@ def dimension_finding(
         Threshold of ``dimension_by_threshold``, between 0 and 1.
     confidence
         Level of the intervals, between 0 and 1.
+    contraction
+        Contraction of each target along directions in which the data do not vary (n,), see ``resolution``. Default
+        None: there is no such direction.
     """
     gap, _ = grouped_mean(dimension_by_gap(normalised).astype(np.float64), cluster, confidence)
     below = dimension_by_threshold(normalised, sigma, threshold).astype(np.float64)
     counted, _ = grouped_mean(below, cluster, confidence)
     most = normalised.shape[1]
-    return DimensionFinding(len(normalised), _within(gap, 0, most), _within(counted, 0, most))
+    told = None if contraction is None else float(contraction.mean())
+    return DimensionFinding(len(normalised), _within(gap, 0, most), _within(counted, 0, most), told)
 
 
 def _within(estimate: Estimate, least: float, most: float) -> Estimate:

@@ -4,16 +4,21 @@ The drift of the reverse of the VP process ``dx = -1/2 beta x dt + sqrt(beta) dW
 
     grad u(x, t) = -1/2 beta_t x - beta_t s(x, t)    (eq. 44)
 
-The path from a target x1 to a reference x2 is ``x(a) = cos(a) x1 + sin(a) x2`` for a from 0 to pi/2 (eq. 45). With
-``v = dx/da``, the relative energy is
+The path from a target x1 to a reference x2 is circular, ``x(a) = cos(a) x1 + sin(a) x2`` for a from 0 to pi/2 (eq.
+45), or straight, ``x(a) = (1 - a) x1 + a x2`` for a from 0 to 1. With ``v = dx/da``, the relative energy is
 
     U(x1) = u(x1) - u(x2) = - integral grad u(x(a)) . v da    (eq. 46-47)
 
 It is integrated by the trapezoid rule. A lower energy means that the target lies deeper. For an exact score
 ``u = -beta/4 |x|^2 - beta log p(x, t)``.
+
+A network's field need not be a gradient. Then there is no potential, and U depends on the path. Both paths tell how
+much, and so does the antisymmetric part of the field's Jacobian, which is 0 for a gradient.
 """
 
 from __future__ import annotations
+
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Float64
@@ -21,9 +26,13 @@ from torch import Tensor
 
 from amdiff.diffusion.denoisers import Denoiser
 from amdiff.diffusion.processes import Schedule
+from amdiff.diffusion.randomness import SampleNoise
 from amdiff.errors import AmdiffError
 
 from .inputs import floating, index_of_time
+
+Path = Literal["circular", "straight"]
+PATHS: tuple[Path, ...] = get_args(Path)
 
 
 @torch.inference_mode()
@@ -33,6 +42,7 @@ def relative_energy(
     references: Float[Tensor, "r ..."],
     schedule: Schedule,
     *,
+    path: Path = "circular",
     time: int = 0,
     points: int = 20,
     batch: int = 4096,
@@ -51,6 +61,8 @@ def relative_energy(
         Images (r, *shape) in [-1, 1], against which the energy is measured.
     schedule
         The noise levels of the denoiser.
+    path
+        'circular' (the default, eq. 45) or 'straight'.
     time
         Index of the noise level, 0 to T-1. Default 0.
     points
@@ -74,17 +86,21 @@ def relative_energy(
     index_of_time(time, schedule)
     if points < 2:
         raise AmdiffError(f"a path needs at least its two end points, got {points}")
-    angles = torch.linspace(0, torch.pi / 2, points, dtype=torch.float64, device=images.device)
+    end = torch.pi / 2 if path == "circular" else 1.0
+    along = torch.linspace(0, end, points, dtype=torch.float64, device=images.device)
+    if path == "circular":
+        weights, slopes = (torch.cos(along), torch.sin(along)), (-torch.sin(along), torch.cos(along))
+    else:
+        weights, slopes = (1 - along, along), (-torch.ones_like(along), torch.ones_like(along))
     x1, x2 = images.flatten(1).double(), references.flatten(1).double()
     out = torch.empty(len(x1), len(x2), dtype=torch.float64, device=images.device)
     together = max(1, batch // points)
     for j in range(len(x2)):
         for start in range(0, len(x1), together):
             here = x1[start : start + together, None]
-            along = torch.cos(angles)[:, None] * here + torch.sin(angles)[:, None] * x2[j]
-            velocity = torch.cos(angles)[:, None] * x2[j] - torch.sin(angles)[:, None] * here
-            slope = (_gradient(denoiser, along, time, schedule, images) * velocity).sum(2)
-            out[start : start + together, j] = -torch.trapezoid(slope, angles, dim=1)
+            at, velocity = (a[:, None] * here + b[:, None] * x2[j] for a, b in (weights, slopes))
+            slope = (_gradient(denoiser, at, time, schedule, images) * velocity).sum(2)
+            out[start : start + together, j] = -torch.trapezoid(slope, along, dim=1)
     return out
 
 
@@ -95,3 +111,56 @@ def _gradient(denoiser: Denoiser, x: Tensor, time: int, schedule: Schedule, like
     score = -eps.double().reshape(x.shape) / float(schedule.sigma[time])
     beta = float(schedule.betas[time])
     return -0.5 * beta * x - beta * score
+
+
+def asymmetry(
+    denoiser: Denoiser,
+    images: Float[Tensor, "n ..."],
+    time: int,
+    schedule: Schedule,
+    noise: SampleNoise,
+    *,
+    probes: int = 8,
+) -> tuple[Float64[Tensor, " n"], Float64[Tensor, " n"]]:
+    """Estimate the antisymmetric and the symmetric part of the Jacobian J of the predicted noise at each image.
+
+    Returns the means of ``|(J - J^T) v|^2`` and of ``|(J + J^T) v|^2`` over random directions v, (n,) each. Their
+    expectations are the squared Frobenius norms of both matrices (Hutchinson 1989). The first is 0 for a gradient.
+
+    Parameters
+    ----------
+    denoiser
+        Predicts the noise in x at times t; it can be differentiated twice.
+    images
+        Images (n, *shape) in [-1, 1], as floating-point numbers. The result is best in float64.
+    time
+        Index of the noise level, 0 to T-1.
+    schedule
+        The noise levels of the denoiser.
+    noise
+        One stream of noise for each image, from which directions are drawn.
+    probes
+        Number of directions. Default 8.
+
+    Raises
+    ------
+    ValueError
+        Where images are not floating-point numbers, or the time is outside the schedule.
+    """
+    floating(images)
+    index_of_time(time, schedule)
+    x = images.detach().requires_grad_()
+    times = torch.full((len(images),), time, dtype=torch.int64, device=images.device)
+    odd, even = (torch.zeros(len(images), dtype=torch.float64, device=images.device) for _ in range(2))
+    with torch.enable_grad(), torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        out = denoiser(x, times)
+        weight = torch.zeros_like(out).requires_grad_()
+        (pulled,) = torch.autograd.grad(out, x, weight, create_graph=True)  # J^T w, which is linear in w
+        for _ in range(probes):
+            v = torch.from_numpy(noise(tuple(images.shape[1:]))).to(images)
+            (pushed,) = torch.autograd.grad(pulled, weight, v, retain_graph=True)  # J v
+            (back,) = torch.autograd.grad(out, x, v, retain_graph=True)  # J^T v
+            pushed, back = pushed.flatten(1).double(), back.flatten(1).double()
+            odd += (pushed - back).square().sum(1)
+            even += (pushed + back).square().sum(1)
+    return odd / probes, even / probes

@@ -4,7 +4,8 @@ A table holds the distance ``D(x, x_hat)`` for each target x, each time of the s
 were not computed are NaN. A copy is recovered at a time where its distance is at most ``delta``. The search of a target
 stops at the first time where less than a share P of its copies is recovered.
 
-The critical time of a copy is the last time at which it was recovered before its first failure. It gives a radius
+The critical time of a copy is the last time at which it was recovered before its first failure. (By algorithm 1 with
+the published code it is the time before the search of its target stopped.) It gives a radius
 ``r = |x - x_t|``. The volume of the basin is taken as that of the ball with this radius:
 
     log V = (d/2) log pi + d log r - log Gamma(d/2 + 1)    (eq. 34)
@@ -31,6 +32,14 @@ class CriticalTimes:
     """Whether each copy was lost even at the first time."""
     open: Bool[np.ndarray, " n"]
     """Whether the search of each target went on to the last time. Its critical times are then lower bounds."""
+    before_stop: Int64[np.ndarray, " n"]
+    """Position of the time before each target's search stopped, in the list of times; 0 if it stopped at once. It is
+    the critical time of all its copies by algorithm 1 with the published code."""
+
+    @property
+    def floor(self) -> Bool[np.ndarray, "n copies"]:
+        """Whether each copy's critical time is the first time, so that it is an upper bound."""
+        return self.index == 0
 
 
 def critical_times(
@@ -64,7 +73,7 @@ def critical_times(
     seen = np.arange(count)[None, :, None] <= stop[:, None, None]
     failing = ~recovered & seen
     first = np.where(failing.any(axis=1), failing.argmax(axis=1), np.minimum(stop, count - 1)[:, None] + 1)
-    return CriticalTimes(np.maximum(first - 1, 0), first == 0, stop == count)
+    return CriticalTimes(np.maximum(first - 1, 0), first == 0, stop == count, np.maximum(stop - 1, 0))
 
 
 def _filled(distance: np.ndarray, delta: float) -> np.ndarray:

@@ -1,24 +1,28 @@
 """The exact radius graph of a set: all pairs of images within a distance.
 
-Use it for connected components. A table of k nearest neighbours splits large components.
+Use it for connected components and for numbers of neighbours. A table of k nearest neighbours splits large components,
+and it holds no more than k neighbours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
+
+from amdiff.errors import AmdiffError
 
 from .blocks import near_pairs
 from .search import pair_squares
+from .sets import DistinctSet
 from .vectors import Vectors
 
 
 def radius_pairs(
     vectors: Vectors, radius: float, *, memory_mb: float = 1024, device: str = "cpu"
 ) -> Iterator[tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"]]]:
-    """Find all pairs (i, j) of images with ``distance(i, j) <= radius``.
+    """Find pairs (i, j) of images with ``distance(i, j) <= radius``, so many that all components are found.
 
     Byte-equal images form a group, and not all of its pairs are listed: each image of a group is paired with the first
     image of that group, and only first images are paired with images of other groups. The connected components are the
@@ -38,10 +42,23 @@ def radius_pairs(
     Yields
     ------
     tuple
-        A block of pairs, as two arrays of image numbers, (p,) each. Some pairs have i = j; some come in both orders.
+        A block of pairs, as two arrays of image numbers, (p,) each. Some pairs have i = j.
     """
-    images, embedding = vectors.images, vectors.embedding
+    images = vectors.images
     yield images.first[images.group], np.arange(images.size)
+    for a, b, _ in distinct_pairs(vectors, radius, memory_mb=memory_mb, device=device):
+        yield images.first[a], images.first[b]
+
+
+def distinct_pairs(
+    vectors: Vectors, radius: float, *, memory_mb: float = 1024, device: str = "cpu"
+) -> Iterator[tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"], Float64[np.ndarray, " p"]]]:
+    """Find all pairs of distinct images with ``distance <= radius``, each pair once.
+
+    The parameters are those of ``radius_pairs``. Yields blocks of pairs: the numbers of both distinct images, (p,)
+    each, and their distances (p,) in the metric's unit.
+    """
+    embedding = vectors.embedding
     # room for blocks of vectors and, in the worst case, for all pairs of two blocks
     rows = int(np.clip(min(memory_mb * 2**19 / (vectors.dimension * 4 * 6), (memory_mb * 2**19 / 32) ** 0.5), 1, 4096))
     squares = embedding.squares(radius)
@@ -52,7 +69,73 @@ def radius_pairs(
         for second in range(first, count, rows):
             right = vectors.rows(second, min(second + rows, count))
             i, j = near_pairs(left - centre, right - centre, squares, device=device)
+            once = first + i < second + j
+            i, j = i[once], j[once]
             for start in range(0, len(i), rows):
                 p, q = i[start : start + rows], j[start : start + rows]
-                near = embedding.distance(pair_squares(left, right, p, q, rows)) <= radius
-                yield images.first[first + p[near]], images.first[second + q[near]]
+                distance = embedding.distance(pair_squares(left, right, p, q, rows))
+                near = distance <= radius
+                yield first + p[near], second + q[near], distance[near]
+
+
+class RadiusCounts:
+    """Counts, for each image of a set, the other images within given radii.
+
+    Parameters
+    ----------
+    images
+        The set, with its groups of byte-equal images.
+    radii
+        Radii in the metric's unit.
+    parts
+        Number of the part that each image belongs to, (n,), from 0. For the first radius, neighbours are also counted
+        for each part. Default None: they are not.
+    """
+
+    def __init__(
+        self, images: DistinctSet, radii: Sequence[float], parts: Int64[np.ndarray, " n"] | None = None
+    ) -> None:
+        self.images, self.radii, self.parts = images, tuple(radii), parts
+        self._sizes = np.bincount(images.group, minlength=images.distinct)
+        self._near = np.zeros((len(self.radii), images.distinct), np.int64)
+        self._members = np.argsort(images.group, kind="stable")
+        self._begins = np.cumsum(self._sizes) - self._sizes
+        shape = (images.distinct, 0 if parts is None else int(parts.max()) + 1)
+        self._by_part = np.zeros(shape, np.int32)
+
+    def add(self, a: Int64[np.ndarray, " p"], b: Int64[np.ndarray, " p"], distance: Float64[np.ndarray, " p"]) -> None:
+        """Count a block of pairs of distinct images, from ``distinct_pairs`` with the largest of the radii."""
+        for place, radius in enumerate(self.radii):
+            within = distance <= radius
+            for one, other in ((a[within], b[within]), (b[within], a[within])):
+                np.add.at(self._near[place], one, self._sizes[other])
+                if place == 0 and self.parts is not None:
+                    self._count_members(one, other)
+
+    def within(self, radius: float) -> Int64[np.ndarray, " n"]:
+        """Return the number of other images within one of the radii, for each image (n,)."""
+        place = self.radii.index(radius)
+        return (self._near[place] + self._sizes - 1)[self.images.group]
+
+    def within_parts(self) -> Int64[np.ndarray, "n parts"]:
+        """Return the number of other images of each part within the first radius, for each image (n, parts)."""
+        equal = np.zeros_like(self._by_part)
+        np.add.at(equal, (self.images.group, self.parts_given), 1)
+        found = (self._by_part + equal)[self.images.group].astype(np.int64)
+        found[np.arange(len(found)), self.parts_given] -= 1
+        return found
+
+    @property
+    def parts_given(self) -> Int64[np.ndarray, " n"]:
+        """Number of the part of each image, (n,). Raises ``ValueError`` where no parts were given."""
+        if self.parts is None:
+            raise AmdiffError("neighbours were not counted by part; give 'parts'")
+        return self.parts
+
+    def _count_members(self, one: Int64[np.ndarray, " p"], other: Int64[np.ndarray, " p"]) -> None:
+        """Count all images that are byte-equal to ``other`` as neighbours of ``one``, in their parts."""
+        times = self._sizes[other]
+        pair = np.repeat(np.arange(len(other)), times)
+        offset = np.arange(len(pair)) - np.repeat(np.cumsum(times) - times, times)
+        member = self._members[self._begins[other][pair] + offset]
+        np.add.at(self._by_part, (one[pair], self.parts_given[member]), 1)

@@ -39,15 +39,31 @@ class Distances:
 
 
 @dataclass(frozen=True)
+class AtSize:
+    """What one K of a sweep says about the valley of all K together."""
+
+    size: int
+    """Number K of training images."""
+    dip_p_value: float
+    """p-value of the hypothesis that the density of this K alone has one mode (Hartigan's dip test)."""
+    separated: bool
+    """Whether this K alone has a mode on each side of the threshold, and one mode is rejected, with Bonferroni's
+    correction for the number of K."""
+    without: float | None
+    """The threshold that is found if this K is left out. None where there is no valley without it, or no other K."""
+
+
+@dataclass(frozen=True)
 class Threshold:
-    """One threshold, its bootstrap interval, and how it was found."""
+    """One threshold, its range, and how it was found."""
 
     value: float
     """The threshold, in the metric's unit."""
     low: float
-    """Lower end of the bootstrap interval."""
+    """Lower end of its range. This is the bootstrap interval; for a valley that is flat, or that no single K has, it
+    also covers the flat part and the thresholds that are found with each K left out."""
     high: float
-    """Upper end of the bootstrap interval."""
+    """Upper end of its range."""
     method: str
     """The method that gave the value: 'fixed', 'valley' or 'heldout'."""
     note: str = ""
@@ -56,6 +72,8 @@ class Threshold:
     """Distances at the density's modes; empty for methods other than ``valley``."""
     dip_p_value: float | None = None
     """p-value of the hypothesis that the density has one mode; None for methods other than ``valley``."""
+    sizes: tuple[AtSize, ...] = ()
+    """What each K alone says about the valley; empty for methods other than ``valley``."""
 
     @property
     def reservation(self) -> str:

@@ -45,15 +45,21 @@ def wilson(share: float, count: float, confidence: float = 0.95) -> Estimate:
     return Estimate(share, float(max(min(centre - half, share), 0.0)), float(min(max(centre + half, share), 1.0)))
 
 
-def jackknife(share: float, leave_one_out: Float64[np.ndarray, " n"], confidence: float = 0.95) -> Estimate:
-    """Return the interval of a share from the n shares that are found when each sample in turn is left out.
+def jackknife(
+    share: float, left_out: Float64[np.ndarray, " g"], confidence: float = 0.95, samples: int | None = None
+) -> Estimate:
+    """Return the interval of a share from the shares that are found when each sample in turn is left out.
 
-    Wilson's interval is taken with an effective number of samples, ``share (1 - share) / variance``, at most n. This
-    cannot be used where the variance is 0 or the share is 0 or 1. The effective number is then n / 2, since spurious
-    samples come at least in pairs.
+    Wilson's interval is taken with an effective number of samples, ``share (1 - share) / variance``, at most their
+    number n. This cannot be used where the variance is 0 or the share is 0 or 1. The effective number is then n / 2,
+    since spurious samples come at least in pairs.
+
+    ``left_out`` (g,) may also be the shares with each of g parts of equal size left out; ``samples`` is then n. Default
+    None: n is g.
     """
-    n = len(leave_one_out)
-    variance = (n - 1) / n * float(np.square(leave_one_out - leave_one_out.mean()).sum())
+    g = len(left_out)
+    n = samples or g
+    variance = (g - 1) / g * float(np.square(left_out - left_out.mean()).sum())
     count = n / 2 if variance == 0 or share in (0.0, 1.0) else min(share * (1 - share) / variance, n)
     return wilson(share, count, confidence)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from amdiff.config import FixedThresholds, HeldoutThresholds, ValleyThresholds
 from amdiff.errors import AmdiffError
 from amdiff.neighbors.arrays import embed_source
 from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
-from amdiff.neighbors.radius import radius_pairs
+from amdiff.neighbors.radius import RadiusCounts, distinct_pairs
 from amdiff.neighbors.sets import Selection
 from amdiff.neighbors.vectors import Vectors
 
@@ -62,6 +63,7 @@ def sort_at(
     confidence: float = 0.95,
     memory_mb: float = 1024,
     device: str = "cpu",
+    counts: RadiusCounts | None = None,
 ) -> Phases:
     """Sort samples at given thresholds by their nearest neighbours (eq. 9-11), and find their attractors.
 
@@ -83,6 +85,8 @@ def sort_at(
         Bound on the memory of the search for attractors, in MiB. Default 1024.
     device
         'cpu' (the default), or 'cuda' to search on a GPU.
+    counts
+        Counts the neighbours of each sample within its radii, by the same search. Default None.
 
     Raises
     ------
@@ -92,7 +96,18 @@ def sort_at(
     """
     classes = classify(to_train.nearest, to_samples.nearest, delta_m, delta_s)
     shares = fractions(classes, to_samples.index, to_samples.distance, delta_s, confidence)
-    component = components(len(classes), radius_pairs(samples, delta_s, memory_mb=memory_mb, device=device))
+    images = samples.images
+
+    def pairs() -> Iterator[tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"]]]:
+        yield images.first[images.group], np.arange(images.size)
+        radius = max((delta_s, *(counts.radii if counts else ())))
+        for a, b, distance in distinct_pairs(samples, radius, memory_mb=memory_mb, device=device):
+            if counts:
+                counts.add(a, b, distance)
+            near = distance <= delta_s
+            yield images.first[a[near]], images.first[b[near]]
+
+    component = components(len(classes), pairs())
     return Phases(classes, shares, component, describe(component, classes, to_train.nearest, to_samples.nearest))
 
 

@@ -20,7 +20,10 @@ from .classes import CLASSES, Fractions, classify
 from .distances import Pair, Threshold
 from .intervals import Estimate
 
-_LEAST = np.finfo(float).tiny
+
+def positive(threshold: float) -> float:
+    """Return a threshold that is above 0, since a range may begin at 0. Only equal images are near at the smallest."""
+    return max(threshold, np.finfo(float).tiny)
 
 
 def fold(given: Estimate, share: Callable[[Sequence[float]], float], thresholds: Sequence[Threshold]) -> Estimate:
@@ -32,9 +35,8 @@ def fold(given: Estimate, share: Callable[[Sequence[float]], float], thresholds:
     below, above = (given.value - given.low) ** 2, (given.high - given.value) ** 2
     values = [t.value for t in thresholds]
     for place, threshold in enumerate(thresholds):
-        # an interval may begin at 0, but thresholds must be positive; at the smallest one only equal images are near
         ends = [
-            share([*values[:place], max(end, _LEAST), *values[place + 1 :]]) for end in (threshold.low, threshold.high)
+            share([*values[:place], positive(end), *values[place + 1 :]]) for end in (threshold.low, threshold.high)
         ]
         below += max(given.value - min(ends), 0.0) ** 2
         above += max(max(ends) - given.value, 0.0) ** 2

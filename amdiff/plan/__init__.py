@@ -14,7 +14,7 @@ from amdiff.artifacts import Artifact
 from amdiff.config import CircleSpec, Config, ConfigError
 
 from .circle import circle_experiment
-from .common import dataset_artifact, model_source, wants_gpu
+from .common import dataset_artifact, model_source, order_source, wants_gpu
 from .images import image_experiment
 from .pages import ExperimentPlan, ModelPlan, PagePlan, files_of_page
 from .prompts import image_source, pipeline_source, prompts_page
@@ -28,6 +28,7 @@ __all__ = [
     "dataset_artifact",
     "image_source",
     "model_source",
+    "order_source",
     "pipeline_source",
     "wants_gpu",
 ]

@@ -13,6 +13,7 @@ from amdiff.config import (
     Config,
     ConfigError,
     ExperimentSpec,
+    OrderFile,
     PretrainedDenoiser,
     Sweep,
     official_digest,
@@ -46,7 +47,7 @@ def model_params(spec: Sweep, size: int) -> dict[str, Any]:
     """Parameters of one model: its training set, forward process and denoiser."""
     return {
         "size": size,
-        "subset_seed": spec.subset_seed,
+        **spec.subset,
         "diffusion": spec.diffusion.resolved(),
         "denoiser": spec.denoiser.resolved(),
     }
@@ -61,7 +62,7 @@ def sample_params(spec: Sweep, size: int) -> dict[str, Any]:
     return {key: value for key, value in model_params(spec, size).items() if not (whole and key in _SUBSET)}
 
 
-_SUBSET = ("size", "subset_seed")
+_SUBSET = ("size", "subset_seed", "subset_order")
 """Parameters that choose the training set."""
 
 
@@ -76,6 +77,28 @@ def train_artifact(spec: Sweep, dataset: Artifact, size: int) -> Artifact | None
 def model_source(name: str, denoiser: PretrainedDenoiser, size: int) -> str:
     """Key of a pretrained model's digest in ``config.sources``."""
     return f"model:{name}:{size}" if denoiser.one_a_size else f"model:{name}"
+
+
+def order_source(name: str) -> str:
+    """Key of the digest of an experiment's order of training images in ``config.sources``."""
+    return f"order:{name}"
+
+
+def with_order(name: str, spec: ExperimentSpec, config: Config) -> ExperimentSpec:
+    """The experiment with the digest of its order of training images, if a file gives one.
+
+    Raises ``ConfigError`` if the digest of the file is not known.
+    """
+    order = spec.subset_order
+    if not isinstance(order, OrderFile) or order.digest is not None:
+        return spec
+    if order_source(name) not in config.sources:
+        raise ConfigError(
+            f"experiments.{name}.subset_order: the digest of its file is not known; give {order_source(name)!r} under "
+            "'sources'"
+        )
+    found = order.model_copy(update={"digest": config.sources[order_source(name)]})
+    return spec.model_copy(update={"subset_order": found})
 
 
 def model_label(name: str, denoiser: PretrainedDenoiser, size: int) -> str:

@@ -25,7 +25,7 @@ from amdiff.config import (
     ThresholdsBase,
 )
 
-from .common import analysis_artifact, label, metric_artifact
+from .common import analysis_artifact, label, metric_artifact, with_order
 from .models import model_of
 from .pages import ExperimentPlan, ModelPlan, files_of_page
 
@@ -79,6 +79,7 @@ def image_experiment(
     ConfigError
         If the digest of a source is not known, or the lender has no thresholds for a size.
     """
+    spec = with_order(name, spec, config)
     planner = _Planner(name, spec, config, dataset, lender)
     first = planner.sweep(spec.first_sizes)
     content = {"experiment": name, "spec": spec.identity(), "files": files_of_page(spec.sections)}
@@ -139,7 +140,7 @@ class _Planner:
                 "neighbors",
                 spec.dataset,
                 label(m.size),
-                {"size": m.size, "subset_seed": spec.subset_seed, **neighbors.resolved(), **extra},
+                {"size": m.size, **spec.subset, **neighbors.resolved(), **extra},
                 {"dataset": (self.dataset,), "samples": m.shards, **metric},
             )
             for m in models
@@ -157,12 +158,14 @@ class _Planner:
             )
             for model, table in zip(models, tables, strict=True)
         )
+        per_image = self.spec.set_per_image
+        rarefied = {} if per_image is None else {"rarefy": per_image}
         classified = tuple(
             Artifact(
                 "classify",
                 spec.dataset,
                 label(model.size),
-                {"metric": neighbors.metric, "size": model.size},
+                {"metric": neighbors.metric, "size": model.size, **rarefied},
                 {"samples": model.shards, "neighbors": (table,), "thresholds": (found,), **metric},
             )
             for model, table, found in zip(models, tables, thresholds, strict=True)

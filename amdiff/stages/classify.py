@@ -12,10 +12,13 @@ import pyarrow as pa
 from amdiff.artifacts import Artifact
 from amdiff.files import write_json
 from amdiff.neighbors.knn import NeighborTable
+from amdiff.neighbors.radius import RadiusCounts
 from amdiff.phases.attractors import halo
 from amdiff.phases.classes import CLASSES, MEMORIZED, SPURIOUS, Fractions
-from amdiff.phases.distances import Pair
-from amdiff.phases.plausibility import Plausibility, implausible_sentence, plausibility
+from amdiff.phases.near_copies import NearCopies, near_copies
+from amdiff.phases.plausibility import implausible_sentence, plausibility
+from amdiff.phases.rarefaction import curve, parts_of
+from amdiff.phases.set_shares import SetShares, radii_for, set_shares
 from amdiff.phases.sorting import Phases, sort_at
 from amdiff.phases.uncertainty import fold_fractions
 
@@ -31,7 +34,8 @@ from .stored_tables import read_table, read_thresholds, threshold_pair
 def classify(context: Context, artifact: Artifact, folder: Path) -> None:
     """Find the class and the attractor of every sample, the attractors, and the shares of the classes with intervals.
 
-    The file of samples has a row for each sample. The summary has the shares, the thresholds and the attractors.
+    The file of samples has a row for each sample. The summary has the shares, the thresholds and the attractors. If the
+    parameter ``rarefy`` is given, the main shares are those of a set of so many samples per training image.
     """
     faiss.omp_set_num_threads(threads())
     size = artifact.params["size"]
@@ -40,8 +44,12 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
     pair = threshold_pair(read_thresholds(context, artifact.parent("thresholds"), size))
     confidence = artifact.parent("thresholds").params["confidence"]
     embedded = Embedded(context, artifact, artifact.params["metric"])
+    samples = embedded("samples", sample_images(context.store, artifact.parents["samples"]))
+    count = samples.images.size
+    wanted = min(count, artifact.params["rarefy"] * size) if "rarefy" in artifact.params else count
+    counts = RadiusCounts(samples.images, radii_for(pair, count, wanted), parts_of(count))
     phases = sort_at(
-        embedded("samples", sample_images(context.store, artifact.parents["samples"])),
+        samples,
         to_train,
         to_samples,
         pair.delta_m.value,
@@ -49,10 +57,16 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
         confidence=confidence,
         memory_mb=context.runtime.neighbor_memory_mb,
         device=search_device(context),
+        counts=counts,
     )
     embedded.keep()
-    shares = fold_fractions(phases.fractions, to_train.nearest, to_samples.nearest, pair)
-    plausible = plausibility(to_train.nearest, read_table(path, "heldout_to_train").nearest, confidence)
+    heldout = read_table(path, "heldout_to_train").nearest
+    plausible = plausibility(to_train.nearest, heldout, confidence)
+    near = near_copies(to_train.nearest, heldout, confidence)
+    distances = (to_train.nearest, to_samples.nearest)
+    copies = None if near is None else near.where(to_train.nearest)
+    shares = set_shares(phases.fractions, *distances, counts, pair, wanted, copies, confidence)
+    by_size = curve(phases.classes != MEMORIZED, counts.within(pair.delta_s.value), [wanted])
     (train_rows,) = read_h5(path, "train_rows")
     keys = np.concatenate([read_h5(context.store.file(a), "seed")[0] for a in artifact.parents["samples"]])
     columns = _columns(phases, to_train, to_samples, train_rows)
@@ -63,11 +77,17 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
     summary = {
         "size": size,
         "confidence": confidence,
-        **_shares(phases, shares, pair, plausible),
+        "delta_m": pair.delta_m.value,
+        "delta_s": pair.delta_s.value,
+        **_shares(shares, near),
+        "whole": _estimates(fold_fractions(phases.fractions, *distances, pair)),
+        "by_set_size": {"sizes": list(by_size), "spurious": list(by_size.values())},
+        "plausibility": None if plausible is None else plausible.as_json(),
+        **_whole_set(phases),
         "attractors": _attractors(phases, to_train, train_rows),
     }
     write_json(folder / artifact.file("summary"), summary)
-    text = ", ".join(f"{name} {shares[name].value:.3f}" for name in CLASSES)
+    text = ", ".join(f"{name} {shares.fractions[name].value:.3f}" for name in CLASSES)
     proper = int(phases.attractors.proper.sum())
     say(f"classify {artifact.subject} {artifact.label}: {text}; {proper} spurious attractors")
     if plausible is not None and plausible.implausible:
@@ -91,20 +111,32 @@ def _columns(
     return columns
 
 
-def _shares(phases: Phases, shares: Fractions, pair: Pair, plausible: Plausibility | None) -> dict[str, Any]:
-    """The shares of the classes and the thresholds behind them, as plain data."""
-    classes = phases.classes
-    around = halo(phases.component, classes)
+def _shares(shares: SetShares, near: NearCopies | None) -> dict[str, Any]:
+    """The shares of the classes and of near copies, as plain data."""
+    split = None
+    if near is not None and shares.near is not None and shares.new is not None:
+        split = {**near.as_json(), "spurious": {"near": shares.near._asdict(), "new": shares.new._asdict()}}
     return {
-        "n_samples": len(classes),
-        "delta_m": pair.delta_m.value,
-        "delta_s": pair.delta_s.value,
-        "fractions": {name: shares[name]._asdict() for name in CLASSES},
-        "given_thresholds": {name: phases.fractions[name]._asdict() for name in CLASSES},
-        "plausibility": None if plausible is None else plausible.as_json(),
+        "set_size": shares.size,
+        "fractions": _estimates(shares.fractions),
+        "given_thresholds": _estimates(shares.given),
+        "left_out": [{"size": size, "spurious": share} for size, share in shares.left_out.items()],
+        "near_copies": split,
+    }
+
+
+def _estimates(shares: Fractions) -> dict[str, Any]:
+    return {name: shares[name]._asdict() for name in CLASSES}
+
+
+def _whole_set(phases: Phases) -> dict[str, Any]:
+    """The number of samples, and how the spurious ones divide into those around memories and those off memories."""
+    around = halo(phases.component, phases.classes)
+    return {
+        "n_samples": len(phases.classes),
         "spurious_split": {
             "halo": float(around.mean()),
-            "proper": float(((classes == SPURIOUS) & ~around).mean()),
+            "proper": float(((phases.classes == SPURIOUS) & ~around).mean()),
         },
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +15,17 @@ from amdiff.landscape.spectra import normalisation
 from .analysis import as_images, at_targets, load_model, write_analysis
 from .blocks import Arrays
 from .context import Context
+from .stored_images import dataset_counts, dataset_images
 from .targets import choose_targets
 
 
 def curvature(context: Context, artifact: Artifact, folder: Path) -> None:
     """Compute the singular values of the score's Jacobian at each target and time (algorithms 2 and 3)."""
+    import torch
+
     from amdiff.diffusion.randomness import SampleNoise
     from amdiff.landscape.curvature import score_spectra
+    from amdiff.landscape.resolution import contraction, still_directions
 
     spec = CurvatureSpec.model_validate(artifact.params["analysis"])
     targets = choose_targets(context, artifact, spec)
@@ -28,12 +34,14 @@ def curvature(context: Context, artifact: Artifact, folder: Path) -> None:
     denoiser, schedule, device = load_model(context, artifact, shape)
     gaussian = spec.directions == "gaussian"
     rows = spec.directions_at(d)
+    sigma = schedule.sigma[list(spec.times)]
+    still = [torch.from_numpy(v) for v in still_directions(partial(_pool, context, artifact), sigma)]
 
     def compute(group: str, start: int, stop: int) -> Arrays:
         chosen = targets[group]
         images = as_images(chosen.images[start:stop], device)
         out = {}
-        for time in spec.times:
+        for time, directions in zip(spec.times, still, strict=True):
             raw = score_spectra(
                 denoiser,
                 images,
@@ -44,19 +52,30 @@ def curvature(context: Context, artifact: Artifact, folder: Path) -> None:
                 noise=SampleNoise(spec.seed, chosen.stream[start:stop].tolist()) if gaussian else None,
                 batch=context.runtime.analysis_batch,
             )
-            out[f"t{time:05d}"] = raw.cpu().numpy()
+            out[f"raw/t{time:05d}"] = raw.cpu().numpy()
+            if len(directions):
+                told = contraction(denoiser, images, directions, time, schedule, batch=context.runtime.analysis_batch)
+                out[f"contraction/t{time:05d}"] = told.cpu().numpy()
         return out
 
     block = max(1, context.runtime.analysis_batch // d)
     found = at_targets(context, artifact, targets, block, compute)
-    spread: dict[str, Arrays] = {}
-    for group, arrays in found.items():
-        spread[group] = {}
-        for time, (name, raw) in zip(spec.times, arrays.items(), strict=True):
-            unit = normalisation(float(schedule.sigma[time]), rows, 1.0 if gaussian else 1 / d)
-            spread[group] |= {
-                f"raw/{name}": raw.astype(np.float32),
-                f"normalised/{name}": (raw / unit).astype(np.float32),
-            }
-    sigma = schedule.sigma[list(spec.times)]
-    write_analysis(folder, artifact, targets, spread, {"times": np.array(spec.times), "sigma": sigma}, {})
+    for arrays in found.values():
+        for time, width in zip(spec.times, sigma, strict=True):
+            raw = arrays[f"raw/t{time:05d}"]
+            unit = normalisation(float(width), rows, 1.0 if gaussian else 1 / d)
+            arrays[f"raw/t{time:05d}"] = raw.astype(np.float32)
+            arrays[f"normalised/t{time:05d}"] = (raw / unit).astype(np.float32)
+    counts = np.array([len(directions) for directions in still])
+    common = {"times": np.array(spec.times), "sigma": sigma, "still": counts}
+    described = {"still@meaning": "number of directions without data along which the contraction was measured"}
+    write_analysis(folder, artifact, targets, found, common, described)
+
+
+def _pool(context: Context, artifact: Artifact) -> Iterator[np.ndarray]:
+    """All training images of the dataset, in blocks."""
+    source = artifact.parent("dataset")
+    count, _ = dataset_counts(context.store, source)
+    images = dataset_images(context.store, source)
+    for start in range(0, count, 4096):
+        yield images.rows(np.arange(start, min(start + 4096, count)))

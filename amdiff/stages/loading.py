@@ -10,7 +10,7 @@ import numpy as np
 
 from amdiff.artifacts import Artifact
 from amdiff.config import DENOISERS, ExactDenoiser, Network, PretrainedDenoiser, denoiser_of
-from amdiff.data.subsets import circle_subset, heldout_subset, training_subset
+from amdiff.data.subsets import circle_subset
 from amdiff.diffusion.processes import Schedule, process_of
 from amdiff.errors import AmdiffError, ArtifactError
 
@@ -18,6 +18,7 @@ from .context import Context, threads
 from .convert import converted
 from .hdf5 import read_h5
 from .stored_images import dataset_counts, dataset_images
+from .subsets import heldout_rows, training_rows
 
 
 def training_data(context: Context, artifact: Artifact) -> np.ndarray:
@@ -33,12 +34,6 @@ def training_images(context: Context, artifact: Artifact) -> np.ndarray:
     """The K training images, uint8 (K, C, H, W), of an artifact with the parameters ``size`` and ``subset_seed``."""
     source = artifact.parent("dataset")
     return dataset_images(context.store, source).rows(training_rows(context, artifact))
-
-
-def training_rows(context: Context, artifact: Artifact) -> np.ndarray:
-    """Rows of the canonical dataset that hold the K training images, in the order of the permutation."""
-    count, _ = dataset_counts(context.store, artifact.parent("dataset"))
-    return training_subset(count, artifact.params["size"], artifact.params["subset_seed"])
 
 
 def training_points(context: Context, artifact: Artifact) -> np.ndarray:
@@ -160,12 +155,12 @@ def _memories(context: Context, artifact: Artifact, kind: str) -> np.ndarray:
     if kind == "train":
         return training_images(context, artifact)
     source = artifact.parent("dataset")
-    count, test = dataset_counts(context.store, source)
+    count, _ = dataset_counts(context.store, source)
     images = dataset_images(context.store, source)
     if kind == "gaussian":
         return images.rows(np.arange(count))
     size = artifact.params["size"]
-    rows = heldout_subset(count, test, size, artifact.params["subset_seed"], size)
+    rows = heldout_rows(context, artifact, size)
     if len(rows) < size:
         raise AmdiffError(
             f"K = {size}: 'memories: heldout' needs {size} held-out images, but there are {len(rows)}; use a smaller K"

@@ -10,7 +10,6 @@ import numpy as np
 
 from amdiff.artifacts import Artifact
 from amdiff.config import LEAST_HELDOUT, NeighborsSpec
-from amdiff.data.subsets import heldout_subset, training_subset
 from amdiff.neighbors.knn import NeighborTable, nearest_neighbors
 from amdiff.neighbors.sets import ImageSource, Selection
 from amdiff.neighbors.vectors import Vectors
@@ -20,7 +19,8 @@ from amdiff.phases.tables import measure
 from .context import Context, threads
 from .embedding import Embedded, search_device
 from .hdf5 import write_h5
-from .stored_images import dataset_counts, dataset_images, sample_images
+from .stored_images import dataset_images, sample_images
+from .subsets import heldout_rows, training_rows
 
 
 def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
@@ -29,18 +29,17 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
     params = artifact.params
     spec = NeighborsSpec.model_validate({k: v for k, v in params.items() if k in NeighborsSpec.model_fields})
     source = artifact.parent("dataset")
-    count, test = dataset_counts(context.store, source)
     images = dataset_images(context.store, source)
     # in the order of the file, so that blocks of S are read in one piece
-    train_rows = np.sort(training_subset(count, params["size"], params["subset_seed"]))
-    heldout_rows = heldout_subset(count, test, params["size"], params["subset_seed"], spec.heldout_limit)
-    stand_in = bool(params.get("stand_in")) and len(heldout_rows) < LEAST_HELDOUT
+    train = np.sort(training_rows(context, artifact))
+    held = heldout_rows(context, artifact, spec.heldout_limit)
+    stand_in = bool(params.get("stand_in")) and len(held) < LEAST_HELDOUT
     if stand_in:  # a training image lies as far from the other training images as a new real image does
-        heldout_rows = training_subset(count, params["size"], params["subset_seed"])[: spec.heldout_limit]
+        held = training_rows(context, artifact)[: spec.heldout_limit]
     sources: dict[str, ImageSource] = {
-        "train": Selection(images, train_rows),
+        "train": Selection(images, train),
         "samples": sample_images(context.store, artifact.parents["samples"]),
-        "heldout": Selection(images, heldout_rows),
+        "heldout": Selection(images, held),
     }
     embedded = Embedded(context, artifact, spec.metric)
     real, synthetic, heldout = (embedded(role, part) for role, part in sources.items())
@@ -56,10 +55,10 @@ def neighbors(context: Context, artifact: Artifact, folder: Path) -> None:
         memory = context.runtime.neighbor_memory_mb
         return nearest_neighbors(queries, database, k, memory_mb=memory, device=device, callback=report)
 
-    itself = np.searchsorted(train_rows, heldout_rows) if stand_in else None
+    itself = np.searchsorted(train, held) if stand_in else None
     tables = measure(synthetic, real, heldout, halves, spec.k, itself=itself, search=search)
     arrays = {f"{name}/{field}": array for name, table in asdict(tables).items() for field, array in table.items()}
-    arrays |= {"train_rows": train_rows, "heldout_rows": heldout_rows}
+    arrays |= {"train_rows": train, "heldout_rows": held}
     attributes = {
         "address": artifact.address,
         "metric": spec.metric,

@@ -68,7 +68,7 @@ def _effective(spec: Sweep, values: dict[str, Any]) -> dict[str, Any]:
     """The settings that had an effect. If nothing was trained or sampled, the settings of these steps are left out."""
     unused = set() if spec.trained else {"training"}
     if not spec.denoiser.modelled:
-        unused |= {"sampling", "diffusion", "subset_seed"}
+        unused |= {"sampling", "diffusion", "subset_seed", "subset_order"}
     return {key: value for key, value in values.items() if key not in unused}
 
 

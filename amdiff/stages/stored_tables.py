@@ -10,12 +10,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pyarrow as pa
+from pydantic import TypeAdapter
 
 from amdiff.artifacts import Artifact
 from amdiff.files import read_json
 from amdiff.neighbors.knn import NeighborTable
 from amdiff.phases.classes import class_numbers
-from amdiff.phases.distances import Distances, Pair, Threshold
+from amdiff.phases.distances import Distances, Pair
 from amdiff.phases.tables import Tables
 
 from .context import Context
@@ -46,8 +47,7 @@ def read_thresholds(context: Context, artifact: Artifact, size: int) -> dict[str
 
 def threshold_pair(entry: Mapping[str, Any]) -> Pair:
     """Both thresholds in an entry of a ``thresholds`` artifact."""
-    m, s = (Threshold(**{**entry[d], "modes": tuple(entry[d]["modes"])}) for d in ("delta_m", "delta_s"))
-    return Pair(m, s, entry["d0"])
+    return TypeAdapter(Pair).validate_python({key: entry[key] for key in ("delta_m", "delta_s", "d0")})
 
 
 def read_samples(context: Context, artifact: Artifact, *columns: str) -> pa.Table:

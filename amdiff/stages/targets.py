@@ -14,9 +14,9 @@ from amdiff.landscape.targets import choose_samples
 from amdiff.phases.classes import class_numbers
 
 from .context import Context
-from .loading import training_rows
 from .stored_images import dataset_images, sample_images
 from .stored_tables import read_samples, read_summaries
+from .subsets import training_rows
 
 TRAIN_STREAM = ANALYSIS + 2**40
 """Added to the row of a training point for the number of its noise stream, so that no sample has the same stream."""

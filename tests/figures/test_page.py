@@ -6,6 +6,7 @@ import base64
 import csv
 import html
 import io
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from amdiff.catalogue import FIGURES, SECTIONS
 from amdiff.config import parse_config
-from amdiff.figures import phases_tables as words
+from amdiff.figures import phases_sentences as words, phases_tables
 from amdiff.figures.first_screen import lead, robustness
 from amdiff.figures.page import Picture, in_mathematics, in_words, render, with_symbols
 from tests.conftest import run_project
@@ -59,7 +60,7 @@ def test_user_given_strings_are_escaped() -> None:
     page = render(
         title=evil, address="0" * 12, headline=[evil], warnings=[evil],
         groups={"Phases": [Picture("fractions", evil, b"x", "png")]},
-        tables=words.tables([], [], []), configuration=evil, provenance=[(evil, evil)],
+        tables=phases_tables.tables([], [], []), configuration=evil, provenance=[(evil, evil)],
     )  # fmt: skip
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 7
@@ -119,7 +120,7 @@ def test_the_first_screen_says_it_all(page: tuple[str, Path]) -> None:
         "K from 4 to 9, 2 sizes",
         "U-Net, 8 channels x 1, 1; 10 training steps with batch size",
     )
-    for said in (*measured, "pixels", "The spurious peak is", "The three phases."):
+    for said in (*measured, "pixels", "the largest spurious share is", "The three phases."):
         assert said in first
     assert text.index('id="browse"') < text.index('id="thresholds"') < text.index("<details>")
 
@@ -138,41 +139,87 @@ def test_an_untrained_models_thresholds_are_doubted(page: tuple[str, Path]) -> N
     assert "one mode only, hence no valley: fell back to held-out images" in page[0]
 
 
-def test_words_about_a_peak_follow_the_intervals() -> None:
-    def summary(size: int, spurious: tuple[float, float, float]) -> dict[str, Any]:
-        other = {"value": 0.5, "low": 0.4, "high": 0.6}
-        s = dict(zip(("value", "low", "high"), spurious, strict=True))
-        return {
-            "size": size, "n_samples": 100, "confidence": 0.95,
-            "fractions": {"memorized": other, "generalized": other, "spurious": s},
-            "spurious_split": {"proper": 0.1, "halo": 0.1},
-            "attractors": {"spurious": 0, "table": []},
-            "plausibility": None,
-        }  # fmt: skip
+def summary(size: int, spurious: tuple[float, float, float], memorized: float = 0.5, **changes: Any) -> dict[str, Any]:
+    """What the stage classify says about one K, as far as sentences need it."""
+    e = dict(zip(("value", "low", "high"), spurious, strict=True))
+    m, g = ({"value": v, "low": v / 2, "high": (1 + v) / 2} for v in (memorized, 1 - memorized - spurious[0]))
+    shares = {"memorized": m, "spurious": e, "generalized": g}
+    return {
+        "size": size, "n_samples": 100, "set_size": 100, "confidence": 0.95, "fractions": shares, "whole": shares,
+        "left_out": [], "near_copies": None, "attractors": {"spurious": 0, "table": []}, "plausibility": None,
+        **changes,
+    }  # fmt: skip
 
-    ends = [summary(2, (0.1, 0.05, 0.15)), summary(8, (0.0, 0.0, 0.04))]
-    clear = words.headline([ends[0], summary(4, (0.3, 0.25, 0.35)), ends[1]])
-    said = "is largest at K = 4 with 30.0% [25.0%, 35.0%]. This interval lies above those at the two ends"
-    assert any(said in line for line in clear)
-    vague = words.headline([ends[0], summary(4, (0.16, 0.11, 0.22)), ends[1]])
-    assert any("This interval overlaps at least one of those at the two ends of the sweep." in line for line in vague)
-    none = words.headline([summary(2, (0.2, 0.1, 0.3)), summary(4, (0.1, 0.05, 0.15)), ends[1]])
-    assert any("is largest at K = 2 with 20.0% [10.0%, 30.0%]. This K is an end of the sweep" in line for line in none)
+
+ENDS = (summary(2, (0.1, 0.05, 0.15)), summary(8, (0.0, 0.0, 0.04)))
+
+
+@pytest.mark.parametrize(
+    ("sweep", "said"),
+    [
+        (
+            (ENDS[0], summary(4, (0.3, 0.25, 0.35)), ENDS[1]),
+            "is largest at K = 4 with 30.0% [25.0%, 35.0%]. This interval lies above those at the two ends",
+        ),
+        (
+            (ENDS[0], summary(4, (0.16, 0.11, 0.22)), ENDS[1]),
+            "This interval overlaps at least one of those at the two ends of the sweep.",
+        ),
+        (
+            (summary(2, (0.2, 0.1, 0.3)), summary(4, (0.1, 0.05, 0.15)), ENDS[1]),
+            "is largest at K = 2 with 20.0% [10.0%, 30.0%]. This K is an end of the sweep",
+        ),
+    ],
+)
+def test_words_about_a_peak_follow_the_intervals(sweep: Sequence[dict[str, Any]], said: str) -> None:
+    assert any(said in line for line in words.headline(sweep))
+
+
+def test_a_peak_that_other_thresholds_move_is_none() -> None:
+    def at(size: int, value: float, without: float) -> dict[str, Any]:
+        return summary(size, (value, value, value), left_out=[{"size": 2, "spurious": without}])
+
+    still = [at(2, 0.1, 0.1), at(4, 0.3, 0.2), at(8, 0.2, 0.1)]
+    assert words.moved_peaks(still) == {}
+    moved = [at(2, 0.1, 0.1), at(4, 0.3, 0.2), at(8, 0.2, 0.25)]
+    assert words.moved_peaks(moved) == {2: 8}
+    assert any("No single K can be called the peak" in line and "4, 8" in line for line in words.headline(moved))
+    assert "at K = 8)" in lead(moved)
+
+
+def test_recurrent_samples_near_training_images_are_not_called_new() -> None:
+    def copies(near: float) -> dict[str, Any]:
+        estimate = {"low": 0.0, "high": 0.5}
+        return {
+            "heldout": 90,
+            "spurious": {"near": {"value": near, **estimate}, "new": {"value": 0.3 - near, **estimate}},
+        }
+
+    near, new = (summary(4, (0.3, 0.2, 0.4), near_copies=copies(share)) for share in (0.25, 0.05))
+    assert "near but not at training images" in lead([near])
+    assert "not in the training set" in lead([new])
+    said = words.near_copies_sentence(near)[0]
+    assert "25.0% [0.0%, 50.0%] of the samples are spurious near copies" in said
+    assert "any of 90 held-out images" in said
+    assert "5.0% [0.0%, 50.0%] are spurious and new" in said
+
+
+def test_shares_of_smaller_sets_are_said() -> None:
+    whole = {"spurious": {"value": 0.4}}
+    (said,) = words.set_size_sentence([summary(4, (0.3, 0.2, 0.4), set_size=16, whole=whole)])
+    assert "Shares are those of 4 K samples" in said
+    assert "30.0% are spurious in a set of 16 samples and 40.0% in all 100" in said
+    assert words.set_size_sentence(ENDS) == []
 
 
 def test_the_lead_is_one_sentence() -> None:
-    def summary(size: int, memorized: float, spurious: float) -> dict[str, Any]:
-        shares = {"memorized": memorized, "spurious": spurious, "generalized": 1 - memorized - spurious}
-        fractions = {name: {"value": v, "low": v / 2, "high": (1 + v) / 2} for name, v in shares.items()}
-        return {"size": size, "n_samples": 100, "fractions": fractions, "plausibility": None}
-
-    sweep = [summary(16, 0.99, 0), summary(128, 0.25, 0.34), summary(512, 0.0, 0.01)]
+    sweep = [summary(16, (0, 0, 0), 0.99), summary(128, (0.34, 0.17, 0.67), 0.25), summary(512, (0.01, 0, 0.5), 0)]
     assert lead(sweep) == (
-        "99.0% of the samples are copies of training images at K = 16 and 0.0% at K = 512; spurious samples, which "
-        "come again and lie farther than δ_m from every training image, have their largest share, "
-        "34.0% [17.0%, 67.0%], at K = 128."
+        "99.0% of the samples are copies of training images at K = 16 and 0.0% at K = 512; spurious samples, recurrent "
+        "samples that are not in the training set, have their largest share, 34.0% [17.0%, 67.0%], at K = 128."
     )
-    assert lead([summary(16, 0.99, 0), summary(512, 0, 0)]).endswith("; no sample is spurious at any K.")
+    none = [summary(16, (0, 0, 0), 0.99), summary(512, (0, 0, 0), 0)]
+    assert lead(none).endswith("; no sample is spurious at any K.")
     assert lead(sweep[1:2]).startswith("Of 100 samples, 25.0% [12.5%, 62.5%] are memorized, 34.0% ")
     far = {**sweep[0], "plausibility": {"implausible": True, "far": {"value": 0.9, "low": 0.8, "high": 1.0}}}
     assert "look like no real image" in lead([far, *sweep[1:]])
@@ -185,12 +232,12 @@ def test_how_far_thresholds_decide_is_said() -> None:
 
     text = robustness([entry(4, [0.0, 0.1, 0.2]), entry(8, [0.1, 0.251, 0.49])])
     assert text == (
-        "The spurious peak is 25.1%. It would be 10.0% or 49.0% if δ_s were 0.5 or 2 times as large. The memorized "
-        "share at K = 8, where it changes most, is 20.0%. It would be 10.0% or 30.0% if δ_m were changed in the same "
-        "way."
+        "Of all samples, the largest spurious share is 25.1%. It would be 10.0% or 49.0% if δ_s were 0.5 or 2 times as "
+        "large. The memorized share at K = 8, where it changes most, is 20.0%. It would be 10.0% or 30.0% if δ_m were "
+        "changed in the same way."
     )
 
 
 def test_tables_are_readable_csv() -> None:
-    (fractions, *_) = words.tables([], [], [])
+    (fractions, *_) = phases_tables.tables([], [], [])
     assert next(csv.reader(io.StringIO(fractions.csv)))[0] == "K"

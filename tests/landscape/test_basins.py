@@ -14,7 +14,7 @@ from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.randomness import ANALYSIS, SampleNoise
 from amdiff.diffusion.samplers import ddim_steps
 from amdiff.diffusion.sampling import draw
-from amdiff.landscape.basins import Search, bisect, pair_distance, scan, search_times
+from amdiff.landscape.basins import Search, bisect, fine_times, no_denoiser, pair_distance, scan, search_times
 from amdiff.landscape.survival import find_basins
 from amdiff.landscape.volumes import critical_times
 
@@ -136,6 +136,35 @@ def test_the_batch_changes_nothing() -> None:
     memories = two_memories()
     small, large = (scan(search(memories, batch=b), memories, noises(2))[0] for b in (3, 4096))
     assert np.allclose(small, large, atol=1e-6, equal_nan=True)
+
+
+def test_fine_times_are_dense_where_the_noise_is_small() -> None:
+    level = SCHEDULE.sigma / np.sqrt(SCHEDULE.alpha_bar)
+    times = fine_times(SCHEDULE, 0, 25, 1.25, 0.2, 64)
+    assert 8 * level[times[0]] <= 0.2 < 8 * level[times[0] + 1]
+    steps = np.diff(times)
+    assert steps.max() == 25
+    assert (np.diff(steps) >= 0).all()
+    assert len(SCHEDULE) - 25 <= times[-1] < len(SCHEDULE)
+    fine = times[:-1][steps < 25]
+    assert len(fine) > 8
+    single = steps[: len(fine)] > 1  # neighbours may be one level apart, which is the least
+    assert np.allclose((level[times[1:]] / level[times[:-1]])[: len(fine)][single], 1.25, atol=0.1)
+    assert fine_times(SCHEDULE, 3, 25, 1.25, 0.01, 64)[0] == 3  # the noise is never so small: begin at first
+    assert fine_times(SCHEDULE, 3, 25, 1.25, None, 64)[0] == 3
+    with pytest.raises(ValueError, match=r"above 1, got 1\.0"):
+        fine_times(SCHEDULE, 0, 25, 1.0, None, 64)
+
+
+def test_a_null_denoiser_survives_noise_up_to_delta() -> None:
+    """Without clipping its copies lie at the length of the noise over the signal, so its critical times are known."""
+    memories, noise = two_memories(), noises(2)
+    options = {"stride": 1, "delta": 0.5, "probability": 1e-6, "clip": False}
+    plan = replace(search(memories, **options), denoiser=no_denoiser, steps=1)
+    found = critical_times(scan(plan, memories, noise)[0], 0.5, 1e-6, 0.5)
+    level = np.sqrt(1 / SCHEDULE.alpha_bar[plan.times] - 1)
+    expected = (noise.flatten(2).norm(dim=2).numpy()[..., None] * level <= 0.5).sum(axis=2) - 1
+    assert (found.index == expected).all()
 
 
 def test_times_lie_below_the_last() -> None:

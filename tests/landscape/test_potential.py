@@ -12,7 +12,8 @@ from amdiff.config import DiffusionSpec
 from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.memory import DenseAssociativeMemory, vp_level
 from amdiff.diffusion.processes import Schedule
-from amdiff.landscape.potential import relative_energy
+from amdiff.diffusion.randomness import SampleNoise
+from amdiff.landscape.potential import PATHS, asymmetry, relative_energy
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
 
@@ -100,3 +101,40 @@ def test_a_path_has_two_ends() -> None:
     model, x, references = gaussian()
     with pytest.raises(ValueError, match="got 1"):
         relative_energy(model, x, references, SCHEDULE, points=1)
+
+
+@pytest.mark.parametrize("t", [15, 50, 200])
+def test_an_exact_field_has_a_potential(t: int) -> None:
+    """Both paths agree, and the Jacobian is symmetric."""
+    generator = torch.Generator().manual_seed(0)
+    memories = torch.rand(12, 1, 4, 4, generator=generator, dtype=torch.float64) * 2 - 1
+    model = FiniteSet(memories, SCHEDULE)
+    x = memories[:5] + 0.3 * torch.randn(5, 1, 4, 4, generator=generator, dtype=torch.float64)
+    both = [relative_energy(model, x, memories[:2], SCHEDULE, path=path, time=t, points=2000) for path in PATHS]
+    assert (both[0] - both[1]).abs().max() < 1e-3 * both[0].abs().max()
+    odd, even = asymmetry(model, x, t, SCHEDULE, SampleNoise(0, range(5)))
+    assert (odd.sum() / even.sum()).sqrt() < 1e-6
+
+
+def test_a_field_without_potential_is_told() -> None:
+    """A rotation added to a Gaussian's field: its antisymmetric part is known, and the paths disagree."""
+    rotation = torch.zeros(6, 6, dtype=torch.float64)
+    rotation[0, 1], rotation[1, 0] = 2.0, -2.0
+
+    def model(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return x + x @ rotation.T
+
+    x = torch.eye(6, dtype=torch.float64)
+    odd, even = asymmetry(model, x, 10, SCHEDULE, SampleNoise(0, range(6)), probes=400)
+    # |J - J^T|^2 = |2 R|^2 = 32 and |J + J^T|^2 = |2 I|^2 = 24
+    assert float(odd.mean()) == pytest.approx(32, rel=0.1)
+    assert float(even.mean()) == pytest.approx(24, rel=0.1)
+    circular, straight = (relative_energy(model, x[:1], x[1:2], SCHEDULE, path=p, time=10, points=500) for p in PATHS)
+    assert abs(float(circular - straight)) > 0.1 * abs(float(straight))
+
+
+def test_the_straight_path_is_exact_for_a_quadratic_potential() -> None:
+    model, x, references = gaussian()
+    expected = difference(gaussian_density(model, 0), x, references, 0)
+    found = relative_energy(model, x, references, SCHEDULE, path="straight")
+    assert (found - expected).abs().max() < 1e-9 * expected.abs().max()

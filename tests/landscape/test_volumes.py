@@ -40,6 +40,8 @@ def test_a_copys_critical_time_is_the_last_one_before_its_first_failure() -> Non
         table([0.1, 0.9, 0.1, 0.1, NAN], [0.1, 0.1, 0.1, 0.9, NAN], [0.1, 0.1, 0.1, 0.9, NAN], *good), 0.5, 0.9, 0.5
     )
     assert found.index[0].tolist() == [0, 2, 2, *[3] * 7]
+    assert found.before_stop.tolist() == [2]  # algorithm 1 with the published code: the time before the stop
+    assert found.floor[0].tolist() == [True] + [False] * 9
     assert not found.failed.any()
     assert not found.open.any()
 

@@ -13,7 +13,8 @@ from amdiff.data.subsets import heldout_subset
 from amdiff.phases.costs import as_json, false_positives, sensitivity
 from amdiff.phases.density import Histogram, SoftLog, modes, valley
 from amdiff.phases.distances import CALIBRATION, REST, Distances
-from amdiff.phases.thresholds import find_thresholds, lower_quantile
+from amdiff.phases.heldout import lower_quantile
+from amdiff.phases.thresholds import find_thresholds
 
 VALLEY = ValleyThresholds(method="valley", bootstrap=50)
 
@@ -109,6 +110,51 @@ def test_pooling_gives_one_threshold_and_weighs_each_size_equally(rng: np.random
     density = histogram.density(0.05)
     assert density[: len(density) // 2].sum() == pytest.approx(density[len(density) // 2 :].sum())
     assert density.sum() * 0.01 == pytest.approx(1)
+
+
+def sliding(rng: np.random.Generator, *centres: float) -> list[Distances]:
+    """A sweep in which each K has one mode, at a distance that grows with K."""
+    heldout = lognormal(rng, 2.1, 0.2, 600), lognormal(rng, 2.0, 0.2, 600)
+    found = []
+    for i, centre in enumerate(centres):
+        distances = lognormal(rng, centre, 0.3, 1000)
+        found.append(planted(2 ** (4 + i), distances, distances.copy(), *heldout))
+    return found
+
+
+def test_a_valley_from_mixing_sizes_is_no_valley_of_any(rng: np.random.Generator) -> None:
+    centres = (0.03, 0.04, 0.06, 0.15, 0.5, 1.2, 1.6, 2.0)
+    pair = find_thresholds(sliding(rng, *centres), VALLEY)[0]
+    threshold = pair.delta_m
+    assert threshold.method == "valley"
+    assert [one.size for one in threshold.sizes] == [2 ** (4 + i) for i in range(8)]
+    assert not any(one.separated for one in threshold.sizes)
+    assert "the valley comes from mixing K" in threshold.note
+    without = [one.without for one in threshold.sizes if one.without is not None]
+    assert max(without) > 1.5 * min(without)
+    assert threshold.low <= min(without)
+    assert threshold.high >= max(without)
+    assert threshold.reservation == threshold.note
+
+
+def test_a_valley_of_one_size_counts(rng: np.random.Generator) -> None:
+    sweep = [bimodal(rng, 1000, 0, 16), bimodal(rng, 500, 500, 64), bimodal(rng, 0, 1000, 256)]
+    threshold = find_thresholds(sweep, VALLEY)[0].delta_m
+    assert [one.separated for one in threshold.sizes] == [False, True, False]
+    assert threshold.sizes[1].dip_p_value < 0.01
+    assert "mixing" not in threshold.note
+    assert "flat" not in threshold.note
+
+
+def test_a_flat_valley_has_its_whole_flat_part_as_range(rng: np.random.Generator) -> None:
+    """Copies and new samples are joined by a plateau: the threshold may be anywhere in it."""
+    plateau = np.exp(rng.uniform(np.log(0.03), np.log(2.0), 1200))
+    distances = np.concatenate([lognormal(rng, 0.03, 0.2, 1000), plateau, lognormal(rng, 2.0, 0.2, 1000)])
+    heldout = lognormal(rng, 2.1, 0.2, 600), lognormal(rng, 2.0, 0.2, 600)
+    threshold = find_thresholds([planted(16, distances, distances.copy(), *heldout)], VALLEY)[0].delta_m
+    assert "the density is flat from" in threshold.note
+    assert threshold.sizes[0].separated
+    assert threshold.high > 1.3 * threshold.low
 
 
 def test_a_tiny_set_does_not_hide_the_modes_of_a_sweep(rng: np.random.Generator) -> None:

@@ -108,7 +108,11 @@ def test_the_table_of_samples_points_at_the_data(planted: Path) -> None:
 def test_summaries_carry_what_later_stages_need(planted: Path) -> None:
     for path in (planted / "artifacts/digits/classify").glob("*/summary.json"):
         summary = read_json(path)
-        counted = [summary["fractions"][n]["value"] for n in ("memorized", "spurious", "generalized")]
-        assert sum(counted) == pytest.approx(1, abs=1e-12)
+        for shares in (summary["fractions"], summary["whole"]):
+            counted = [shares[n]["value"] for n in ("memorized", "spurious", "generalized")]
+            assert sum(counted) == pytest.approx(1, abs=1e-12)
+        near = summary["near_copies"]["spurious"]
+        total = near["near"]["value"] + near["new"]["value"]
+        assert total == pytest.approx(summary["fractions"]["spurious"]["value"], abs=1e-12)
         split = summary["spurious_split"]
-        assert split["halo"] + split["proper"] == pytest.approx(summary["fractions"]["spurious"]["value"], abs=1e-12)
+        assert split["halo"] + split["proper"] == pytest.approx(summary["whole"]["spurious"]["value"], abs=1e-12)

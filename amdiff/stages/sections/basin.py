@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import h5py
@@ -30,6 +31,8 @@ class _Basins:
     spec: BasinSpec
     confidence: float
     found: dict[float, dict[str, dict[int, BasinFinding]]] = field(default_factory=dict)
+    null: dict[str, dict[int, BasinFinding]] = field(default_factory=dict)
+    """Results of a denoiser that predicts no noise, at delta itself."""
     deltas: dict[float, dict[int, float]] = field(default_factory=dict)
     returns: dict[int, list[Returns]] = field(default_factory=dict)
     last: dict[int, list[LastReturns]] = field(default_factory=dict)
@@ -63,16 +66,21 @@ class _Basins:
         for factor in self.factors:
             delta = largest * factor / self.factors[-1]
             self.deltas.setdefault(factor, {})[size] = delta
-            self.found.setdefault(factor, {}).setdefault(name, {})[size] = basin_finding(
-                table,
-                times,
-                file["alpha_bar"][:],
+            finding = partial(
+                basin_finding,
+                times=times,
+                alpha_bar=file["alpha_bar"][:],
                 dimension=int(file.attrs["dimension"]),
                 delta=delta,
                 largest=largest,
                 probability=self.spec.probability,
                 confidence=self.confidence,
             )
+            self.found.setdefault(factor, {}).setdefault(name, {})[size] = finding(table)
+            if factor == 1.0:
+                nothing = own["null_distance"][:]
+                first = [own[array][: len(nothing)] for array in ("cluster", "squares", "products", "noise_squares")]
+                self.null.setdefault(name, {})[size] = finding(BasinTable(first[0], nothing, *first[1:]))
         if self.spec.search == "bisection" and self.spec.check:
             self._compare(times, own["scanned"][:], table.distance, largest)
         self._watch(size, times, largest, name, own)
@@ -118,13 +126,14 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         basins.times,
         peak_of(context, artifact),
         note_of(basins.found[1.0], spec, asked),
+        basins.null,
     )
-    headline = words.basin_sentences(content.main)
+    headline = words.basin_sentences(content.main, content.null)
     if off := basins.disagreements:
         headline.append(
             f"Basins were found by bisection; of {len(off):,} copies that were also scanned, "
             f"{sum(d > 0 for d in off) / len(off):.1%} have a different critical time, and the mean difference is "
             f"{sum(off) / len(off):.3g} noise levels."
         )
-    tables = [words.basin_table(content.main), words.scan_table(content.found, content.deltas)]
+    tables = [words.basin_table(content.main, content.null), words.scan_table(content.found, content.deltas)]
     return Part(content, tables, headline)

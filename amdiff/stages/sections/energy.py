@@ -4,30 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec
-from amdiff.figures.energy import Content, energy_sentences, energy_table
+from amdiff.figures.energy import Content, Way, energy_sentences, energy_table
 from amdiff.landscape.findings import GapFinding, gap_finding
 
 from ..context import Context
 from . import Part
 from .stored import note_of, peak_of, stored_groups
 
+PATHS = ("circular", "straight")
+
 
 def energy(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
-    """Energy gaps between samples and training points, for each reference image."""
+    """Energy gaps between samples and training points, for each noise level, path and reference image."""
     asked: Any = spec.energy
-    found: dict[int, dict[str, dict[int, GapFinding]]] = {}
+    found: dict[Way, dict[int, dict[str, dict[int, GapFinding]]]] = {}
+    asymmetry: dict[int, dict[str, dict[int, float]]] = {}
     for size, file, name, own in stored_groups(context, artifact, "energy"):
-        train = file["train/energy"][:]
-        for j, reference in enumerate(file["references"][:].tolist()):
-            found.setdefault(reference, {}).setdefault(name, {})[size] = gap_finding(
-                own["energy"][:, j],
-                own["cluster"][:],
-                train[:, j],
-                is_train=name == "train",
-                confidence=spec.thresholds.confidence,
-            )
-    main = next(iter(found))
-    content = Content(found, list(spec.first_sizes), note_of(found[main], spec, asked))
-    return Part(content, [energy_table(found)], energy_sentences(found[main], peak_of(context, artifact)))
+        for i, time in enumerate(file["times"][:].tolist()):
+            odd, even = (float(np.sum(own[part][:, i])) for part in ("antisymmetric", "symmetric"))
+            asymmetry.setdefault(time, {}).setdefault(name, {})[size] = (odd / even) ** 0.5 if even else 0.0
+            for path in PATHS:
+                train, energies = (group[path][:, i] for group in (file["train"], own))
+                for j, reference in enumerate(file["references"][:].tolist()):
+                    gaps = found.setdefault((time, path), {}).setdefault(reference, {}).setdefault(name, {})
+                    gaps[size] = gap_finding(
+                        energies[:, j],
+                        own["cluster"][:],
+                        train[:, j],
+                        is_train=name == "train",
+                        confidence=spec.thresholds.confidence,
+                    )
+    first = found[asked.time, PATHS[0]]
+    content = Content(found, asked.time, list(spec.first_sizes), note_of(first[next(iter(first))], spec, asked))
+    peak = peak_of(context, artifact)
+    return Part(content, [energy_table(found, asymmetry)], energy_sentences(content, asymmetry, peak))

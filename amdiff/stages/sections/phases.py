@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec, ValleyThresholds
-from amdiff.figures import first_screen, phases_tables as words
+from amdiff.figures import first_screen, phases_sentences as words, phases_tables
 from amdiff.figures.browser import Browser
 from amdiff.figures.gallery import Gallery
 from amdiff.figures.phases import Content
@@ -51,7 +51,7 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     )
     return Part(
         content,
-        words.tables(summaries, thresholds, _ranked_samples(galleries, spec.panels.keep)),
+        phases_tables.tables(summaries, thresholds, _ranked_samples(galleries, spec.panels.keep)),
         words.headline(summaries, thresholds),
         reservations(context, artifact, thresholds),
         {"samples.parquet": _joined(samples.values())},

@@ -9,7 +9,7 @@ import h5py
 from amdiff.artifacts import Artifact
 from amdiff.config import AnalysisSpec, ExperimentSpec
 from amdiff.figures.curves import left_out
-from amdiff.figures.phases_tables import most_spurious
+from amdiff.figures.phases_sentences import most_spurious
 from amdiff.landscape.targets import GROUPS
 
 from ..context import Context

@@ -1,0 +1,195 @@
+"""Sentences of a report about the three phases. Each says what the data support."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from amdiff.phases.classes import CLASSES
+from amdiff.phases.intervals import Estimate
+from amdiff.phases.plausibility import implausible_sentence
+from amdiff.phases.shown import percent
+
+Summary = dict[str, Any]
+"""Results of the stage ``classify`` for one K."""
+
+
+def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] = ()) -> list[str]:
+    """The findings of a sweep as sentences, with confidence intervals."""
+    first, last = summaries[0], summaries[-1]
+    level = f"{100 * first['confidence']:g} %"
+    lines = [
+        f"K = {s['size']:,}: " + ", ".join(f"{name} {share(s, name)}" for name in CLASSES) + "."
+        for s in ([first, last] if len(summaries) > 1 else [first])
+    ]
+    lines[0] = lines[0][:-1] + f" (in brackets: {level} intervals, which include the errors of the thresholds)."
+    lines += set_size_sentence(summaries)
+    lines = [*implausible(summaries), *lines]
+    largest = most_spurious(summaries)
+    if len(summaries) > 1 and largest["fractions"]["spurious"]["value"]:
+        lines += _peak(summaries, largest)
+    visits = max(
+        ((a["size"], s) for s in summaries for a in s["attractors"]["table"] if a["kind"] == "spurious"),
+        key=lambda pair: pair[0],
+        default=None,
+    )
+    if visits:
+        count = visits[1]["attractors"]["spurious"]
+        lines.append(
+            f"The most visited spurious attractor is at K = {visits[1]['size']:,} (spurious attractors at this K: "
+            f"{count:,}). It holds {visits[0]:,} of {visits[1]['n_samples']:,} samples."
+        )
+    rates = [t["false_positives"] for t in thresholds if t["false_positives"]["memorized"]]
+    if rates:
+        worst = {name: max((r[name] for r in rates), key=lambda e: e["high"]) for name in ("memorized", "spurious")}
+        lines.append(
+            "False positives, at the K where each is most frequent: of real held-out images, as many as there are "
+            "samples, "
+            + " and ".join(
+                f"{e['value']:.2%} (at most {e['high']:.2%}) would be called {name}" for name, e in worst.items()
+            )
+            + "."
+        )
+    return lines
+
+
+def most_spurious(summaries: Sequence[Summary]) -> Summary:
+    """The summary with the largest spurious share."""
+    return max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])
+
+
+def set_size_sentence(summaries: Sequence[Summary]) -> list[str]:
+    """Say for how many samples the shares are, where they are not those of the whole sets."""
+    smaller = [s for s in summaries if s["set_size"] < s["n_samples"]]
+    if not smaller:
+        return []
+    most = max(smaller, key=lambda s: s["whole"]["spurious"]["value"] - s["fractions"]["spurious"]["value"])
+    return [
+        f"Shares are those of {most['set_size'] // most['size']} K samples at each K, since more samples find more "
+        f"neighbours. At K = {most['size']:,}, {most['fractions']['spurious']['value']:.1%} are spurious in a set of "
+        f"{most['set_size']:,} samples and {most['whole']['spurious']['value']:.1%} in all {most['n_samples']:,}."
+    ]
+
+
+def _peak(summaries: Sequence[Summary], largest: Summary) -> list[str]:
+    """Say where the spurious share is largest, whether that is a peak, and how many of the samples are near copies."""
+    share_there = share(largest, "spurious")
+    where = f"The spurious share is largest at K = {largest['size']:,} with {share_there}."
+    if moved := moved_peaks(summaries):
+        places = ", ".join(f"{k:,}" for k in sorted({largest["size"], *moved.values()}))
+        return [
+            f"No single K can be called the peak of the spurious share. It is largest at K = {largest['size']:,} with "
+            f"{share_there}, but with thresholds found without one K of the sweep it is largest at other K: {places} "
+            "come up.",
+            *near_copies_sentence(largest),
+        ]
+    ends = (summaries[0], summaries[-1])
+    if largest in ends:
+        return [
+            f"{where} This K is an end of the sweep, so there is no peak inside it.",
+            *near_copies_sentence(largest),
+        ]
+    above = all(largest["fractions"]["spurious"]["low"] > s["fractions"]["spurious"]["high"] for s in ends)
+    verdict = "lies above those" if above else "overlaps at least one of those"
+    return [f"{where} This interval {verdict} at the two ends of the sweep.", *near_copies_sentence(largest)]
+
+
+def moved_peaks(summaries: Sequence[Summary]) -> dict[int, int]:
+    """The K with the largest spurious share at thresholds found without one K, by that K, where it is another K."""
+    largest = most_spurious(summaries)["size"]
+    left_out: dict[int, dict[int, float]] = {}
+    for s in summaries:
+        for one in s["left_out"]:
+            left_out.setdefault(one["size"], {})[s["size"]] = one["spurious"]
+    peaks = {without: max(shares, key=lambda k: shares[k]) for without, shares in left_out.items()}
+    return {without: peak for without, peak in peaks.items() if peak != largest}
+
+
+def near_copies_sentence(summary: Summary) -> list[str]:
+    """Say how many of the spurious samples are near copies. Empty if there are none or they are not known."""
+    found = summary["near_copies"]
+    if not found or not summary["fractions"]["spurious"]["value"]:
+        return []
+    near, new = (Estimate(**found["spurious"][part]) for part in ("near", "new"))
+    return [
+        f"At K = {summary['size']:,}, {percent(near)} of the samples are spurious near copies: they lie nearer to a "
+        f"training image than any of {found['heldout']:,} held-out images does. {percent(new)} are spurious and new."
+    ]
+
+
+def spurious_words(summary: Summary) -> str:
+    """What the spurious samples of a K are, in words that its near copies support."""
+    found = summary["near_copies"]
+    if found and found["spurious"]["near"]["value"] > found["spurious"]["new"]["value"]:
+        return "recurrent samples near but not at training images"
+    return "recurrent samples that are not in the training set"
+
+
+def implausible(summaries: Sequence[Summary]) -> list[str]:
+    """A sentence about the K at which samples look like no real image, if there are any."""
+    found = [s for s in summaries if s["plausibility"] and s["plausibility"]["implausible"]]
+    if not found:
+        return []
+    worst = max(found, key=lambda s: s["plausibility"]["far"]["value"])
+    sizes = f" at K = {', '.join(format(s['size'], ',') for s in found)}" if len(summaries) > 1 else ""
+    return [implausible_sentence(Estimate(**worst["plausibility"]["far"]), sizes)]
+
+
+def share(summary: Summary, name: str) -> str:
+    """Share of a class with its confidence interval, such as '12.3% [10.1%, 14.5%]'."""
+    return percent(Estimate(**summary["fractions"][name]))
+
+
+def warnings(thresholds: Sequence[dict[str, Any]], datasets: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Sentences that a reader must know before trusting the numbers.
+
+    ``datasets`` holds for each dataset, by its name, what its artifact records about how its images were read.
+    """
+    lines = []
+    for delta, name in (("delta_m", "δ_m"), ("delta_s", "δ_s")):
+        notes: dict[str, list[int]] = {}
+        for t in thresholds:
+            if t[delta]["note"] and t[delta]["method"] != "fixed":
+                notes.setdefault(f"{name}: {t[delta]['note']}", []).append(t["size"])
+        for note, sizes in notes.items():
+            lines.append(note + ("." if len(sizes) == len(thresholds) else f" (K = {', '.join(map(str, sizes))})."))
+    if any(t["false_positives"]["memorized"] is None for t in thresholds):
+        sizes = [t["size"] for t in thresholds if t["false_positives"]["memorized"] is None]
+        lines.append(
+            f"There are no held-out images at K = {', '.join(map(str, sizes))}, so the false-positive rates there are "
+            "unknown."
+        )
+    if any(t.get("stand_in") for t in thresholds):
+        lines.append(
+            "No held-out images were given. Training images stand in for new real images: each is compared with all "
+            "others. Thresholds and false-positive rates therefore hold for images that are as close to the training "
+            "set as its own images are. Near duplicates among the training images make the thresholds smaller."
+        )
+    for name, facts in datasets.items():
+        lines += [f"Dataset {name}: {note}." for note in facts.get("notes", ())]
+        if duplicates := facts.get("images", {}).get("duplicates"):
+            lines.append(f"Dataset {name} holds {duplicates:,} images that are byte-equal to another one.")
+    return lines + _spreads(datasets)
+
+
+SPREAD = 1.6
+"""If the standard deviations of two sets' pixels differ by more than this factor, their ranges are doubted."""
+
+
+def _spreads(datasets: Mapping[str, dict[str, Any]]) -> list[str]:
+    """A sentence about two sets of images whose values differ so much that a stated range may be wrong."""
+    parts = {
+        f"{name}{', held out' if part == 'test' else ''}": values
+        for name, facts in datasets.items()
+        for part, values in facts.get("values", {}).items()
+    }
+    if len(parts) < 2:
+        return []
+    (narrow, least), *_, (wide, most) = sorted(parts.items(), key=lambda item: item[1]["std"])
+    if most["std"] <= SPREAD * least["std"]:
+        return []
+    return [
+        f"The pixels of {wide} spread {most['std'] / max(least['std'], 1e-9):.1f} times as widely as those of {narrow} "
+        f"(standard deviations {most['std']:.2f} and {least['std']:.2f}, means {most['mean']:.2f} and "
+        f"{least['mean']:.2f}, where black is 0 and white is 1). Check the values that mean black and white, for both."
+    ]

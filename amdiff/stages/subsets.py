@@ -1,0 +1,54 @@
+"""Rows of the canonical dataset that hold training images and held-out images of an artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from amdiff.artifacts import Artifact
+from amdiff.config import ExperimentSpec, OrderFile
+from amdiff.data.digests import digest_files
+from amdiff.data.orders import read_order
+from amdiff.data.subsets import Order, heldout_subset, training_subset
+from amdiff.errors import DataError
+from amdiff.plan import order_source
+
+from .context import Context
+from .stored_images import dataset_counts
+
+
+def training_rows(context: Context, artifact: Artifact, size: int | None = None) -> np.ndarray:
+    """Rows of the K training images, in the order of the permutation; or of the first ``size`` images of it."""
+    params = artifact.params
+    count, _ = dataset_counts(context.store, artifact.parent("dataset"))
+    wanted = params["size"] if size is None else size
+    return training_subset(count, wanted, params["subset_seed"], _order(context, artifact))
+
+
+def heldout_rows(context: Context, artifact: Artifact, limit: int) -> np.ndarray:
+    """Rows of at most ``limit`` images that are not among the K training images."""
+    params = artifact.params
+    count, test = dataset_counts(context.store, artifact.parent("dataset"))
+    return heldout_subset(count, test, params["size"], params["subset_seed"], limit, _order(context, artifact))
+
+
+def _order(context: Context, artifact: Artifact) -> Order:
+    """The order of the training images: the name of a permutation, or the rows in the user's file."""
+    order = artifact.params.get("subset_order", "numpy")
+    if order in ("numpy", "torch"):
+        return order
+    path = _file(context, order)
+    if digest_files([("order", path)], {}) != order:
+        raise DataError(f"{path} has changed since this run started; run snakemake again")
+    return read_order(path)
+
+
+def _file(context: Context, digest: str) -> Path:
+    """The file with this digest that an experiment names as its order of training images."""
+    for name, experiment in context.config.experiments.items():
+        order = experiment.subset_order if isinstance(experiment, ExperimentSpec) else None
+        known = context.config.sources.get(order_source(name))
+        if isinstance(order, OrderFile) and order.file is not None and known == digest:
+            return order.file
+    raise DataError(f"no experiment names the file of the order of training images with the digest {digest}")
