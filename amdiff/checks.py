@@ -101,6 +101,11 @@ def _check_images(
                     f"thresholds of method {thresholds.method!r} need {LEAST_HELDOUT}, got {most}; give held-out "
                     "images, or more training images"
                 )
+    if experiment.twins and 2 * max(experiment.twins) > count:
+        raise ConfigError(
+            f"experiments.{name}.twins: K = {max(experiment.twins)} needs {2 * max(experiment.twins)} training images, "
+            f"since a twin learns from other images; there are {count}"
+        )
     if problem := experiment.denoiser.misfit(shape):
         raise ConfigError(f"experiments.{name}.denoiser: {problem}")
     if isinstance(experiment.denoiser, PretrainedDenoiser) and experiment.denoiser.hub is None:

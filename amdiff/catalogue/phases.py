@@ -15,6 +15,9 @@ STAGES = (
         "peers", 2, {"summary": "peers.json", "samples": "peers.parquet"},
         minutes=240, gpu="yes", searches=True, rereads=("samples", "train", "heldout"),
     ),
+    Stage(
+        "twins", 1, {"summary": "twins.json"}, minutes=240, gpu="yes", searches=True, rereads=("samples",),
+    ),
     Stage("grid", 1, {"sizes": "grid.json"}, memory_mb=1000, minutes=10, decides=True),
 )  # fmt: skip
 
@@ -94,6 +97,22 @@ SECTIONS = (
             Table("attractors.csv"),
             Table("panels.csv"),
             Table("samples.parquet"),
+        ),
+    ),
+    Section(
+        "twins",
+        (
+            Figure(
+                "coincidences", "Phases", "Twins of other training sets",
+                caption="Left: share of samples with another sample within :math:`\\delta_s`, in the set of one model "
+                "(spurious), and in the set of a model that learned from other images (by coincidence). Right: share "
+                "of pairs within :math:`\\delta_s` that two such models draw from the same noise.\n"
+                "What is spurious beyond coincidence comes from the training set. Where two models draw the same "
+                "images from the same noise, they no longer depend on it.",
+            ),
+        ),
+        (
+            Table("twins.csv"),
         ),
     ),
     Section(

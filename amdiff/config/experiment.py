@@ -15,7 +15,7 @@ from .datasets import DatasetSpec
 from .denoisers import DenoiserSpec, GivenSamples
 from .diffusion import DiffusionSpec, SamplingSpec, TrainingSpec
 from .neighbors import NeighborsSpec, OtherMetricSpec, PanelsSpec, PeersSpec
-from .sizes import AnySizes, GridSpec
+from .sizes import AnySizes, GridSpec, Size
 from .sweep import Sweep
 from .thresholds import LEAST_HELDOUT, ThresholdsBase, ThresholdsSpec, ValleyThresholds
 
@@ -67,6 +67,11 @@ class ExperimentSpec(Analyses, Sweep):
     panels: PanelsSpec = PanelsSpec()
     peers: PeersSpec | None = None
     """Other measures of copying from the literature; null for none."""
+    twins: tuple[Size, ...] = ()
+    """K at which a second model learns from the K images that follow S in the permutation, with the same noise.
+
+    It tells how many samples are near to another one by coincidence, and how far two models of different images agree.
+    """
     holds: ClassVar[str] = "images"
 
     @property
@@ -76,12 +81,12 @@ class ExperimentSpec(Analyses, Sweep):
 
     @property
     def sections(self) -> tuple[str, ...]:
-        asked = (("also", self.also), ("peers", self.peers), *((name, True) for name in self.analyses))
-        return ("phases", *(name for name, wanted in asked if wanted), *(("training",) if self.trained else ()))
+        further = [name for name in ("twins", "also", "peers") if getattr(self, name)]
+        return ("phases", *further, *self.analyses, *(("training",) if self.trained else ()))
 
     def idle(self) -> set[str]:
         """Measures that are left out have no effect; samples of one given set are not compared with another K."""
-        unused = {name for name in ("peers", "also") if not getattr(self, name)}
+        unused = {name for name in ("peers", "also", "twins") if not getattr(self, name)}
         unused |= {"subset_order"} if self.subset_order == "numpy" else set()
         return super().idle() | unused | ({"rarefy"} if self.set_per_image is None else set())
 
@@ -144,6 +149,7 @@ class ExperimentSpec(Analyses, Sweep):
             raise ValueError(f"peers.following {self.peers.following} must be less than neighbors.k {self.neighbors.k}")
         if not self.denoiser.modelled:
             self._check_without_model()
+        self._check_twins()
         if self.denoiser.elsewhere and self.open_grid is not None:
             raise ValueError("sizes: for models that exist already, give a list, or the fall and plateau of a grid")
         named = [neighbors.metric for neighbors, _ in self.sortings]
@@ -161,6 +167,14 @@ class ExperimentSpec(Analyses, Sweep):
         for name in ANALYSES:
             self._check_levels(name, getattr(self, name))
         return self
+
+    def _check_twins(self) -> None:
+        if self.twins and self.denoiser.elsewhere:
+            raise ValueError("twins: they are trained here, so they need a denoiser that is trained or in closed form")
+        if self.twins and not isinstance(self.sizes, tuple):
+            raise ValueError("twins: give the sizes as a list")
+        if isinstance(self.sizes, tuple) and (others := sorted(set(self.twins) - set(self.sizes))):
+            raise ValueError(f"twins: {', '.join(map(str, others))} are not among the sizes")
 
     def _check_without_model(self) -> None:
         """Refuse the settings of a model, because given samples have none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from amdiff.config import Sweep
+from amdiff.config import ExperimentSpec, Sweep
 
 from .phases_sentences import Summary, implausible, most_spurious, moved_peaks, share, spurious_words
 
@@ -19,6 +19,18 @@ def model_words(spec: Sweep) -> str:
         f"{words}; {training.iterations:,} training steps with batch size {training.batch_size}, learning rate "
         f"{training.learning_rate:g}"
     )
+
+
+def recipe(spec: ExperimentSpec) -> str:
+    """Training length and sampler of an experiment, for the note below a figure; empty where nothing is sampled."""
+    if not spec.denoiser.modelled:
+        return ""
+    sampler = f"{spec.sampling.sampler.upper()} with {spec.sampling.steps or spec.diffusion.steps} steps"
+    if not spec.trained:
+        return sampler
+    lengths = sorted({spec.training.resolved_for(size)["iterations"] for size in spec.first_sizes})
+    steps = f"{lengths[0]:,}" if len(lengths) == 1 else f"{lengths[0]:,} to {lengths[-1]:,}"
+    return f"one training of {steps} steps at each K; {sampler}"
 
 
 def lead(summaries: Sequence[Summary]) -> str:

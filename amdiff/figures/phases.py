@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from amdiff.phases.classes import CLASSES
 from amdiff.phases.distances import Distances
 
+from .curves import foot
 from .gallery import Gallery
 from .histograms import histograms
 from .panels import attractor_panel, panel
@@ -43,6 +44,8 @@ class Content:
     """Number of samples of each class that are drawn."""
     neighbors: int
     """Number of neighbours that are drawn for each sample."""
+    note: str
+    """Training length and sampler, for the notes below figures; may be empty."""
 
     @property
     def peak(self) -> int:
@@ -71,6 +74,7 @@ def fractions(content: Content) -> Figure:
     axes.set_ylabel("share of samples")
     axes.set_ylim(-0.02, 1.02)
     figure.legend(loc="outside upper center", ncols=2)
+    foot(figure, content.note)
     return figure
 
 
@@ -92,6 +96,7 @@ def set_size(content: Content) -> Figure:
     axes.set(xlabel="samples per training image, $|S'|/K$", ylabel="spurious share")
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside right upper")
+    foot(figure, content.note)
     return figure
 
 

@@ -14,15 +14,21 @@ Summary = dict[str, Any]
 """Results of the stage ``classify`` for one K."""
 
 
-def headline(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] = ()) -> list[str]:
-    """The findings of a sweep as sentences, with confidence intervals."""
+def headline(
+    summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] = (), *, trained: bool = False
+) -> list[str]:
+    """The findings of a sweep as sentences, with confidence intervals.
+
+    ``trained`` tells that models were trained, once each, so that the intervals hold given these trainings.
+    """
     first, last = summaries[0], summaries[-1]
     level = f"{100 * first['confidence']:g} %"
     lines = [
         f"K = {s['size']:,}: " + ", ".join(f"{name} {share(s, name)}" for name in CLASSES) + "."
         for s in ([first, last] if len(summaries) > 1 else [first])
     ]
-    lines[0] = lines[0][:-1] + f" (in brackets: {level} intervals, which include the errors of the thresholds)."
+    given = " given this one training of each model" if trained else ""
+    lines[0] = lines[0][:-1] + f" (in brackets: {level} intervals{given}, which include the errors of the thresholds)."
     lines += set_size_sentence(summaries)
     lines = [*implausible(summaries), *lines]
     largest = most_spurious(summaries)

@@ -58,19 +58,58 @@ def distinct_pairs(
     The parameters are those of ``radius_pairs``. Yields blocks of pairs: the numbers of both distinct images, (p,)
     each, and their distances (p,) in the metric's unit.
     """
-    embedding = vectors.embedding
+    yield from _blocks(vectors, vectors, radius, memory_mb, device)
+
+
+def cross_counts(
+    queries: Vectors,
+    database: Vectors,
+    radius: float,
+    parts: Int64[np.ndarray, " m"],
+    *,
+    memory_mb: float = 1024,
+    device: str = "cpu",
+) -> Int64[np.ndarray, "n p"]:
+    """Count the images of another set within a radius of each image, by part of the other set.
+
+    Parameters
+    ----------
+    queries
+        The images whose neighbours are counted, n in all.
+    database
+        The other set, of m images.
+    radius
+        Largest distance of a neighbour, in the metric's unit.
+    parts
+        Number of the part of each image of the database, (m,), from 0.
+    memory_mb, device
+        As for ``radius_pairs``.
+    """
+    sizes = np.zeros((database.count, int(parts.max()) + 1), np.int64)
+    np.add.at(sizes, (database.images.group, parts), 1)
+    found = np.zeros((queries.count, sizes.shape[1]), np.int64)
+    for a, b, _ in _blocks(queries, database, radius, memory_mb, device):
+        np.add.at(found, a, sizes[b])
+    return found[queries.images.group]
+
+
+def _blocks(
+    one: Vectors, other: Vectors, radius: float, memory_mb: float, device: str
+) -> Iterator[tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"], Float64[np.ndarray, " p"]]]:
+    """Yield the near pairs of distinct images of two sets with their distances; within one set, each pair once."""
+    embedding = one.embedding
     # room for blocks of vectors and, in the worst case, for all pairs of two blocks
-    rows = int(np.clip(min(memory_mb * 2**19 / (vectors.dimension * 4 * 6), (memory_mb * 2**19 / 32) ** 0.5), 1, 4096))
+    rows = int(np.clip(min(memory_mb * 2**19 / (one.dimension * 4 * 6), (memory_mb * 2**19 / 32) ** 0.5), 1, 4096))
     squares = embedding.squares(radius)
-    count = vectors.count
-    for first in range(0, count, rows):
-        left = vectors.rows(first, min(first + rows, count))
+    for first in range(0, one.count, rows):
+        left = one.rows(first, min(first + rows, one.count))
         centre = left.mean(axis=0, dtype=np.float64).astype(np.float32)
-        for second in range(first, count, rows):
-            right = vectors.rows(second, min(second + rows, count))
+        for second in range(first if one is other else 0, other.count, rows):
+            right = other.rows(second, min(second + rows, other.count))
             i, j = near_pairs(left - centre, right - centre, squares, device=device)
-            once = first + i < second + j
-            i, j = i[once], j[once]
+            if one is other:
+                once = first + i < second + j
+                i, j = i[once], j[once]
             for start in range(0, len(i), rows):
                 p, q = i[start : start + rows], j[start : start + rows]
                 distance = embedding.distance(pair_squares(left, right, p, q, rows))

@@ -43,35 +43,39 @@ def metric_artifact(config: Config, dataset: str, metric: str) -> Artifact | Non
     return Artifact("metric", dataset, metric, params)
 
 
-def model_params(spec: Sweep, size: int) -> dict[str, Any]:
-    """Parameters of one model: its training set, forward process and denoiser."""
+def model_params(spec: Sweep, size: int, twin: bool = False) -> dict[str, Any]:
+    """Parameters of one model: its training set, forward process and denoiser.
+
+    ``twin`` asks for the model of the images that follow the training set in the permutation. Default False.
+    """
     return {
         "size": size,
         **spec.subset,
+        **({"subset_start": size} if twin else {}),
         "diffusion": spec.diffusion.resolved(),
         "denoiser": spec.denoiser.resolved(),
     }
 
 
-def sample_params(spec: Sweep, size: int) -> dict[str, Any]:
+def sample_params(spec: Sweep, size: int, twin: bool = False) -> dict[str, Any]:
     """The parameters of ``model_params`` that decide the samples.
 
     A model of the whole dataset is the same for every K, so parameters that choose the training set are left out then.
     """
     whole = spec.denoiser.of_whole_dataset
-    return {key: value for key, value in model_params(spec, size).items() if not (whole and key in _SUBSET)}
+    return {key: value for key, value in model_params(spec, size, twin).items() if not (whole and key in _SUBSET)}
 
 
-_SUBSET = ("size", "subset_seed", "subset_order")
+_SUBSET = ("size", "subset_seed", "subset_order", "subset_start")
 """Parameters that choose the training set."""
 
 
-def train_artifact(spec: Sweep, dataset: Artifact, size: int) -> Artifact | None:
+def train_artifact(spec: Sweep, dataset: Artifact, size: int, twin: bool = False) -> Artifact | None:
     """The artifact of the training of one model; None if the model is not trained here."""
     if not spec.trained:
         return None
-    params = {**model_params(spec, size), "training": spec.training.resolved_for(size)}
-    return Artifact("train", spec.dataset, label(size), params, {"dataset": (dataset,)})
+    params = {**model_params(spec, size, twin), "training": spec.training.resolved_for(size)}
+    return Artifact("train", spec.dataset, label(size, twin), params, {"dataset": (dataset,)})
 
 
 def model_source(name: str, denoiser: PretrainedDenoiser, size: int) -> str:
@@ -195,6 +199,6 @@ def wants_gpu(artifact: Artifact, device: str) -> bool:
     return serves == "yes" or DENOISERS[artifact.params["denoiser"]["kind"]].runs
 
 
-def label(size: int) -> str:
-    """Readable prefix of the folders of the model with training-set size K = ``size``."""
-    return f"K{size:05d}"
+def label(size: int, twin: bool = False) -> str:
+    """Readable prefix of the folders of the model with training-set size K = ``size``, or of its twin."""
+    return f"K{size:05d}{'-twin' if twin else ''}"

@@ -181,6 +181,7 @@ class _Planner:
             "neighbors": sweep.neighbors,
             "thresholds": tuple({t.address: t for t in sweep.thresholds}.values()),
             "classify": sweep.classify,
+            **({"twins": self._twins(sweep)} if self.spec.twins else {}),
             **({"also": sweep.also} if sweep.also else {}),
             **({"peers": self._peers(self.spec.peers, sweep)} if self.spec.peers else {}),
             **{stage: self._analysed(stage, analysis, sweep) for stage, analysis in self.spec.analyses.items()},
@@ -199,6 +200,27 @@ class _Planner:
                 {"classify": (classes,), **network},
             )
             for model, classes in zip(sweep.models, sweep.classify, strict=True)
+        )
+
+    def _twins(self, sweep: SortedModels) -> tuple[Artifact, ...]:
+        """The comparison of each model with its twin, at the sizes that have one."""
+        metric = self.spec.neighbors.metric
+        return tuple(
+            Artifact(
+                "twins",
+                self.spec.dataset,
+                label(model.size),
+                {"size": model.size, "metric": metric},
+                {
+                    "samples": model.shards,
+                    "twin": model_of(self.name, self.spec, self.config, self.dataset, model.size, twin=True).shards,
+                    "neighbors": (table,),
+                    "classify": (classes,),
+                    **self._network(metric),
+                },
+            )
+            for model, table, classes in zip(sweep.models, sweep.neighbors, sweep.classify, strict=True)
+            if model.size in self.spec.twins
         )
 
     def _peers(self, peers: PeersSpec, sweep: SortedModels) -> tuple[Artifact, ...]:

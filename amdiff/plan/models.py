@@ -9,7 +9,7 @@ from .common import convert_artifact, dataset_artifact, label, sample_params, tr
 from .pages import ModelPlan, roles
 
 
-def model_of(name: str, spec: Sweep, config: Config, dataset: Artifact, size: int) -> ModelPlan:
+def model_of(name: str, spec: Sweep, config: Config, dataset: Artifact, size: int, twin: bool = False) -> ModelPlan:
     """Plan the model and the synthetic set of one K.
 
     Parameters
@@ -24,6 +24,8 @@ def model_of(name: str, spec: Sweep, config: Config, dataset: Artifact, size: in
         The dataset of the experiment.
     size
         Training-set size K.
+    twin
+        Whether it is the model of the images that follow the training set in the permutation. Default False.
 
     Raises
     ------
@@ -32,15 +34,15 @@ def model_of(name: str, spec: Sweep, config: Config, dataset: Artifact, size: in
     """
     if isinstance(spec.denoiser, GivenSamples):
         return _given(spec, spec.denoiser, config, size)
-    train = train_artifact(spec, dataset, size)
+    train = train_artifact(spec, dataset, size, twin)
     convert = convert_artifact(name, spec, config, dataset, size) if isinstance(spec, ExperimentSpec) else None
     origin = roles(train=train, convert=convert)
-    params = {**sample_params(spec, size), "sampling": spec.sampling.resolved_for(spec.diffusion.levels)}
+    params = {**sample_params(spec, size, twin), "sampling": spec.sampling.resolved_for(spec.diffusion.levels)}
     shards = tuple(
         Artifact(
             "sample",
             spec.dataset,
-            label(size),
+            label(size, twin),
             {**params, "start": start, "stop": stop},
             origin or {"dataset": (dataset,)},
             derived={"dataset": (dataset,)} if origin else {},  # the dataset tells the shape of the images

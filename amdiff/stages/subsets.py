@@ -19,11 +19,11 @@ from .stored_images import dataset_counts
 
 
 def training_rows(context: Context, artifact: Artifact, size: int | None = None) -> np.ndarray:
-    """Rows of the K training images, in the order of the permutation; or of the first ``size`` images of it."""
+    """Rows of the K training images, in the order of the permutation; or of the first ``size`` of them."""
     params = artifact.params
     count, _ = dataset_counts(context.store, artifact.parent("dataset"))
-    wanted = params["size"] if size is None else size
-    return training_subset(count, wanted, params["subset_seed"], _order(context, artifact))
+    wanted, start = params["size"] if size is None else size, params.get("subset_start", 0)
+    return training_subset(count, start + wanted, params["subset_seed"], _order(context, artifact))[start:]
 
 
 def heldout_rows(context: Context, artifact: Artifact, limit: int) -> np.ndarray:

@@ -48,11 +48,12 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         bandwidth=_bandwidth(next(iter(classified.values())).parent("thresholds")),
         columns=spec.panels.columns,
         neighbors=spec.panels.neighbors,
+        note=first_screen.recipe(spec),
     )
     return Part(
         content,
         phases_tables.tables(summaries, thresholds, _ranked_samples(galleries, spec.panels.keep)),
-        words.headline(summaries, thresholds),
+        words.headline(summaries, thresholds, trained=spec.trained),
         reservations(context, artifact, thresholds),
         {"samples.parquet": _joined(samples.values())},
         first_screen.lead(summaries),

@@ -9,6 +9,7 @@ import h5py
 from amdiff.artifacts import Artifact
 from amdiff.config import AnalysisSpec, ExperimentSpec
 from amdiff.figures.curves import left_out
+from amdiff.figures.first_screen import recipe
 from amdiff.figures.phases_sentences import most_spurious
 from amdiff.landscape.targets import GROUPS
 
@@ -17,8 +18,9 @@ from ..stored_tables import read_summaries
 
 
 def note_of(found: Mapping[str, Mapping[int, object]], spec: ExperimentSpec, analysis: AnalysisSpec) -> str:
-    """A note that says which classes are missing at which K."""
-    return left_out({name: list(rows) for name, rows in found.items()}, spec.first_sizes, analysis.min_share)
+    """A note about training length and sampler, and about the classes that are missing at some K."""
+    missing = left_out({name: list(rows) for name, rows in found.items()}, spec.first_sizes, analysis.min_share)
+    return "; ".join(text for text in (recipe(spec), missing) if text)
 
 
 def peak_of(context: Context, artifact: Artifact) -> int:

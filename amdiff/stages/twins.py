@@ -1,0 +1,69 @@
+"""Compares the samples of a model with those of its twin, which learned from a disjoint training set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import faiss
+import numpy as np
+
+from amdiff.artifacts import Artifact
+from amdiff.files import write_json
+from amdiff.neighbors.radius import RadiusCounts, cross_counts, distinct_pairs
+from amdiff.neighbors.search import pair_squares
+from amdiff.neighbors.vectors import Vectors
+from amdiff.phases.classes import MEMORIZED
+from amdiff.phases.rarefaction import parts_of
+from amdiff.phases.twins import compare_twins
+
+from .console import say
+from .context import Context, threads
+from .embedding import Embedded, search_device
+from .stored_images import sample_images
+from .stored_tables import read_classes, read_summaries
+
+
+def twins(context: Context, artifact: Artifact, folder: Path) -> None:
+    """Find how many samples are near to a sample of the twin, and how far apart images from the same noise are."""
+    faiss.omp_set_num_threads(threads())
+    classified = artifact.parent("classify")
+    (summary,) = read_summaries(context, [classified])
+    delta_s = summary["delta_s"]
+    embedded = Embedded(context, artifact, artifact.params["metric"])
+    own = embedded("samples", sample_images(context.store, artifact.parents["samples"]))
+    twin = embedded("twin", sample_images(context.store, artifact.parents["twin"]))
+    memory, device = context.runtime.neighbor_memory_mb, search_device(context)
+    n = own.images.size
+    parts = parts_of(n)
+    counts = RadiusCounts(own.images, (delta_s,))
+    for block in distinct_pairs(own, delta_s, memory_mb=memory, device=device):
+        counts.add(*block)
+    found = compare_twins(
+        read_classes(context, classified) != MEMORIZED,
+        counts.within(delta_s),
+        cross_counts(own, twin, delta_s, parts, memory_mb=memory, device=device),
+        parts,
+        _pair_distances(own, twin, 0),
+        _pair_distances(own, twin, 1),
+        delta_s,
+        summary["set_size"],
+        summary["confidence"],
+    )
+    embedded.keep()
+    spurious = summary["fractions"]["spurious"]
+    write_json(folder / artifact.file(), {"size": summary["size"], "spurious": spurious, **found.as_json()})
+    say(f"twins {artifact.subject} {artifact.label}: spurious {spurious['value']:.3f}, by coincidence "
+        f"{found.coincidence.value:.3f}; same images from the same noise {found.agreement.value:.3f}")  # fmt: skip
+
+
+def _pair_distances(own: Vectors, twin: Vectors, shift: int) -> np.ndarray:
+    """Distance of each sample to the twin's sample with the same number, or ``shift`` further on; (n,)."""
+    n = own.images.size
+    left, right = own.images.group, twin.images.group[(np.arange(n) + shift) % n]
+    distances = np.empty(n)
+    step = 1024
+    for start in range(0, n, step):
+        i, j = left[start : start + step], right[start : start + step]
+        each = np.arange(len(i))
+        distances[start : start + step] = own.embedding.distance(pair_squares(own.at(i), twin.at(j), each, each, step))
+    return distances

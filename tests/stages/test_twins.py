@@ -1,0 +1,97 @@
+"""Twins: models of disjoint training sets, against models whose samples are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from amdiff.config import parse_config
+from amdiff.errors import AmdiffError
+from amdiff.files import read_json
+from amdiff.neighbors import embed
+from amdiff.neighbors.radius import cross_counts
+from amdiff.phases.rarefaction import parts_of
+from amdiff.phases.twins import compare_twins
+from amdiff.plan import Plan
+from amdiff.project import prepare
+from amdiff.stages.hdf5 import read_h5
+from tests.conftest import run_project
+
+
+def config(memories: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "datasets": {"digits": {"kind": "digits"}},
+        "experiments": {
+            "tiny": {
+                "dataset": "digits",
+                "sizes": [6, 12],
+                "twins": [12],
+                "denoiser": {"kind": "exact", "memories": memories},
+                "sampling": {"steps": 50, "minimum": 48},
+                "thresholds": {"method": "fixed", "delta_m": 0.5, "delta_s": 0.5},
+                "basin": None, "curvature": None, "energy": None, **changes,
+            }
+        },
+        "runtime": {"device": "cpu"},
+    }  # fmt: skip
+
+
+def result(root: Path, plan: Plan) -> dict[str, Any]:
+    (artifact,) = [a for a in plan.by_folder.values() if a.stage == "twins"]
+    return read_json(root / artifact.folder / "twins.json")
+
+
+def test_two_memories_of_other_images_have_nothing_in_common(tmp_path: Path) -> None:
+    plan = run_project(config("train"), tmp_path)
+    found = result(tmp_path, plan)
+    assert [found[name]["value"] for name in ("spurious", "coincidence", "agreement")] == [0, 0, 0]
+    (twins,) = [a for a in plan.by_folder.values() if a.stage == "twins"]
+    (dataset,) = [a for a in plan.by_folder.values() if a.stage == "dataset"]
+    (rows,) = read_h5(tmp_path / twins.parent("neighbors").folder / "neighbors.h5", "train_rows")
+    (digits,) = read_h5(tmp_path / dataset.folder / "images.h5", "images")
+    nearest = []
+    for role in ("samples", "twin"):
+        (samples,) = read_h5(tmp_path / twins.parents[role][0].folder / "samples.h5", "images")
+        apart = (samples[:, None] / 127.5 - digits[rows][None] / 127.5).reshape(len(samples), len(rows), -1)
+        nearest.append(np.linalg.norm(apart, axis=2).min(axis=1))
+    assert nearest[0].max() < 0.5
+    assert nearest[1].min() > 0.5  # the twin draws copies of other images
+    page = (tmp_path / plan.experiment("tiny").report.folder / "report.html").read_text()
+    assert "draw images within delta_s of each other for 0.0%" in page
+
+
+def test_one_model_of_the_whole_pool_agrees_with_itself(tmp_path: Path) -> None:
+    """The twin is the same model: from the same noise come the same images, and chance is as large as recurrence."""
+    found = result(tmp_path, run_project(config("gaussian"), tmp_path))
+    assert found["agreement"]["value"] == 1
+    assert found["same_noise"] == 0
+    assert found["coincidence"]["value"] == pytest.approx(found["spurious"]["value"], abs=1e-12)
+    assert found["twin_neighbours"] == found["neighbours"]
+    assert found["other_noise"] > 1
+
+
+def test_coincidences_are_counted_without_the_same_noise(rng: np.random.Generator) -> None:
+    images = rng.integers(0, 256, (2, 60, 1, 2, 2), dtype=np.uint8)
+    own, twin = (embed(i, "pixels") for i in images)
+    flat = images.reshape(2, 60, -1) / 127.5
+    distance = np.linalg.norm(flat[0][:, None] - flat[1][None], axis=2)
+    parts = parts_of(60)
+    counts = cross_counts(own, twin, 0.4, parts)
+    assert (counts.sum(axis=1) == (distance <= 0.4).sum(axis=1)).all()
+    assert (counts[:, 3] == (distance[:, parts == 3] <= 0.4).sum(axis=1)).all()
+    same, other = distance.diagonal(), distance[np.arange(60), (np.arange(60) + 1) % 60]
+    found = compare_twins(np.ones(60, bool), np.zeros(60, np.int64), counts, parts, same, other, 0.4, 60)
+    near = (distance <= 0.4) & ~np.eye(60, dtype=bool)
+    assert found.coincidence.value == pytest.approx(near.any(axis=1).mean())
+    with pytest.raises(AmdiffError, match="got 1"):
+        compare_twins(np.ones(1, bool), np.zeros(1, np.int64), counts[:1, :1], parts[:1], same[:1], other[:1], 0.4, 1)
+
+
+def test_mistakes(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="twins: 7 are not among the sizes"):
+        parse_config(config("train", twins=[7]))
+    with pytest.raises(ValueError, match=r"needs 2000 training images.* there are 1797"):
+        prepare(parse_config(config("train", sizes=[1000], twins=[1000])), tmp_path)
