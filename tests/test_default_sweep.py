@@ -38,11 +38,15 @@ def assert_three_phases(tables: Path) -> None:
     assert first["memorized"] >= 0.95
     assert last["generalized"] >= 0.95
     peak = max(middle, key=lambda row: row["spurious"])
-    assert peak["spurious"] >= 0.20
+    assert peak["spurious"] >= 0.15
     assert peak["spurious_low"] > max(first["spurious_high"], last["spurious_high"])
+    assert peak["spurious"] == pytest.approx(peak["spurious_near"] + peak["spurious_new"])
+    assert peak["spurious_near"] > peak["spurious_new"]  # most of them lie next to training images
+    assert all(row["set_size"] == 4 * row["K"] for row in sweep)
     for row in rows(tables / "thresholds.csv"):
         assert (row["delta_m_method"], row["delta_s_method"]) == ("valley", "valley")
         assert float(row["false_memorized"]) < 0.005
+    assert not any(int(row["separated"]) for row in rows(tables / "valleys.csv"))  # no K alone has both modes
     spurious = [int(row["size"]) for row in rows(tables / "attractors.csv") if row["kind"] == "spurious"]
     assert sum(size >= 3 for size in spurious) >= 5
 
@@ -59,11 +63,14 @@ def assert_basins_in_order(tables: Path, sizes: list[int]) -> None:
 
 
 def assert_dimensions_open(tables: Path) -> None:
-    """Training points are points for the smallest model, and parts of something wide for the largest."""
-    flat = {int(r["K"]): float(r["dimension_threshold"]) for r in rows(tables / "curvature.csv")
-            if (r["class"], r["t"]) == ("train", "2")}  # fmt: skip
-    assert flat[16] < 5
-    assert flat[512] > 50
+    """Training points are points for the smallest model, and parts of something wider for the largest.
+
+    At the smallest noise level the largest model resolves nothing, so its 64 of 64 dimensions mean nothing.
+    """
+    train = {(int(r["K"]), int(r["t"])): r for r in rows(tables / "curvature.csv") if r["class"] == "train"}
+    assert float(train[16, 50]["dimension_threshold"]) < 2
+    assert 8 < float(train[512, 50]["dimension_threshold"]) < 30
+    assert [train[512, t]["resolved"] for t in (2, 50)] == ["0", "1"]
 
 
 def assert_circle_is_that_of_the_theory(tables: Path) -> None:
@@ -77,7 +84,7 @@ def assert_circle_is_that_of_the_theory(tables: Path) -> None:
 
 @pytest.mark.full
 def test_three_sizes_show_three_phases(tmp_path: Path) -> None:
-    tables = run(tmp_path, "digits", sizes=[16, 128, 512], energy=None)
+    tables = run(tmp_path, "digits", sizes=[16, 128, 512], twins=[128], energy=None)
     assert_three_phases(tables)
     assert_basins_in_order(tables, [128])
     assert_dimensions_open(tables)

@@ -36,7 +36,7 @@ def coincidences(content: Content) -> Figure:
     for axes, name, color, label in (
         (left, "spurious", COLORS["spurious"], "spurious"),
         (left, "coincidence", "0.4", "by coincidence"),
-        (right, "agreement", COLORS["generalized"], "within delta_s"),
+        (right, "agreement", COLORS["generalized"], r"within $\delta_s$"),
     ):
         value, low, high = (np.array([f[name][key] for f in content.found]) for key in ENDS)
         axes.fill_between(sizes, low, high, color=color, alpha=0.2, linewidth=0)
@@ -78,7 +78,7 @@ def twins_sentences(found: Sequence[dict[str, Any]]) -> list[str]:
     return [
         f"At K = {peak['size']:,}, {percent(spurious)} of the samples are spurious. This is {verdict} coincidence: "
         f"{percent(chance)} would have a neighbour among the samples of a model of other images.",
-        f"From the same noise, two models of disjoint training sets of K = {last['size']:,} draw images within delta_s "
+        f"From the same noise, two models of disjoint training sets of K = {last['size']:,} draw images within δ_s "
         f"of each other for {percent(Estimate(**last['agreement']))} of the samples; the mean distance is "
         f"{last['same_noise']:.3g}, and {last['other_noise']:.3g} from different noise.",
     ]

@@ -46,7 +46,7 @@ def lone(neighbours: Int64[np.ndarray, "..."], count: int, size: int) -> Float64
     left = np.where(possible, left, drawn)
     gamma = scipy.special.gammaln
     log = gamma(left + 1.0) - gamma(left - drawn + 1.0) - gamma(others + 1.0) + gamma(others - drawn + 1.0)
-    return np.where(possible, np.exp(log), 0.0)
+    return np.where(possible, np.minimum(np.exp(log), 1.0), 0.0)  # rounding may go beyond 1
 
 
 def recurrent_share(counted: Bool[np.ndarray, " n"], neighbours: Int64[np.ndarray, " n"], size: int) -> float:
@@ -95,7 +95,7 @@ def recurrent_estimate(
     share = recurrent_share(counted, neighbours, size)
     return (
         jackknife(share, np.array(with_one), confidence, count),
-        jackknife(float(counted.mean()) - share, np.array(without), confidence, count),
+        jackknife(max(float(counted.mean()) - share, 0.0), np.array(without), confidence, count),
     )
 
 

@@ -102,7 +102,7 @@ def set_shares(
             if size == count:
                 return float((counted & ((to_samples <= deltas[1]) == recurrent)).mean())
             found = recurrent_share(counted, counts.within(deltas[1]), size)
-            return found if recurrent else float(counted.mean()) - found
+            return found if recurrent else max(float(counted.mean()) - found, 0.0)
 
         return of
 

@@ -67,6 +67,23 @@ def test_the_mean_over_all_subsets_is_exact(rng: np.random.Generator) -> None:
     }
 
 
+@pytest.mark.parametrize("recurs", [True, False])
+def test_rounding_leaves_no_share_outside_its_range(recurs: bool) -> None:
+    """All 97 counted samples of 1,011 recur, or none does: the other share is exactly 0."""
+    counted = np.arange(1011) < 97
+    neighbours = np.full(1011, 900 if recurs else 0)
+    parts = parts_of(1011)
+    within = np.zeros((1011, 100), np.int64)
+    within[:, 0] = neighbours
+    found = recurrent_estimate(counted, neighbours, within, parts, 768)
+    assert found[0].value + found[1].value == pytest.approx(97 / 1011)
+    assert found[1 if recurs else 0].value == 0
+    assert all(0 <= e.low <= e.value <= e.high <= 1 for e in found)
+    every = np.arange(1011)
+    assert (lone(every, 1011, 768) <= 1).all()
+    assert lone(every, 1011, 1).tolist() == [1.0] * 1011
+
+
 def test_rarefied_shares_are_those_of_direct_sets_and_are_covered() -> None:
     """1,000 sets of 64 samples have on average the share that is found from 1,000 sets of 256 samples."""
     rng = np.random.default_rng(5)

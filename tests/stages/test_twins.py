@@ -60,7 +60,7 @@ def test_two_memories_of_other_images_have_nothing_in_common(tmp_path: Path) -> 
     assert nearest[0].max() < 0.5
     assert nearest[1].min() > 0.5  # the twin draws copies of other images
     page = (tmp_path / plan.experiment("tiny").report.folder / "report.html").read_text()
-    assert "draw images within delta_s of each other for 0.0%" in page
+    assert "two models of disjoint training sets of K = 12 draw images" in page
 
 
 def test_one_model_of_the_whole_pool_agrees_with_itself(tmp_path: Path) -> None:
