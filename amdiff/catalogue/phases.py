@@ -100,6 +100,33 @@ SECTIONS = (
         ),
     ),
     Section(
+        "snapshots",
+        (
+            Figure(
+                "time_maps", "Training time", "The three phases over training time",
+                caption="Share of each class at every training-set size K and number of training steps.\n"
+                "With more steps a model passes from new images to copies. Spurious samples come in between.",
+            ),
+            Figure(
+                "time_curves", "Training time", "Curves against steps per training image",
+                caption="Memorized and spurious shares against the training steps (left) and against steps per "
+                "training image (right).\n"
+                "If the time at which a model begins to memorize grows in proportion to K, the curves on the right "
+                "fall together.",
+            ),
+            Figure(
+                "time_memorizes", "Training time", "When memorization begins", narrow=True,
+                caption="Number of steps at which the memorized share crosses 1 %, with its interval; bars are the "
+                "steps between which the spurious share exceeds half of its peak.\n"
+                "A straight line on these axes is a power of K.",
+            ),
+        ),
+        (
+            Table("time.csv"),
+            Table("time_begins.csv"),
+        ),
+    ),
+    Section(
         "twins",
         (
             Figure(

@@ -79,6 +79,15 @@ class DiffusionSpec(ProcessSpec):
         return self
 
 
+class LogSnapshots(Spec):
+    """Snapshots at steps that are evenly spaced on a logarithmic axis."""
+
+    log: Annotated[int, Field(ge=2, le=1000)]
+    """Number of steps, of which the last is that of the whole training."""
+    first: Annotated[int, Field(ge=1)] = 100
+    """The first step."""
+
+
 class TrainingSpec(Spec):
     """Noise prediction by mean squared error (DDPM, eq. 14), with Adam and an EMA of the weights."""
 
@@ -112,10 +121,38 @@ class TrainingSpec(Spec):
     'bfloat16' uses autocast. Weights are float32 in each case.
     """
     seed: Seed = 0
+    snapshots: tuple[Annotated[int, Field(ge=1)], ...] | LogSnapshots = ()
+    """Steps at which the model is also sampled and sorted into phases, for a map over training time: a list, or
+    {log: 12} for that many steps on a logarithmic axis. The rate must be constant. A snapshot is then the same as a
+    training of so many steps, and has its address."""
+
+    def idle(self) -> set[str]:
+        """Without snapshots there is no map over training time."""
+        return super().idle() | ({"snapshots"} if not self.snapshots else set())
+
+    def steps_for(self, size: int) -> tuple[int, ...]:
+        """The steps at which the model of ``size`` images is looked at, in increasing order. The last is the whole."""
+        last = self.iterations_for(size)
+        if isinstance(self.snapshots, LogSnapshots):
+            first, count = min(self.snapshots.first, last), self.snapshots.log
+            wanted = [round(first * (last / first) ** (i / (count - 1))) for i in range(count)]
+        else:
+            wanted = list(self.snapshots)
+        return tuple(sorted({*(step for step in wanted if step < last), last}))
+
+    @model_validator(mode="after")
+    def _constant_rate(self) -> TrainingSpec:
+        if self.snapshots and self.schedule != "constant":
+            raise ValueError(
+                f"snapshots: need 'schedule: constant', got {self.schedule!r}, under which a model at an early step is "
+                "not the model of a training of so many steps"
+            )
+        return self
 
     def resolved_for(self, size: int) -> dict[str, Any]:
         """The values of ``resolved`` for the model that is trained on ``size`` images."""
         values = self.resolved()
+        values.pop("snapshots", None)
         del values["iterations_by_size"], values["cap_batch"]
         return {**values, "iterations": self.iterations_for(size), "batch_size": self.batch_for(size)}
 

@@ -81,7 +81,7 @@ class ExperimentSpec(Analyses, Sweep):
 
     @property
     def sections(self) -> tuple[str, ...]:
-        further = [name for name in ("twins", "also", "peers") if getattr(self, name)]
+        further = [name for name in ("snapshots", "twins", "also", "peers") if getattr(self, name)]
         return ("phases", *further, *self.analyses, *(("training",) if self.trained else ()))
 
     def idle(self) -> set[str]:
@@ -96,6 +96,11 @@ class ExperimentSpec(Analyses, Sweep):
         if isinstance(self.subset_order, OrderFile):
             return {**own, "subset_order": self.subset_order.digest}
         return own if self.subset_order == "numpy" else {**own, "subset_order": self.subset_order}
+
+    @property
+    def snapshots(self) -> bool:
+        """Whether its models are also looked at during training."""
+        return self.trained and bool(self.training.snapshots)
 
     @property
     def set_per_image(self) -> int | None:

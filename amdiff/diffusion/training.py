@@ -28,6 +28,10 @@ from .processes import Process
 from .sampling import from_uint8
 from .transfer import onto
 
+LOGGED = frozenset(math.ceil(1.05**i) for i in range(500))
+"""Steps at which the log has an entry. They do not depend on the number of steps, so a training that is stopped early
+has the log of a longer one up to there."""
+
 
 class TrainingDiverged(AmdiffError):
     """The loss or the weights are NaN or infinite."""
@@ -59,7 +63,7 @@ class Trainer:
         process: Process,
         *,
         iterations: int,
-        log_every: int,
+        log_every: int | None = None,
         compile: bool = False,
     ) -> None:
         """Prepare a training run; ``run`` begins it.
@@ -77,7 +81,7 @@ class Trainer:
         iterations
             Total number of steps.
         log_every
-            Number of steps between two entries of the log.
+            Number of steps between two entries of the log. Default None: entries are at the steps ``LOGGED``.
         compile
             Whether to compile the network. Default False.
         """
@@ -89,6 +93,7 @@ class Trainer:
         self.step = 0
         self.log: list[dict[str, float]] = []
         self._loss_sum = torch.zeros((), device=self.device)
+        self._norm: Tensor | None = None
         self._parameters = list(network.parameters())
         self.optimizer = Adam(self._parameters, fused=self.device.type in ("cpu", "cuda"))
         self._averages = list(self.ema.parameters())
@@ -120,6 +125,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
             "loss_sum": self._loss_sum,
+            "norm": self._norm,
             "metrics": self.log,
         }
 
@@ -130,6 +136,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
         self._loss_sum = state["loss_sum"].to(self.device)
+        self._norm = state.get("norm")  # states of older versions lack it
         self.log, self.step = list(state["metrics"]), state["step"]
 
     def _take_step(self) -> None:
@@ -141,29 +148,40 @@ class Trainer:
             loss = nn.functional.mse_loss(self._forward(x, t).float(), noise)
         self.optimizer.zero_grad()
         loss.backward()
-        norm = None
         if self.spec.clip_norm is not None:
-            norm = nn.utils.clip_grad_norm_(self._parameters, self.spec.clip_norm)
-        rate = learning_rate(self.spec, self.step, self.iterations)
-        self.optimizer.step(rate)
+            self._norm = nn.utils.clip_grad_norm_(self._parameters, self.spec.clip_norm)
+        self.optimizer.step(learning_rate(self.spec, self.step, self.iterations))
         get_ema_multi_avg_fn(ema_decay(self.spec, self.step))(self._averages, self._parameters, None)
         self._loss_sum += loss.detach()
         self.step += 1
-        if self.step % self.log_every == 0 or self.finished:
-            self._record(rate, norm)
+        if self.step % self.log_every == 0 if self.log_every else self.step in LOGGED:
+            self.log.append(self._entry())
+            self._loss_sum.zero_()
 
-    def _record(self, rate: float, norm: Tensor | None) -> None:
-        taken = (self.step - 1) % self.log_every + 1
-        loss = float(self._loss_sum) / taken
+    @property
+    def whole_log(self) -> list[dict[str, float]]:
+        """The log, with an entry for the last step. Raises ``TrainingDiverged``.
+
+        This entry is not part of the state. So a longer run that goes on from here has the log of an undisturbed one.
+        """
+        return self.log if self.step == self._last_entry else [*self.log, self._entry()]
+
+    @property
+    def _last_entry(self) -> int:
+        return int(self.log[-1]["step"]) if self.log else 0
+
+    def _entry(self) -> dict[str, float]:
+        """Mean loss since the last entry, learning rate and gradient norm."""
+        loss = float(self._loss_sum) / (self.step - self._last_entry)
         if not math.isfinite(loss):
             raise TrainingDiverged(
                 f"the loss is {loss} at step {self.step}; lower training.learning_rate, or set training.clip_norm"
             )
+        rate = learning_rate(self.spec, self.step - 1, self.iterations)
         entry = {"step": self.step, "loss": loss, "learning_rate": rate}
-        if norm is not None:
-            entry["gradient_norm"] = float(norm)
-        self.log.append(entry)
-        self._loss_sum.zero_()
+        if self._norm is not None:
+            entry["gradient_norm"] = float(self._norm)
+        return entry
 
     @contextlib.contextmanager
     def _dropout_stream(self) -> Iterator[None]:

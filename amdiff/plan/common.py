@@ -19,7 +19,7 @@ from amdiff.config import (
     official_digest,
 )
 
-from .pages import ModelPlan
+from .pages import ModelPlan, roles
 
 
 def dataset_artifact(config: Config, name: str) -> Artifact:
@@ -70,12 +70,29 @@ _SUBSET = ("size", "subset_seed", "subset_order", "subset_start")
 """Parameters that choose the training set."""
 
 
-def train_artifact(spec: Sweep, dataset: Artifact, size: int, twin: bool = False) -> Artifact | None:
-    """The artifact of the training of one model; None if the model is not trained here."""
+def train_artifact(
+    spec: Sweep, dataset: Artifact, size: int, twin: bool = False, step: int | None = None
+) -> Artifact | None:
+    """The artifact of the training of one model; None if the model is not trained here.
+
+    ``step`` asks for a snapshot at this step. Default None: the whole training. Each snapshot goes on from the one
+    before it. That one is no part of its address, since a training from the start has the same result.
+    """
     if not spec.trained:
         return None
     params = {**model_params(spec, size, twin), "training": spec.training.resolved_for(size)}
-    return Artifact("train", spec.dataset, label(size, twin), params, {"dataset": (dataset,)})
+    steps = (spec.training.iterations_for(size),) if twin else spec.training.steps_for(size)
+    made: Artifact | None = None
+    for each in steps if step is None else steps[: steps.index(step) + 1]:
+        made = Artifact(
+            "train",
+            spec.dataset,
+            label(size, twin),
+            {**params, "training": {**params["training"], "iterations": each}},
+            {"dataset": (dataset,)},
+            derived=roles(shorter=made),
+        )
+    return made
 
 
 def model_source(name: str, denoiser: PretrainedDenoiser, size: int) -> str:

@@ -133,18 +133,8 @@ class _Planner:
         self, models: tuple[ModelPlan, ...], neighbors: NeighborsSpec, own: ThresholdsBase
     ) -> tuple[tuple[Artifact, ...], tuple[Artifact, ...], tuple[Artifact, ...]]:
         """Neighbours, thresholds and classes of each model by one metric."""
-        spec, metric = self.spec, self._network(neighbors.metric)
-        extra = {"stand_in": True} if spec.stands_in(self.config.datasets[spec.dataset]) else {}
-        tables = tuple(
-            Artifact(
-                "neighbors",
-                spec.dataset,
-                label(m.size),
-                {"size": m.size, **spec.subset, **neighbors.resolved(), **extra},
-                {"dataset": (self.dataset,), "samples": m.shards, **metric},
-            )
-            for m in models
-        )
+        spec = self.spec
+        tables = tuple(self._table(model, neighbors) for model in models)
         thresholds = tuple(
             Artifact(
                 "thresholds",
@@ -158,19 +148,45 @@ class _Planner:
             )
             for model, table in zip(models, tables, strict=True)
         )
-        per_image = self.spec.set_per_image
-        rarefied = {} if per_image is None else {"rarefy": per_image}
         classified = tuple(
-            Artifact(
-                "classify",
-                spec.dataset,
-                label(model.size),
-                {"metric": neighbors.metric, "size": model.size, **rarefied},
-                {"samples": model.shards, "neighbors": (table,), "thresholds": (found,), **metric},
-            )
+            self._classified(model, table, found, neighbors)
             for model, table, found in zip(models, tables, thresholds, strict=True)
         )
         return tables, thresholds, classified
+
+    def _table(self, model: ModelPlan, neighbors: NeighborsSpec) -> Artifact:
+        """The nearest neighbours of the samples of a model."""
+        spec = self.spec
+        extra = {"stand_in": True} if spec.stands_in(self.config.datasets[spec.dataset]) else {}
+        return Artifact(
+            "neighbors",
+            spec.dataset,
+            label(model.size),
+            {"size": model.size, **spec.subset, **neighbors.resolved(), **extra},
+            {"dataset": (self.dataset,), "samples": model.shards, **self._network(neighbors.metric)},
+        )
+
+    def _classified(self, model: ModelPlan, table: Artifact, found: Artifact, neighbors: NeighborsSpec) -> Artifact:
+        """The classes of the samples of a model, at the thresholds ``found``."""
+        per_image = self.spec.set_per_image
+        rarefied = {} if per_image is None else {"rarefy": per_image}
+        return Artifact(
+            "classify",
+            self.spec.dataset,
+            label(model.size),
+            {"metric": neighbors.metric, "size": model.size, **rarefied},
+            {"samples": model.shards, "neighbors": (table,), "thresholds": (found,), **self._network(neighbors.metric)},
+        )
+
+    def _snapshots(self, sweep: SortedModels) -> tuple[Artifact, ...]:
+        """The classes at each snapshot of each training, at the thresholds of the whole trainings."""
+        neighbors = self.spec.neighbors
+        found = []
+        for whole, thresholds in zip(sweep.models, sweep.thresholds, strict=True):
+            for step in self.spec.training.steps_for(whole.size)[:-1]:
+                model = model_of(self.name, self.spec, self.config, self.dataset, whole.size, step=step)
+                found.append(self._classified(model, self._table(model, neighbors), thresholds, neighbors))
+        return tuple(found)
 
     def parts(self, sweep: SortedModels) -> Groups:
         """The artifacts of a sweep that a report shows, including its analyses."""
@@ -181,6 +197,7 @@ class _Planner:
             "neighbors": sweep.neighbors,
             "thresholds": tuple({t.address: t for t in sweep.thresholds}.values()),
             "classify": sweep.classify,
+            **({"snapshots": self._snapshots(sweep)} if self.spec.snapshots else {}),
             **({"twins": self._twins(sweep)} if self.spec.twins else {}),
             **({"also": sweep.also} if sweep.also else {}),
             **({"peers": self._peers(self.spec.peers, sweep)} if self.spec.peers else {}),

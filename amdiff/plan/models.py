@@ -9,7 +9,16 @@ from .common import convert_artifact, dataset_artifact, label, sample_params, tr
 from .pages import ModelPlan, roles
 
 
-def model_of(name: str, spec: Sweep, config: Config, dataset: Artifact, size: int, twin: bool = False) -> ModelPlan:
+def model_of(
+    name: str,
+    spec: Sweep,
+    config: Config,
+    dataset: Artifact,
+    size: int,
+    *,
+    twin: bool = False,
+    step: int | None = None,
+) -> ModelPlan:
     """Plan the model and the synthetic set of one K.
 
     Parameters
@@ -26,6 +35,8 @@ def model_of(name: str, spec: Sweep, config: Config, dataset: Artifact, size: in
         Training-set size K.
     twin
         Whether it is the model of the images that follow the training set in the permutation. Default False.
+    step
+        Step of a snapshot. Default None: the whole training.
 
     Raises
     ------
@@ -34,7 +45,7 @@ def model_of(name: str, spec: Sweep, config: Config, dataset: Artifact, size: in
     """
     if isinstance(spec.denoiser, GivenSamples):
         return _given(spec, spec.denoiser, config, size)
-    train = train_artifact(spec, dataset, size, twin)
+    train = train_artifact(spec, dataset, size, twin, step)
     convert = convert_artifact(name, spec, config, dataset, size) if isinstance(spec, ExperimentSpec) else None
     origin = roles(train=train, convert=convert)
     params = {**sample_params(spec, size, twin), "sampling": spec.sampling.resolved_for(spec.diffusion.levels)}

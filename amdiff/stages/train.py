@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,15 @@ from .interrupts import Interrupts
 from .loading import choose_device, training_data, untrained_network
 from .resuming import discard, whole_archive
 
+STATE = "state.pt"
+"""Name of the file with the state of a training."""
+
 
 def train(context: Context, artifact: Artifact, folder: Path) -> None:
-    """Train one model. A state from which a later run can resume lies in scratch until the training is finished."""
+    """Train one model. A state from which a later run can resume lies in scratch until the training is finished.
+
+    A longer training of the same model, if one is planned, goes on from the last state.
+    """
     import torch
     from safetensors.torch import save
 
@@ -39,10 +46,9 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
         spec,
         process_of(params["diffusion"]),
         iterations=iterations,
-        log_every=max(1, iterations // 200),
         compile=context.runtime.compile,
     )
-    state_file = context.store.scratch(artifact) / "state.pt"
+    state_file = context.store.scratch(artifact) / STATE
     if (state := _saved_state(state_file, device)) is not None:
         trainer.restore(state)
         say(f"train {artifact.subject} {artifact.label}: resumes at step {trainer.step:,}")
@@ -50,26 +56,43 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     first, saved = trainer.step, time.monotonic()
     began = saved
 
-    def save_state() -> None:
+    def save_state(path: Path) -> None:
         state = io.BytesIO()
         torch.save(trainer.state(), state)
-        write_bytes(state_file, state.getbuffer())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, state.getbuffer())
 
     with Interrupts() as interrupts:
         while not trainer.finished:
             trainer.run(20)
             progress.update(trainer.step, f"loss {trainer.log[-1]['loss']:.4f}" if trainer.log else "")
             if interrupts.seen or time.monotonic() - saved > context.runtime.checkpoint_seconds:
-                save_state()
+                save_state(state_file)
                 saved = time.monotonic()
             interrupts.obey()
     trainer.check()
     weights = {name: value.detach().cpu().contiguous() for name, value in trainer.ema.state_dict().items()}
     # one key of metadata only: safetensors would write several in random order
     write_bytes(folder / artifact.file("weights"), save(weights, {"address": artifact.address}))
-    write_bytes(folder / artifact.file("log"), "".join(json.dumps(line) + "\n" for line in trainer.log).encode())
+    log = "".join(json.dumps(line) + "\n" for line in trainer.whole_log)
+    write_bytes(folder / artifact.file("log"), log.encode())
+    for path in _waiting(context, artifact):
+        save_state(path)
     context.facts["device"] = str(device)
     context.facts["steps_per_second"] = round((iterations - first) / max(time.monotonic() - began, 1e-9), 3)
+
+
+def _waiting(context: Context, artifact: Artifact) -> list[Path]:
+    """Where longer trainings that wait for this one look for a state, if they have none."""
+    longer = [
+        a for a in context.plan.by_folder.values() if artifact.address in _addresses(a.derived.get("shorter", ()))
+    ]
+    files = [context.store.scratch(a) / STATE for a in longer if not context.store.complete(a)]
+    return [path for path in files if not path.exists()]
+
+
+def _addresses(artifacts: Iterable[Artifact]) -> set[str]:
+    return {a.address for a in artifacts}
 
 
 def _saved_state(path: Path, device: Any) -> dict[str, Any] | None:
