@@ -56,7 +56,15 @@ def test_the_interfaces_that_stay(finished: Project) -> None:
 def test_every_job_tells_its_progress_and_keeps_a_log(finished: Project) -> None:
     logs = {p.parent.name: p.read_text() for p in finished.root.glob("logs/digits/train/*.log")}
     assert re.search(r"train digits K\d+: 60/60 steps, loss [\d.]+, .* steps/s, done in", logs["train"])
-    elsewhere = {"likelihood", "metric", "grid", "comparison", "convert", "peers"}  # other configurations ask for these
+    elsewhere = {
+        "likelihood",
+        "metric",
+        "grid",
+        "comparison",
+        "convert",
+        "peers",
+        "twins",
+    }  # other configurations ask for these
     elsewhere |= {"pipeline", "generate", "spectrum", "prompts"}
     assert {p.parent.name for p in finished.root.glob("logs/digits/*/*.log")} == set(STAGES) - elsewhere - {"report"}
     assert {p.parent.name for p in finished.root.glob("logs/*/tiny.log")} == {"report", "publish"}

@@ -41,7 +41,8 @@ def _basin(analysis: Params, diffusion: Params, dimension: int) -> float:
 def spectrum_passes(spectrum: Params, dimension: int) -> float:
     """Passes of the spectra at one image, for all times. ``spectrum`` are their settings."""
     rows = dimension * spectrum.get("rows_per_dimension", 1)
-    return float(rows * len(spectrum["times"]) * (2 if spectrum["method"] == "central" else 1))
+    still = 2 * 32  # to see whether the noise level is resolved
+    return float(len(spectrum["times"]) * (rows * (2 if spectrum["method"] == "central" else 1) + still))
 
 
 def _curvature(analysis: Params, diffusion: Params, dimension: int) -> float:
@@ -74,7 +75,7 @@ STAGES = (
         minutes=DAY, gpu="network", work="analyses", passes=_at_targets(_energy),
     ),
     Stage(
-        "likelihood", 2, {"landscape": "landscape.h5", "summary": "landscape.json"},
+        "likelihood", 3, {"landscape": "landscape.h5", "summary": "landscape.json"},
         minutes=DAY, work="analyses", passes=_likelihood, double=True,
     ),
 )  # fmt: skip
@@ -87,7 +88,7 @@ SECTIONS = (
                 "log_volume", "Basins", "Log-volume of basins", paper="Figures 4B, 16-17", narrow=True,
                 caption="Mean log-volume of the basins of attraction against the number of training images K, by "
                 "class. The confidence intervals use the variance between attractors. Open symbols: at least half of "
-                "the copies sit at the first noise level, so the value is an upper bound.\n"
+                "the copies do not return even from the first noise level, so the value is an upper bound.\n"
                 "The radius of a basin is the largest noise from which a sample still comes back. The dashed gray line "
                 "is a denoiser that does nothing: what lies on it has no basin beyond :math:`\\delta`.",
             ),

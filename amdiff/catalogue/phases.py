@@ -134,8 +134,8 @@ SECTIONS = (
                 caption="Left: share of samples with another sample within :math:`\\delta_s`, in the set of one model "
                 "(spurious), and in the set of a model that learned from other images (by coincidence). Right: share "
                 "of pairs within :math:`\\delta_s` that two such models draw from the same noise.\n"
-                "What is spurious beyond coincidence comes from the training set. Where two models draw the same "
-                "images from the same noise, they no longer depend on it.",
+                "Coincidence is a lower bound if the other model's samples recur too; it takes the threshold as known. "
+                "Where two models draw the same images from the same noise, these depend little on the training set.",
             ),
         ),
         (

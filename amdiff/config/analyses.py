@@ -191,10 +191,10 @@ class EnergySpec(AnalysisSpec):
     """The noise level, as an index. Figures and sentences are about it."""
     further_times: tuple[Time, ...] = (15,)
     """Further noise levels, for the table."""
-    points: Annotated[int, Field(ge=2, le=100_000)] = 20
-    """Number of points on a path, both ends included.
+    points: Annotated[int, Field(ge=3, le=100_000)] = 201
+    """Number of points on a path, both ends included. The paper's code takes 20.
 
-    With 20 points, the trapezoid rule gives 0.23 % too little for a quadratic potential.
+    Where a field is sharp, as at small noise, few points make two paths disagree that agree in truth.
     """
     references: Annotated[int, Field(ge=1, le=1000)] = 5
     """Number of reference images. They are the first ones of the permutation from which training sets are taken. So
@@ -210,12 +210,12 @@ class EnergySpec(AnalysisSpec):
     @property
     def times(self) -> tuple[int, ...]:
         """All noise levels, the main one first."""
-        return (self.time, *self.further_times)
+        return (self.time, *(t for t in self.further_times if t != self.time))
 
     @model_validator(mode="after")
     def _distinct(self) -> EnergySpec:
         if len(set(self.times)) < len(self.times):
-            raise ValueError(f"further_times: name each noise level once, also that of 'time'; got {list(self.times)}")
+            raise ValueError(f"further_times: name each noise level once, got {list(self.further_times)}")
         return self
 
     def shortage(self, count: int) -> str | None:

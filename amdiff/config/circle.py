@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .base import Seed, Spec
 from .denoisers import CircleDenoiserSpec
@@ -99,6 +99,12 @@ class CircleSpec(Sweep):
     likelihood: LikelihoodSpec = LikelihoodSpec()
 
     holds: ClassVar[str] = "points"
+
+    @model_validator(mode="after")
+    def _no_snapshots(self) -> CircleSpec:
+        if self.training.snapshots:
+            raise ValueError("training.snapshots: points on the circle are not sorted into phases; leave it out")
+        return self
 
     @property
     def sections(self) -> tuple[str, ...]:

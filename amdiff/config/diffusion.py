@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from amdiff.catalogue.samplers import SAMPLERS, SamplerName
 
@@ -88,6 +89,17 @@ class LogSnapshots(Spec):
     """The first step."""
 
 
+def _form(value: Any) -> str:
+    return "log" if isinstance(value, (Mapping, LogSnapshots)) else "list"
+
+
+Snapshots = Annotated[
+    Annotated[tuple[Annotated[int, Field(ge=1)], ...], Tag("list")] | Annotated[LogSnapshots, Tag("log")],
+    Discriminator(_form),
+]
+"""Steps of a training: a list, or evenly spaced ones on a logarithmic axis."""
+
+
 class TrainingSpec(Spec):
     """Noise prediction by mean squared error (DDPM, eq. 14), with Adam and an EMA of the weights."""
 
@@ -121,7 +133,7 @@ class TrainingSpec(Spec):
     'bfloat16' uses autocast. Weights are float32 in each case.
     """
     seed: Seed = 0
-    snapshots: tuple[Annotated[int, Field(ge=1)], ...] | LogSnapshots = ()
+    snapshots: Snapshots = ()
     """Steps at which the model is also sampled and sorted into phases, for a map over training time: a list, or
     {log: 12} for that many steps on a logarithmic axis. The rate must be constant. A snapshot is then the same as a
     training of so many steps, and has its address."""

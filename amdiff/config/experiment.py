@@ -35,6 +35,13 @@ class OrderFile(Spec):
         return self
 
 
+Order = Annotated[
+    Annotated[Literal["numpy", "torch"], Tag("name")] | Annotated[OrderFile, Tag("file")],
+    Discriminator(lambda value: "file" if isinstance(value, (Mapping, OrderFile)) else "name"),
+]
+"""An order of the training images: by its name, or from a file."""
+
+
 class ExperimentSpec(Analyses, Sweep):
     """A sweep over training-set sizes, with one dataset of images and one kind of model."""
 
@@ -46,7 +53,7 @@ class ExperimentSpec(Analyses, Sweep):
     """K, the training-set sizes, in images: a list, or a grid around the transition."""
     subset_seed: Seed = 3407
     """Seed of the permutation. Each training set is a prefix of it."""
-    subset_order: Literal["numpy", "torch"] | OrderFile = "numpy"
+    subset_order: Order = "numpy"
     """The permutation itself: by numpy, by ``torch.randperm`` after ``torch.manual_seed``, or a file of row numbers.
 
     Models that others trained on subsets need the order of their authors. With a wrong one, S is another set of images,
@@ -174,8 +181,8 @@ class ExperimentSpec(Analyses, Sweep):
         return self
 
     def _check_twins(self) -> None:
-        if self.twins and self.denoiser.elsewhere:
-            raise ValueError("twins: they are trained here, so they need a denoiser that is trained or in closed form")
+        if self.twins and not (self.trained or getattr(self.denoiser, "memories", None) == "train"):
+            raise ValueError("twins: they need a model that depends on its training set and is made here")
         if self.twins and not isinstance(self.sizes, tuple):
             raise ValueError("twins: give the sizes as a list")
         if isinstance(self.sizes, tuple) and (others := sorted(set(self.twins) - set(self.sizes))):

@@ -28,7 +28,7 @@ def permutation(count: int, seed: int, order: Order = "numpy") -> Int64[np.ndarr
     order
         'numpy' (the default) is a permutation by numpy. 'torch' is that of ``torch.randperm`` after
         ``torch.manual_seed``, from which published checkpoints took their training sets. An array holds the first rows
-        themselves; the other images follow.
+        themselves; the other images follow in numpy's order.
 
     Raises
     ------
@@ -47,7 +47,8 @@ def permutation(count: int, seed: int, order: Order = "numpy") -> Int64[np.ndarr
         )
     if len(np.unique(order)) < len(order):
         raise AmdiffError("subset_order: its rows must be distinct, got some twice")
-    return np.concatenate([order, np.setdiff1d(np.arange(count), order)])
+    rest = permutation(count, seed)
+    return np.concatenate([order, rest[~np.isin(rest, order)]])
 
 
 def training_subset(count: int, size: int, seed: int, order: Order = "numpy") -> Int64[np.ndarray, " size"]:

@@ -12,7 +12,7 @@ from amdiff.landscape.findings import BasinFinding, ordering
 from amdiff.landscape.targets import GROUPS
 from amdiff.phases.classes import CLASSES
 
-from .curves import against_size, curves, ends, foot, triple
+from .curves import LABELS, against_size, curves, ends, foot, triple
 from .page import Table, make_table
 from .recovery import LastReturns, Returns, last_returns, what_returns
 from .style import PAGE, size_axis, subplots
@@ -76,8 +76,8 @@ def critical_time(content: Content) -> Figure:
 
 
 def _at_floor(found: ByClass) -> set[tuple[str, int]]:
-    """The classes and K at which at least half of the copies are at the first noise level."""
-    return {(g, k) for g, rows in found.items() for k, f in rows.items() if f.floor >= 0.5}
+    """The classes and K at which at least half of the copies do not come back even from the first noise level."""
+    return {(g, k) for g, rows in found.items() for k, f in rows.items() if f.failed >= 0.5}
 
 
 def null_volumes(null: ByClass) -> dict[int, float]:
@@ -161,8 +161,9 @@ def basin_table(found: ByClass, null: ByClass) -> Table:
         "copies that do not come back even from the first noise level; open: share of targets that come back from "
         "every noise level, so that its value is a lower bound. critical_time: the last noise level from which a copy "
         "comes back before its first failure; paper_time: the level before the search of its target stopped (algorithm "
-        "1 with the published code). floor: share of copies whose critical time is the first noise level, so that the "
-        "mean is an upper bound; log_volume_median is right if floor is below one half. null_log_volume: of a denoiser "
+        "1 with the published code). floor: share of copies whose critical time is the first noise level; for the "
+        "failed ones among them it is an upper bound, and so are the means. log_volume_median is right if failed is "
+        "below one half. null_log_volume: of a denoiser "
         "that predicts no noise.",
     )  # fmt: skip
 
@@ -184,22 +185,31 @@ def basin_sentences(found: ByClass, null: ByClass) -> list[str]:
 
     Only K with all three classes count for the order.
     """
+    lines: list[str] = []
     verdicts: dict[str, list[int]] = {}
     for k in sorted({k for rows in found.values() for k in rows}):
         volumes = {g: found[g][k].log_volume for g in CLASSES if k in found.get(g, {})}
         if len(volumes) == len(CLASSES):
             verdicts.setdefault(ordering(volumes, CLASSES), []).append(k)
     if not verdicts:
-        return ["Basins: no K has enough samples of all three classes to compare their volumes."]
-    lines = [
+        lines = ["Basins: no K has enough samples of all three classes to compare their volumes."]
+    lines = lines or [
         f"Basins: at K = {', '.join(f'{k:,}' for k in sizes)} the log-volume {VERDICTS[verdict]}."
         for verdict, sizes in verdicts.items()
     ]
-    nothing = null_volumes(null)
-    flat = {g: [k for k, f in sorted(found.get(g, {}).items()) if f.log_volume.low <= nothing[k]] for g in CLASSES}
+    for g, rows in found.items():
+        if upper := [k for k, f in sorted(rows.items()) if f.failed >= 0.05]:
+            lines.append(
+                f"At K = {', '.join(f'{k:,}' for k in upper)} the volumes of {LABELS.get(g, f'{g} samples')} are upper "
+                "bounds, since some copies do not come back even from the first noise level."
+            )
+    flat = {
+        g: [k for k, f in sorted(found.get(g, {}).items()) if f.log_volume.low <= null[g][k].log_volume.value]
+        for g in CLASSES
+    }
     return lines + [
-        f"At K = {', '.join(f'{k:,}' for k in sizes)} the basins of {g} samples are no larger than those of a denoiser "
-        "that does nothing."
+        f"At K = {', '.join(f'{k:,}' for k in sizes)} the basins of {g} samples are not surely larger than those of a "
+        "denoiser that does nothing."
         for g, sizes in flat.items()
         if sizes
     ]

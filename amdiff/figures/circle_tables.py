@@ -18,7 +18,7 @@ def tables(summaries: Sequence[Summary]) -> list[Table]:
             s["size"], s["time"], s["lowest_radius"]["learned"], s["lowest_radius"]["empirical"], s["ring_radius"],
             len(s["minima"]["learned"]), len(s["minima"]["empirical"]), s["difference"],
             sum(c["size"] >= 2 for c in s["clusters"]), s["n_samples"],
-            s["sample_radius"]["mean"], s["sample_radius"]["std"],
+            s["sample_radius"]["mean"], s["sample_radius"]["std"], s["difference_grid"],
         ]
         for s in summaries
     ]  # fmt: skip
@@ -37,11 +37,12 @@ def tables(summaries: Sequence[Summary]) -> list[Table]:
         make_table(
             "landscape", "Landscapes",
             ["K", "t", "radius_learned", "radius_empirical", "radius_exact", "minima_learned", "minima_empirical",
-             "difference", "clusters", "n_samples", "sample_radius", "sample_radius_std"],
+             "difference", "clusters", "n_samples", "sample_radius", "sample_radius_std", "difference_grid"],
             landscapes,
             note="radius_*: radius at which the energy, averaged over angles, is lowest. minima_*: number of basins "
             "deeper than min_depth. difference: root mean square of learned minus empirical energy, where both are "
-            "below 0.5. clusters: clusters of at least two samples.",
+            "below 0.5; difference_grid: over the whole grid. Both are without the mean. clusters: clusters of at "
+            "least two samples.",
         ),
         make_table(
             "minima", "Minima", ["K", "energy", "x", "y", "value", "depth", "nearest_training_distance"], minima,

@@ -105,16 +105,18 @@ def unresolved(found: ByTime) -> list[str]:
     lines = []
     for time, groups in found.items():
         told = [(k, f.contraction) for rows in groups.values() for k, f in rows.items()]
+        lowest = [(k, f.contraction_low) for rows in groups.values() for k, f in rows.items()]
         if any(contraction is None for _, contraction in told):
             lines.append(
-                f"Dimensions at t = {time} cannot be checked, since there is no direction in which the data do not "
+                f"Dimensions at t = {time} cannot be checked, since no direction is known in which the data do not "
                 "vary. They are marked as unresolved."
             )
-        elif blurred := [(k, c) for k, c in told if c is not None and c < RESOLVED]:
+        elif blurred := [(k, c) for k, c in lowest if c is not None and c < RESOLVED]:
             sizes = ", ".join(f"{k:,}" for k in sorted({k for k, _ in blurred}))
             lines.append(
                 f"At t = {time} the model does not resolve the noise at K = {sizes}: where the data do not vary, its "
-                f"score should contract to 1, but it contracts to {min(c for _, c in blurred):.2f} for some class. "
+                f"score should contract to 1, but at a tenth of the targets of some class it contracts to at most "
+                f"{min(c for _, c in blurred):.2f}. "
                 "Dimensions there are marked as unresolved."
             )
     return lines
@@ -123,18 +125,20 @@ def unresolved(found: ByTime) -> list[str]:
 def curvature_table(found: ByTime) -> Table:
     """Dimensions of each class and K, at every noise level."""
     rows = [
-        [k, g, t, f.n, *ends(f.by_gap), *ends(f.by_threshold), f.contraction, int(f.resolved)]
+        [k, g, t, f.n, *ends(f.by_gap), *ends(f.by_threshold), f.contraction, int(f.resolved), f.contraction_low]
         for t, groups in found.items()
         for g in GROUPS
         for k, f in sorted(groups.get(g, {}).items())
     ]
     columns = [
         "K", "class", "t", "n", *triple("dimension_gap"), *triple("dimension_threshold"), "contraction", "resolved",
+        "contraction_low",
     ]  # fmt: skip
     return make_table(
         "curvature", "Dimension of the learned manifold", columns, rows,
         note="Means over targets. dimension_gap: number of singular values behind the largest gap; "
         "dimension_threshold: number of singular values below the threshold. contraction: how strongly the score "
-        "contracts where the data do not vary; resolved: 1 if this is at least 0.9, so that the dimension can be told. "
+        "contracts where the data do not vary, on average; contraction_low: the value that nine tenths of the targets "
+        "reach; resolved: 1 if this is at least 0.9, so that the dimension can be told. "
         "The files curvature.h5 of the artifacts hold the spectra.",
     )  # fmt: skip

@@ -98,18 +98,32 @@ Asymmetry = Mapping[int, Mapping[str, Mapping[int, float]]]
 def energy_table(found: Mapping[Way, ByReference], asymmetry: Asymmetry) -> Table:
     """Energy gaps of each class and K, for every noise level, path and reference image."""
     rows = [
-        [k, g, f.n, f.gap.value, f.std, reference, *ends(f.gap)[1:], time, path, asymmetry[time][g][k]]
+        [k, g, f.n, f.gap.value, f.std, reference, *ends(f.gap)[1:], time, path, asymmetry[time][g][k], f.change]
         for (time, path), references in found.items()
         for reference, groups in references.items()
         for g in GROUPS
         for k, f in sorted(groups.get(g, {}).items())
     ]
-    columns = ["K", "class", "n", "gap", "gap_std", "reference", "gap_low", "gap_high", "t", "path", "antisymmetric"]
+    columns = [
+        "K",
+        "class",
+        "n",
+        "gap",
+        "gap_std",
+        "reference",
+        "gap_low",
+        "gap_high",
+        "t",
+        "path",
+        "antisymmetric",
+        "change",
+    ]
     return make_table(
         "energy", "Relative energy", columns, rows,
         note="gap: mean energy U of the class minus the mean U of the training points. reference: row of the reference "
         "image in the canonical dataset. t: noise level. path: from a target to the reference. antisymmetric: norm of "
-        "J - J^T over that of J + J^T, for the score's Jacobian J at the targets; 0 for a field that has a potential.",
+        "J - J^T over that of J + J^T, for the score's Jacobian J at the targets; 0 for a field that has a potential. "
+        "change: what the gap changes by with every second point of the paths, a measure of the error of integration.",
     )  # fmt: skip
 
 
@@ -119,30 +133,42 @@ def energy_sentences(content: Content, asymmetry: Asymmetry, peak: int) -> list[
     The sentences are about the main noise level and the first reference image.
     """
     paths = {
-        path: {g: rows[g][peak].gap for g in CLASSES if peak in rows.get(g, {})}
+        path: {g: rows[g][peak] for g in CLASSES if peak in rows.get(g, {})}
         for path in ("circular", "straight")
         for rows in (content.gaps(path)[content.main],)
     }
-    gaps = paths["circular"]
-    if len(gaps) < 2:
+    shares = [rows[peak] for rows in asymmetry[content.time].values() if peak in rows]
+    if not paths["circular"] or not shares:
         return []
     text = "; ".join(
-        f"{path} path: " + ", ".join(f"{g} {e.value:.3g} [{e.low:.3g}, {e.high:.3g}]" for g, e in values.items())
-        for path, values in paths.items()
+        f"{path} path: "
+        + ", ".join(f"{g} {f.gap.value:.3g} [{f.gap.low:.3g}, {f.gap.high:.3g}]" for g, f in found.items())
+        for path, found in paths.items()
     )
-    share = max(rows[peak] for name, rows in asymmetry[content.time].items() if peak in rows)
-    lines = [f"Relative energy at K = {peak:,}, compared with training points: {text}."]
-    if any((e.value > 0) != (paths["straight"][g].value > 0) for g, e in gaps.items()):
-        verdict = "The two paths disagree in the sign of a class, so no order of the classes can be told."
-    elif len({tuple(sorted(values, key=lambda g: values[g].value)) for values in paths.values()}) > 1:
-        verdict = "The two paths order the classes differently, so no order can be told."
-    else:
-        lowest = min(gaps, key=lambda g: gaps[g].value)
-        apart = all(v[lowest].high < v[g].low for v in paths.values() for g in v if g != lowest)
-        ending = "and its interval overlaps no other" if apart else "but its interval overlaps another one"
-        verdict = f"By both paths the {lowest} samples lie lowest, {ending}."
-    lines.append(
-        f"{verdict} The antisymmetric part of the score's Jacobian is up to {share:.2g} of the symmetric part there; "
-        "it is 0 where an energy exists."
-    )
-    return lines
+    return [
+        f"Relative energy at K = {peak:,}, t = {content.time}, against image {content.main} and compared with training "
+        f"points: {text}.",
+        f"{_verdict(paths)} The antisymmetric part of the score's Jacobian is up to {max(shares):.2g} of the symmetric "
+        "part there; it is 0 where an energy exists.",
+    ]
+
+
+def _verdict(paths: Mapping[str, Mapping[str, GapFinding]]) -> str:
+    """Which class lies lowest by both paths, or why that cannot be told."""
+    circular, straight = paths["circular"], paths["straight"]
+    errors = {g: abs(circular[g].change) + abs(straight[g].change) for g in circular}
+    apart = {g: abs(circular[g].gap.value - straight[g].gap.value) for g in circular}
+    orders = {tuple(sorted(found, key=lambda g: found[g].gap.value)) for found in paths.values()}
+    signs = [g for g in circular if (circular[g].gap.value > 0) != (straight[g].gap.value > 0)]
+    if (signs or len(orders) > 1) and any(errors[g] > apart[g] / 2 for g in signs or apart):
+        return "There are too few points on the paths to tell whether the two agree; raise energy.points."
+    if signs:
+        return "The two paths disagree in the sign of a class, so no order of the classes can be told."
+    if len(orders) > 1:
+        return "The two paths order the classes differently, so no order can be told."
+    if len(circular) < 2:
+        return "Both paths give the same sign."
+    lowest = orders.pop()[0]
+    alone = all(f[lowest].gap.high < f[g].gap.low for f in paths.values() for g in f if g != lowest)
+    ending = "and its interval overlaps no other" if alone else "but its interval is not apart from all others"
+    return f"By both paths the {lowest} samples lie lowest, {ending}."

@@ -40,10 +40,10 @@ def lead(summaries: Sequence[Summary]) -> str:
     first, last = summaries[0], summaries[-1]
     if len(summaries) == 1:
         return (
-            f"Of {first['n_samples']:,} samples, {share(first, 'memorized')} are memorized, "
+            f"Of {first['set_size']:,} samples, {share(first, 'memorized')} are memorized, "
             f"{share(first, 'spurious')} are spurious ({spurious_words(first)}"
             f"{'' if first['fractions']['spurious']['low'] else '; this may be chance'}), and "
-            f"{share(first, 'generalized')} are new."
+            f"{share(first, 'generalized')} are neither."
         )
     ends = (
         f"{first['fractions']['memorized']['value']:.1%} of the samples are copies of training images at "
@@ -60,10 +60,10 @@ def lead(summaries: Sequence[Summary]) -> str:
     return f"{ends}; {what}, have their largest share, {share(peak, 'spurious')}, {where}."
 
 
-def robustness(thresholds: Sequence[dict[str, Any]]) -> str:
-    """Say how much the largest shares change when a threshold is halved or doubled; empty if that was not tried.
+def robustness(thresholds: Sequence[dict[str, Any]], peak: int) -> str:
+    """Say how much the shares change when a threshold is halved or doubled; empty if that was not tried.
 
-    The factors nearest to 0.5 and 2 are used.
+    The factors nearest to 0.5 and 2 are used. ``peak`` is the K whose spurious share is told.
     """
     factors = thresholds[0]["sensitivity"]["factors"]
     if len(factors) < 2:
@@ -71,15 +71,16 @@ def robustness(thresholds: Sequence[dict[str, Any]]) -> str:
     centre = min(range(len(factors)), key=lambda i: abs(factors[i] - 1))
     low, high = (min(range(len(factors)), key=lambda i: abs(factors[i] - f)) for f in (0.5, 2.0))
 
-    peak = "the largest spurious share" if len(thresholds) > 1 else "the spurious share"
-    spurious = [max(t["sensitivity"]["spurious"][centre][i] for t in thresholds) for i in (low, centre, high)]
+    (there,) = [t for t in thresholds if t["size"] == peak]
+    spurious = [there["sensitivity"]["spurious"][centre][i] for i in (low, centre, high)]
+    at_peak = f" at K = {peak:,}" if len(thresholds) > 1 else ""
     most = max(thresholds, key=lambda t: abs(
         t["sensitivity"]["memorized"][high][centre] - t["sensitivity"]["memorized"][low][centre]
     ))  # fmt: skip
     memorized = [most["sensitivity"]["memorized"][i][centre] for i in (low, centre, high)]
     where = f" at K = {most['size']:,}, where it changes most," if len(thresholds) > 1 else ""
     return (
-        f"Of all samples, {peak} is {spurious[1]:.1%}. It would be {spurious[0]:.1%} or {spurious[2]:.1%} if δ_s were "
-        f"{factors[low]:g} or {factors[high]:g} times as large. The memorized share{where} is {memorized[1]:.1%}. It "
-        f"would be {memorized[0]:.1%} or {memorized[2]:.1%} if δ_m were changed in the same way."
+        f"Of all samples{at_peak}, {spurious[1]:.1%} are spurious. It would be {spurious[0]:.1%} or {spurious[2]:.1%} "
+        f"if δ_s were {factors[low]:g} or {factors[high]:g} times as large. The memorized share{where} is "
+        f"{memorized[1]:.1%}. It would be {memorized[0]:.1%} or {memorized[2]:.1%} if δ_m were changed in the same way."
     )

@@ -89,9 +89,8 @@ def set_size(content: Content) -> Figure:
         sizes = np.array(found["sizes"]) / summary["size"]
         color = plt.colormaps["viridis"](shade)
         axes.plot(sizes, found["spurious"], "o-", markersize=2.5, color=color, label=f"$K$ = {summary['size']:,}")
-    per_image = {s["set_size"] / s["size"] for s in content.summaries}
-    if len(per_image) == 1 and len(content.summaries) > 1:
-        axes.axvline(per_image.pop(), color="black", linewidth=0.8, linestyle="--")
+    if per_image := content.summaries[0]["per_image"]:
+        axes.axvline(per_image, color="black", linewidth=0.8, linestyle="--")
     axes.set_xscale("log")
     axes.set(xlabel="samples per training image, $|S'|/K$", ylabel="spurious share")
     axes.set_ylim(bottom=0)

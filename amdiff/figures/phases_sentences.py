@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,7 +44,8 @@ def headline(
         count = visits[1]["attractors"]["spurious"]
         lines.append(
             f"The most visited spurious attractor is at K = {visits[1]['size']:,} (spurious attractors at this K: "
-            f"{count:,}). It holds {visits[0]:,} of {visits[1]['n_samples']:,} samples."
+            f"{count:,}, of {_median_visits(visits[1]):g} visits at the median). It holds {visits[0]:,} of "
+            f"{visits[1]['n_samples']:,} samples."
         )
     rates = [t["false_positives"] for t in thresholds if t["false_positives"]["memorized"]]
     if rates:
@@ -59,6 +61,11 @@ def headline(
     return lines
 
 
+def _median_visits(summary: Summary) -> float:
+    """Median number of samples in the spurious attractors of a K."""
+    return statistics.median(a["size"] for a in summary["attractors"]["table"] if a["kind"] == "spurious")
+
+
 def most_spurious(summaries: Sequence[Summary]) -> Summary:
     """The summary with the largest spurious share."""
     return max(summaries, key=lambda s: s["fractions"]["spurious"]["value"])
@@ -66,14 +73,21 @@ def most_spurious(summaries: Sequence[Summary]) -> Summary:
 
 def set_size_sentence(summaries: Sequence[Summary]) -> list[str]:
     """Say for how many samples the shares are, where they are not those of the whole sets."""
+    short = [s for s in summaries if s["per_image"] and s["set_size"] < s["per_image"] * s["size"]]
+    lines = [
+        f"At K = {s['size']:,} there are only {s['n_samples']:,} samples, fewer than {s['per_image']} K, so its "
+        "spurious share is too small beside that of other K."
+        for s in short
+    ]
     smaller = [s for s in summaries if s["set_size"] < s["n_samples"]]
     if not smaller:
-        return []
+        return lines
     most = max(smaller, key=lambda s: s["whole"]["spurious"]["value"] - s["fractions"]["spurious"]["value"])
     return [
-        f"Shares are those of {most['set_size'] // most['size']} K samples at each K, since more samples find more "
+        *lines,
+        f"Shares are those of {most['per_image']} K samples at each K, since more samples find more "
         f"neighbours. At K = {most['size']:,}, {most['fractions']['spurious']['value']:.1%} are spurious in a set of "
-        f"{most['set_size']:,} samples and {most['whole']['spurious']['value']:.1%} in all {most['n_samples']:,}."
+        f"{most['set_size']:,} samples and {most['whole']['spurious']['value']:.1%} in all {most['n_samples']:,}.",
     ]
 
 
@@ -120,7 +134,18 @@ def near_copies_sentence(summary: Summary) -> list[str]:
     return [
         f"At K = {summary['size']:,}, {percent(near)} of the samples are spurious near copies: they lie nearer to a "
         f"training image than any of {found['heldout']:,} held-out images does. {percent(new)} are spurious and new."
+        + _many_nearer_than_most(found)
     ]
+
+
+def _many_nearer_than_most(found: dict[str, Any]) -> str:
+    """Warn where a few held-out images next to training images decide what a near copy is."""
+    if found["nearest"] > found["percentile"] / 2:
+        return ""
+    return (
+        " But a few held-out images lie next to training images, so there may be more near copies: "
+        f"{found['than_most']['value']:.1%} of all samples lie nearer than 99 % of the held-out images do."
+    )
 
 
 def spurious_words(summary: Summary) -> str:

@@ -11,6 +11,7 @@ from .curves import triple
 from .page import Table, make_table
 from .phases_sentences import Summary
 
+DELTAS = ("delta_m", "delta_s")
 ENDS = ("value", "low", "high")
 """Keys of an estimate."""
 
@@ -78,8 +79,8 @@ def _near(summary: Summary) -> list[float | None]:
 def _valleys(thresholds: Sequence[dict[str, Any]]) -> Table:
     rows = [
         [t["size"], delta, one["size"], one["dip_p_value"], int(one["separated"]), one["without"]]
-        for t in (thresholds if len({str(t["delta_m"]["sizes"]) for t in thresholds}) > 1 else thresholds[:1])
-        for delta in ("delta_m", "delta_s")
+        for t in (thresholds if len({str([t[d]["sizes"] for d in DELTAS]) for t in thresholds}) > 1 else thresholds[:1])
+        for delta in DELTAS
         for one in t[delta]["sizes"]
     ]
     return make_table(

@@ -45,11 +45,11 @@ class BasinFinding:
     paper_volume: Estimate
     """Log-volume at that time."""
     median: float
-    """Median log-volume of the copies. Unlike the mean it is right where less than half of them are at the floor."""
+    """Median log-volume of the copies. Unlike the mean it is right where less than half of them failed."""
     floor: float
-    """Share of copies whose critical time is the first time of the search, so that it is an upper bound."""
+    """Share of copies whose critical time is the first time of the search."""
     failed: float
-    """Share of copies that were not recovered even at the first time."""
+    """Share of copies that were not recovered even at the first time, so that their critical time is an upper bound."""
     open: float
     """Share of targets whose search never stopped, so that their critical times are lower bounds."""
 
@@ -112,7 +112,7 @@ def basin_finding(
 
 
 RESOLVED = 0.9
-"""Least mean contraction at which a noise level counts as resolved, where 1 is full contraction."""
+"""A noise level is resolved where nine tenths of the targets contract at least so much; 1 is full contraction."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,14 @@ class DimensionFinding:
     by_gap: Estimate
     by_threshold: Estimate
     contraction: float | None
-    """Mean contraction along directions in which the data do not vary; None where there is no such direction."""
+    """Mean contraction along directions in which the data do not vary; None where no such direction is known."""
+    contraction_low: float | None
+    """The contraction that nine tenths of the targets reach."""
 
     @property
     def resolved(self) -> bool:
         """Whether the model resolves the noise level, so that the dimension can be told there."""
-        return self.contraction is not None and self.contraction >= RESOLVED
+        return self.contraction_low is not None and self.contraction_low >= RESOLVED
 
 
 def dimension_finding(
@@ -162,8 +164,8 @@ def dimension_finding(
     below = dimension_by_threshold(normalised, sigma, threshold).astype(np.float64)
     counted, _ = grouped_mean(below, cluster, confidence)
     most = normalised.shape[1]
-    told = None if contraction is None else float(contraction.mean())
-    return DimensionFinding(len(normalised), _within(gap, 0, most), _within(counted, 0, most), told)
+    told = (None, None) if contraction is None else (float(contraction.mean()), float(np.quantile(contraction, 0.1)))
+    return DimensionFinding(len(normalised), _within(gap, 0, most), _within(counted, 0, most), *told)
 
 
 def _within(estimate: Estimate, least: float, most: float) -> Estimate:
@@ -180,6 +182,8 @@ class GapFinding:
     """Mean gap. Its interval adds the errors of both means in quadrature."""
     std: float
     """Standard deviation of the energy over the class."""
+    change: float = 0.0
+    """What the gap changes by with every second point of the paths."""
 
 
 def gap_finding(
@@ -189,6 +193,7 @@ def gap_finding(
     *,
     is_train: bool,
     confidence: float,
+    change: float = 0.0,
 ) -> GapFinding:
     """Return the mean and standard deviation of ``U - mean(U of training points)`` over one class.
 
@@ -204,12 +209,14 @@ def gap_finding(
         Whether the class is the training points themselves. The gap is then 0.
     confidence
         Level of the interval, between 0 and 1.
+    change
+        What the gap changes by with every second point of the paths. Default 0.
     """
     own, _ = grouped_mean(energy, cluster, confidence)
     base, _ = grouped_mean(train, np.arange(len(train)), confidence)
     half = own.high - own.value if is_train else float(np.hypot(own.high - own.value, base.high - base.value))
     gap = own.value - base.value
-    return GapFinding(len(energy), Estimate(gap, gap - half, gap + half), float(energy.std()))
+    return GapFinding(len(energy), Estimate(gap, gap - half, gap + half), float(energy.std()), change)
 
 
 def ordering(volumes: Mapping[str, Estimate], names: Sequence[str]) -> str:

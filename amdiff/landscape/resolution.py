@@ -44,19 +44,24 @@ def still_directions(blocks: Blocks, sigmas: Float64[np.ndarray, " t"]) -> list[
     -------
     list
         Orthonormal directions (m, d) for each level, with m up to 32. They are pixels with one value in all images, or
-        directions in which the variance is below a hundredth of that of the noise. m is 0 where there are none.
+        directions in which the variance is below a hundredth of that of the noise. m is 0 where there are none, and
+        where they are not looked for: with more than 4,096 values or fewer than twice as many images.
     """
-    low, high = None, None
+    low, high, count = None, None, 0
     for block in blocks():
         flat = block.reshape(len(block), -1)
+        count += len(flat)
         low = flat.min(axis=0) if low is None else np.minimum(low, flat.min(axis=0))
         high = flat.max(axis=0) if high is None else np.maximum(high, flat.max(axis=0))
     assert low is not None
     still = np.flatnonzero(low == high)
     d = len(low)
     if len(still):
-        return [np.eye(d)[_spread(still)]] * len(sigmas)
-    if d > MOST_DIMENSIONS:
+        chosen = _spread(still)
+        pixels = np.zeros((len(chosen), d))
+        pixels[np.arange(len(chosen)), chosen] = 1
+        return [pixels] * len(sigmas)
+    if d > MOST_DIMENSIONS or count < 2 * d:  # a small pool has narrow directions by chance
         return [np.empty((0, d))] * len(sigmas)
     variances, axes = np.linalg.eigh(_covariance(blocks, d))
     return [axes[:, _spread(np.flatnonzero(variances <= NARROW * sigma**2))].T for sigma in sigmas]

@@ -38,7 +38,7 @@ class CriticalTimes:
 
     @property
     def floor(self) -> Bool[np.ndarray, "n copies"]:
-        """Whether each copy's critical time is the first time, so that it is an upper bound."""
+        """Whether each copy's critical time is the first time. For those that ``failed`` it is an upper bound."""
         return self.index == 0
 
 

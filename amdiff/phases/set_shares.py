@@ -40,11 +40,15 @@ class SetShares:
 
 
 def left_out_thresholds(pair: Pair) -> dict[int, tuple[float, float]]:
-    """Return delta_m and delta_s that are found with one K left out, by that K; without those K that leave no valley.
+    """Return delta_m and delta_s that are found with one K left out, by that K.
 
-    Where only one of the thresholds is that of a valley, the other one stays.
+    K that leave no valley, or one outside the range of the threshold, are left out. Where only one of the thresholds is
+    that of a valley, the other one stays.
     """
-    both = ({one.size: one.without for one in t.sizes} for t in (pair.delta_m, pair.delta_s))
+    both = (
+        {one.size: one.without if t.low <= (one.without or 0) <= t.high else None for one in t.sizes}
+        for t in (pair.delta_m, pair.delta_s)
+    )
     m, s = both
     found = ((k, m.get(k, pair.delta_m.value), s.get(k, pair.delta_s.value)) for k in sorted({*m, *s}))
     return {k: (a, b) for k, a, b in found if a is not None and b is not None}

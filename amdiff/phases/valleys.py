@@ -179,8 +179,8 @@ def _flat(
 ) -> tuple[tuple[float, float], float]:
     """Return the ends of the flat part around the valley, as soft log distances, and the share of distances in it."""
     steep = np.flatnonzero(density > FLAT * density[lowest])
-    first = int(steep[steep < lowest].max()) + 1
-    last = int(steep[steep > lowest].min()) - 1
+    first = int(steep[steep < lowest].max(initial=-1)) + 1
+    last = int(steep[steep > lowest].min(initial=len(density))) - 1
     mass = float(density[first : last + 1].sum()) * STEP
     return (float(histogram.grid[first]), float(histogram.grid[last])), mass
 

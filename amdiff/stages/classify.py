@@ -79,7 +79,7 @@ def classify(context: Context, artifact: Artifact, folder: Path) -> None:
         "confidence": confidence,
         "delta_m": pair.delta_m.value,
         "delta_s": pair.delta_s.value,
-        **_shares(shares, near),
+        **_shares(shares, near, artifact.params.get("rarefy")),
         "whole": _estimates(fold_fractions(phases.fractions, *distances, pair)),
         "by_set_size": {"sizes": list(by_size), "spurious": list(by_size.values())},
         "plausibility": None if plausible is None else plausible.as_json(),
@@ -111,13 +111,14 @@ def _columns(
     return columns
 
 
-def _shares(shares: SetShares, near: NearCopies | None) -> dict[str, Any]:
+def _shares(shares: SetShares, near: NearCopies | None, per_image: int | None) -> dict[str, Any]:
     """The shares of the classes and of near copies, as plain data."""
     split = None
     if near is not None and shares.near is not None and shares.new is not None:
         split = {**near.as_json(), "spurious": {"near": shares.near._asdict(), "new": shares.new._asdict()}}
     return {
         "set_size": shares.size,
+        "per_image": per_image,
         "fractions": _estimates(shares.fractions),
         "given_thresholds": _estimates(shares.given),
         "left_out": [{"size": size, "spurious": share} for size, share in shares.left_out.items()],

@@ -31,7 +31,7 @@ def energy(context: Context, artifact: Artifact, folder: Path) -> None:
     import torch
 
     from amdiff.diffusion.randomness import SampleNoise
-    from amdiff.landscape.potential import PATHS, asymmetry, relative_energy
+    from amdiff.landscape.potential import PATHS, asymmetry, path_energy
 
     spec = EnergySpec.model_validate(artifact.params["analysis"])
     targets = choose_targets(context, artifact, spec)
@@ -44,10 +44,11 @@ def energy(context: Context, artifact: Artifact, folder: Path) -> None:
     def compute(group: str, start: int, stop: int) -> Arrays:
         chosen = targets[group]
         images = as_images(chosen.images[start:stop], device)
-        out: dict[str, list[Any]] = {name: [] for name in (*PATHS, *PARTS)}
+        out: dict[str, list[Any]] = {name: [] for path in PATHS for name in (path, f"{path}_change")}
+        out |= {name: [] for name in PARTS}
         for time in spec.times:
             for path in PATHS:
-                found = relative_energy(
+                energies, change = path_energy(
                     denoiser,
                     images,
                     references,
@@ -57,7 +58,8 @@ def energy(context: Context, artifact: Artifact, folder: Path) -> None:
                     points=spec.points,
                     batch=context.runtime.analysis_batch,
                 )
-                out[path].append(found)
+                out[path].append(energies)
+                out[f"{path}_change"].append(change)
             few = max(1, context.runtime.analysis_batch // GRAPH)
             measured = [
                 asymmetry(
@@ -79,6 +81,7 @@ def energy(context: Context, artifact: Artifact, folder: Path) -> None:
     common = {"references": rows, "times": np.array(spec.times)}
     meanings: dict[str, str] = {
         **{path: f"U of each target, time and reference, along the {path} path" for path in PATHS},
+        **{f"{path}_change": "what U changes by with every second point of the path" for path in PATHS},
         "antisymmetric": "squared norm of J - J^T of the predicted noise, for each target and time",
         "symmetric": "squared norm of J + J^T of the predicted noise, for each target and time",
     }

@@ -125,6 +125,7 @@ def _landscape(
             for name in ("learned", "empirical")
         },
         "difference": float(np.sqrt(np.mean(_near(energies, "learned", "empirical") ** 2))),
+        "difference_grid": float((energies["learned"] - energies["empirical"]).std()),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from amdiff.artifacts import Artifact
@@ -11,7 +12,7 @@ from amdiff.config import ExperimentSpec, OrderFile
 from amdiff.data.digests import digest_files
 from amdiff.data.orders import read_order
 from amdiff.data.subsets import Order, heldout_subset, training_subset
-from amdiff.errors import DataError
+from amdiff.errors import AmdiffError, DataError
 from amdiff.plan import order_source
 
 from .context import Context
@@ -36,7 +37,17 @@ def heldout_rows(context: Context, artifact: Artifact, limit: int) -> np.ndarray
 def _order(context: Context, artifact: Artifact) -> Order:
     """The order of the training images: the name of a permutation, or the rows in the user's file."""
     order = artifact.params.get("subset_order", "numpy")
-    if order in ("numpy", "torch"):
+    if order == "numpy":
+        return order
+    source = artifact.parent("dataset")
+    with h5py.File(context.store.file(source), "r") as file:
+        duplicates = int(file.attrs["duplicates"])
+    if duplicates and source.params.get("deduplicate", True):
+        raise AmdiffError(
+            f"subset_order: {duplicates:,} byte-equal images of {source.subject} were left out, so its rows have other "
+            "numbers than in the order of others; set 'deduplicate: false' for the dataset"
+        )
+    if order == "torch":
         return order
     path = _file(context, order)
     if digest_files([("order", path)], {}) != order:

@@ -43,5 +43,8 @@ def _lent(context: Context, lender: Artifact, size: int) -> Pair:
     entries = read_json(context.store.file(lender))["sizes"]
     chosen = next((entry for entry in entries if entry["size"] == size), entries[0])
     found = threshold_pair(chosen)
-    m, s = (replace(t, note="of another experiment") for t in (found.delta_m, found.delta_s))
+    m, s = (
+        replace(t, note="; ".join(["of another experiment", *([t.reservation] if t.reservation else [])]), sizes=())
+        for t in (found.delta_m, found.delta_s)
+    )
     return Pair(m, s, found.d0)

@@ -120,7 +120,7 @@ def test_the_first_screen_says_it_all(page: tuple[str, Path]) -> None:
         "K from 4 to 9, 2 sizes",
         "U-Net, 8 channels x 1, 1; 10 training steps with batch size",
     )
-    for said in (*measured, "pixels", "the largest spurious share is", "The three phases."):
+    for said in (*measured, "pixels", "are spurious. It would be", "The three phases."):
         assert said in first
     assert text.index('id="browse"') < text.index('id="thresholds"') < text.index("<details>")
 
@@ -145,7 +145,8 @@ def summary(size: int, spurious: tuple[float, float, float], memorized: float = 
     m, g = ({"value": v, "low": v / 2, "high": (1 + v) / 2} for v in (memorized, 1 - memorized - spurious[0]))
     shares = {"memorized": m, "spurious": e, "generalized": g}
     return {
-        "size": size, "n_samples": 100, "set_size": 100, "confidence": 0.95, "fractions": shares, "whole": shares,
+        "size": size, "n_samples": 100, "set_size": 100, "per_image": None, "confidence": 0.95,
+        "fractions": shares, "whole": shares,
         "left_out": [], "near_copies": None, "attractors": {"spurious": 0, "table": []}, "plausibility": None,
         **changes,
     }  # fmt: skip
@@ -188,12 +189,12 @@ def test_a_peak_that_other_thresholds_move_is_none() -> None:
 
 
 def test_recurrent_samples_near_training_images_are_not_called_new() -> None:
-    def copies(near: float) -> dict[str, Any]:
+    def copies(near: float, nearest: float = 0.9) -> dict[str, Any]:
         estimate = {"low": 0.0, "high": 0.5}
         return {
-            "heldout": 90,
+            "heldout": 90, "nearest": nearest, "percentile": 1.0, "than_most": {"value": 1},
             "spurious": {"near": {"value": near, **estimate}, "new": {"value": 0.3 - near, **estimate}},
-        }
+        }  # fmt: skip
 
     near, new = (summary(4, (0.3, 0.2, 0.4), near_copies=copies(share)) for share in (0.25, 0.05))
     assert "near but not at training images" in lead([near])
@@ -201,15 +202,19 @@ def test_recurrent_samples_near_training_images_are_not_called_new() -> None:
     said = words.near_copies_sentence(near)[0]
     assert "25.0% [0.0%, 50.0%] of the samples are spurious near copies" in said
     assert "any of 90 held-out images" in said
-    assert "5.0% [0.0%, 50.0%] are spurious and new" in said
+    assert said.endswith("5.0% [0.0%, 50.0%] are spurious and new.")
+    doubted = words.near_copies_sentence(summary(4, (0.3, 0.2, 0.4), near_copies=copies(0.05, 0.01)))[0]
+    assert "100.0% of all samples lie nearer than 99 % of the held-out images do" in doubted
 
 
 def test_shares_of_smaller_sets_are_said() -> None:
     whole = {"spurious": {"value": 0.4}}
-    (said,) = words.set_size_sentence([summary(4, (0.3, 0.2, 0.4), set_size=16, whole=whole)])
+    (said,) = words.set_size_sentence([summary(4, (0.3, 0.2, 0.4), set_size=16, per_image=4, whole=whole)])
     assert "Shares are those of 4 K samples" in said
     assert "30.0% are spurious in a set of 16 samples and 40.0% in all 100" in said
     assert words.set_size_sentence(ENDS) == []
+    (said,) = words.set_size_sentence([summary(64, (0.3, 0.2, 0.4), per_image=4)])
+    assert "At K = 64 there are only 100 samples, fewer than 4 K" in said
 
 
 def test_the_lead_is_one_sentence() -> None:
@@ -230,10 +235,10 @@ def test_how_far_thresholds_decide_is_said() -> None:
         grid = {"memorized": [[0.1] * 3, [0.2] * 3, [0.3 if size == 8 else 0.2] * 3], "spurious": [spurious] * 3}
         return {"size": size, "sensitivity": {"factors": [0.5, 1.0, 2.0], **grid}}
 
-    text = robustness([entry(4, [0.0, 0.1, 0.2]), entry(8, [0.1, 0.251, 0.49])])
+    text = robustness([entry(4, [0.0, 0.1, 0.2]), entry(8, [0.1, 0.251, 0.49])], 8)
     assert text == (
-        "Of all samples, the largest spurious share is 25.1%. It would be 10.0% or 49.0% if δ_s were 0.5 or 2 times as "
-        "large. The memorized share at K = 8, where it changes most, is 20.0%. It would be 10.0% or 30.0% if δ_m were "
+        "Of all samples at K = 8, 25.1% are spurious. It would be 10.0% or 49.0% if δ_s were 0.5 or 2 times as large. "
+        "The memorized share at K = 8, where it changes most, is 20.0%. It would be 10.0% or 30.0% if δ_m were "
         "changed in the same way."
     )
 

@@ -13,7 +13,7 @@ from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.memory import DenseAssociativeMemory, vp_level
 from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.randomness import SampleNoise
-from amdiff.landscape.potential import PATHS, asymmetry, relative_energy
+from amdiff.landscape.potential import PATHS, asymmetry, path_energy, relative_energy
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
 
@@ -51,7 +51,7 @@ def test_a_gaussians_relative_energy_at_20_points(t: int) -> None:
     """Far from its mean, as images are that are no noise."""
     model, x, references = gaussian(shift=20.0)
     expected = difference(gaussian_density(model, t), x, references, t)
-    found = relative_energy(model, x, references, SCHEDULE, time=t)
+    found = relative_energy(model, x, references, SCHEDULE, time=t, points=20)
     assert (found - expected).abs().max() < 1e-3 * expected.abs().max()
 
 
@@ -138,3 +138,20 @@ def test_the_straight_path_is_exact_for_a_quadratic_potential() -> None:
     expected = difference(gaussian_density(model, 0), x, references, 0)
     found = relative_energy(model, x, references, SCHEDULE, path="straight")
     assert (found - expected).abs().max() < 1e-9 * expected.abs().max()
+
+
+def test_too_few_points_are_told_by_the_change() -> None:
+    """At the smallest noise an exact field is sharp. With 20 points two paths disagree, and the change says why."""
+    generator = torch.Generator().manual_seed(0)
+    memories = torch.rand(12, 1, 4, 4, generator=generator, dtype=torch.float64) * 2 - 1
+    model = FiniteSet(memories, SCHEDULE)
+    x = memories[:5] + 0.01 * torch.randn(5, 1, 4, 4, generator=generator, dtype=torch.float64)
+    for points, most in ((20, 1.0), (20001, 1e-3)):
+        (circular, a), (straight, b) = (
+            path_energy(model, x, memories[5:6], SCHEDULE, path=p, time=0, points=points, batch=4096) for p in PATHS
+        )
+        apart = (circular - straight).abs()
+        assert float(apart.max()) < most
+        assert (apart <= 2 * (a.abs() + b.abs()) + 1e-4).float().mean() >= 0.8
+    with pytest.raises(ValueError, match="two end points and one between"):
+        relative_energy(model, x, memories[5:6], SCHEDULE, points=2)

@@ -85,8 +85,17 @@ def test_a_finite_set_resolves_and_a_flat_model_does_not(rng: np.random.Generato
     assert torch.allclose(half, torch.full((6,), 0.5, dtype=torch.float64))
 
 
+def test_some_targets_that_do_not_contract_are_enough() -> None:
+    found = dimension_finding(
+        np.ones((10, 4)), np.arange(10), sigma=0.5, threshold=0.5, confidence=0.95,
+        contraction=np.array([0.1] * 5 + [1.8] * 5),
+    )  # fmt: skip
+    assert found.contraction == pytest.approx(0.95)
+    assert not found.resolved
+
+
 def finding(contraction: float | None) -> DimensionFinding:
-    return DimensionFinding(5, Estimate(1, 0, 2), Estimate(1, 0, 2), contraction)
+    return DimensionFinding(5, Estimate(1, 0, 2), Estimate(1, 0, 2), contraction, contraction)
 
 
 def test_what_is_not_resolved_is_said() -> None:
@@ -96,6 +105,6 @@ def test_what_is_not_resolved_is_said() -> None:
     assert unresolved({2: {"train": {16: finding(1.0)}}}) == []
     (said,) = unresolved({2: {"train": {16: finding(0.99), 512: finding(0.12)}, "generalized": {512: finding(0.5)}}})
     assert "At t = 2 the model does not resolve the noise at K = 512" in said
-    assert "contracts to 0.12" in said
+    assert "contracts to at most 0.12" in said
     (said,) = unresolved({2: {"train": {16: finding(None)}}})
-    assert "no direction in which the data do not vary" in said
+    assert "no direction is known in which the data do not vary" in said

@@ -130,10 +130,12 @@ def test_a_set_of_all_samples_has_the_usual_shares(rng: np.random.Generator) -> 
 def test_shares_with_one_size_left_out(rng: np.random.Generator) -> None:
     def threshold(value: float, without: float | None) -> Threshold:
         sizes = (AtSize(8, 0.5, False, 0.3), AtSize(16, 0.5, False, without))
-        return Threshold(value, value, value, "valley", sizes=sizes)
+        return Threshold(value, value, 0.4, "valley", sizes=sizes)
 
     pair = Pair(threshold(0.2, None), threshold(RADIUS, 0.2))
     assert left_out_thresholds(pair) == {8: (0.3, 0.3)}
+    narrow = Pair(pair.delta_m, Threshold(RADIUS, RADIUS, 0.25, "valley", sizes=pair.delta_s.sizes))
+    assert left_out_thresholds(narrow) == {}  # 0.3 is outside the range of delta_s
     images = draw(rng, 200)
     _, counts = counted(images, *radii_for(pair, 200, 40))
     distances = np.full(200, 0.25), adjacency(images, RADIUS).any(axis=1) * 1.0

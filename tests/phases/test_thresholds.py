@@ -15,6 +15,7 @@ from amdiff.phases.density import Histogram, SoftLog, modes, valley
 from amdiff.phases.distances import CALIBRATION, REST, Distances
 from amdiff.phases.heldout import lower_quantile
 from amdiff.phases.thresholds import find_thresholds
+from amdiff.phases.valleys import _flat
 
 VALLEY = ValleyThresholds(method="valley", bootstrap=50)
 
@@ -155,6 +156,14 @@ def test_a_flat_valley_has_its_whole_flat_part_as_range(rng: np.random.Generator
     assert "the density is flat from" in threshold.note
     assert threshold.sizes[0].separated
     assert threshold.high > 1.3 * threshold.low
+
+
+def test_a_mode_that_hardly_rises_does_not_stop_the_search(rng: np.random.Generator) -> None:
+    """The outer mode is within 10 % of the valley, so that the flat part has no end on that side."""
+    density = np.array([0.0, 1.0, 0.93, 1.3, 0.0])
+    histogram = Histogram(np.arange(5.0), density[None])
+    assert _flat(histogram, np.array([0.95, 1.0, 0.93, 0.97, 0.95]), 2)[0] == (0.0, 4.0)
+    assert _flat(histogram, np.array([2.0, 1.5, 0.93, 1.3, 0.0]), 2)[0] == (2.0, 2.0)
 
 
 def test_a_tiny_set_does_not_hide_the_modes_of_a_sweep(rng: np.random.Generator) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from amdiff.config import parse_config
-from amdiff.errors import DataError
+from amdiff.errors import AmdiffError, DataError
 from amdiff.files import read_json
 from amdiff.plan import Plan
 from amdiff.project import prepare
@@ -19,7 +19,7 @@ from amdiff.stages.hdf5 import read_h5
 from tests.conftest import run_project
 
 
-def config(order: Any, memories: str = "train") -> dict[str, Any]:
+def config(order: Any, **changes: Any) -> dict[str, Any]:
     """The exact score of S draws copies of S, so that it tells which images S holds."""
     return {
         "datasets": {"digits": {"kind": "digits"}},
@@ -28,10 +28,11 @@ def config(order: Any, memories: str = "train") -> dict[str, Any]:
                 "dataset": "digits",
                 "sizes": [12],
                 "subset_order": order,
-                "denoiser": {"kind": "exact", "memories": memories},
+                "denoiser": {"kind": "exact", "memories": "train"},
                 "sampling": {"steps": 100, "minimum": 48},
                 "thresholds": {"method": "fixed", "delta_m": 0.5, "delta_s": 0.5},
                 "basin": None, "curvature": None, "energy": {"references": 2, "count": 4, "train_count": 4},
+                **changes,
             }
         },
         "runtime": {"device": "cpu"},
@@ -76,6 +77,21 @@ def test_a_file_that_changes_is_another_training_set(tmp_path: Path) -> None:
     (sample,) = [a for a in before.by_folder.values() if a.stage == "sample"]
     with pytest.raises(DataError, match="has changed since this run started"):
         make(sample, before, tmp_path)
+
+
+def test_left_out_duplicates_shift_the_numbers(tmp_path: Path) -> None:
+    """Row numbers of others count the duplicates too."""
+    images = np.random.default_rng(0).integers(0, 255, (60, 1, 8, 8), np.uint8)
+    images[7] = images[3]
+    np.save(tmp_path / "images.npy", images)
+    given = config("torch", neighbors={"heldout_limit": 20})
+    given["datasets"] = {"digits": {"kind": "arrays", "path": str(tmp_path / "images.npy")}}
+    plan = prepare(parse_config(given), tmp_path)
+    (dataset,) = [a for a in plan.by_folder.values() if a.stage == "dataset"]
+    (sample,) = [a for a in plan.by_folder.values() if a.stage == "sample"]
+    make(dataset, plan, tmp_path)
+    with pytest.raises(AmdiffError, match="1 byte-equal images of digits were left out"):
+        make(sample, plan, tmp_path)
 
 
 def test_mistakes_are_told_before_work_starts(tmp_path: Path) -> None:

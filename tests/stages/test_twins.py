@@ -63,14 +63,19 @@ def test_two_memories_of_other_images_have_nothing_in_common(tmp_path: Path) -> 
     assert "two models of disjoint training sets of K = 12 draw images" in page
 
 
-def test_one_model_of_the_whole_pool_agrees_with_itself(tmp_path: Path) -> None:
-    """The twin is the same model: from the same noise come the same images, and chance is as large as recurrence."""
-    found = result(tmp_path, run_project(config("gaussian"), tmp_path))
-    assert found["agreement"]["value"] == 1
-    assert found["same_noise"] == 0
-    assert found["coincidence"]["value"] == pytest.approx(found["spurious"]["value"], abs=1e-12)
-    assert found["twin_neighbours"] == found["neighbours"]
-    assert found["other_noise"] > 1
+def test_a_model_of_the_same_samples_agrees_with_itself(rng: np.random.Generator) -> None:
+    """From the same noise come the same images, and chance is as large as recurrence."""
+    images = rng.integers(0, 256, (60, 1, 2, 2), dtype=np.uint8)
+    vectors, parts = embed(images, "pixels"), parts_of(60)
+    flat = images.reshape(60, -1) / 127.5
+    distance = np.linalg.norm(flat[:, None] - flat[None], axis=2)
+    own = ((distance <= 0.4) & ~np.eye(60, dtype=bool)).sum(axis=1)
+    counts = cross_counts(vectors, embed(images, "pixels"), 0.4, parts)
+    found = compare_twins(np.ones(60, bool), own, counts, parts, np.zeros(60), np.full(60, 2.0), 0.4, 60)
+    assert found.agreement.value == 1
+    assert found.coincidence.value == pytest.approx((own > 0).mean())
+    assert found.twin_neighbours == found.neighbours
+    assert (found.same_noise, found.other_noise) == (0, 2)
 
 
 def test_coincidences_are_counted_without_the_same_noise(rng: np.random.Generator) -> None:
@@ -91,6 +96,9 @@ def test_coincidences_are_counted_without_the_same_noise(rng: np.random.Generato
 
 
 def test_mistakes(tmp_path: Path) -> None:
+    for memories in ("heldout", "gaussian"):  # such a model does not depend on its training set
+        with pytest.raises(ValueError, match="need a model that depends on its training set"):
+            parse_config(config(memories))
     with pytest.raises(ValueError, match="twins: 7 are not among the sizes"):
         parse_config(config("train", twins=[7]))
     with pytest.raises(ValueError, match=r"needs 2000 training images.* there are 1797"):

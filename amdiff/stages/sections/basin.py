@@ -38,8 +38,8 @@ class _Basins:
     last: dict[int, list[LastReturns]] = field(default_factory=dict)
     disagreements: list[float] = field(default_factory=list)
     """Differences between the critical times of a bisection and of a scan, in noise levels."""
-    times: list[int] = field(default_factory=list)
-    """Noise levels at which ``returns`` shows denoised copies."""
+    times: dict[int, list[int]] = field(default_factory=dict)
+    """Noise levels at which ``returns`` shows denoised copies, by K."""
 
     @property
     def factors(self) -> tuple[float, ...]:
@@ -105,7 +105,7 @@ class _Basins:
             LastReturns(size, self.deltas[1.0][size], name, images[0], back[0][ends], times[ends], failed)
         )
         shown = list(range(0, len(times), max(1, len(times) // MOST_TIMES)))[:MOST_TIMES]
-        self.times = times[shown].tolist()
+        self.times[size] = times[shown].tolist()
         self.returns.setdefault(size, []).extend(
             Returns(name, images[i], back[i][shown], scanned[i, shown, 0]) for i in range(min(MOST_TARGETS, len(back)))
         )
@@ -117,14 +117,15 @@ def basin(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     basins = _Basins(asked, spec.thresholds.confidence)
     for size, file, name, own in stored_groups(context, artifact, "basin"):
         basins.add(size, file, name, own)
+    peak = peak_of(context, artifact)
     content = words.Content(
         basins.found,
         basins.deltas,
         list(spec.first_sizes),
         basins.returns,
         basins.last,
-        basins.times,
-        peak_of(context, artifact),
+        basins.times[peak],
+        peak,
         note_of(basins.found[1.0], spec, asked),
         basins.null,
     )

@@ -29,6 +29,7 @@ def energy(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
             asymmetry.setdefault(time, {}).setdefault(name, {})[size] = (odd / even) ** 0.5 if even else 0.0
             for path in PATHS:
                 train, energies = (group[path][:, i] for group in (file["train"], own))
+                change, base = (group[f"{path}_change"][:, i].mean(axis=0) for group in (own, file["train"]))
                 for j, reference in enumerate(file["references"][:].tolist()):
                     gaps = found.setdefault((time, path), {}).setdefault(reference, {}).setdefault(name, {})
                     gaps[size] = gap_finding(
@@ -37,6 +38,7 @@ def energy(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
                         train[:, j],
                         is_train=name == "train",
                         confidence=spec.thresholds.confidence,
+                        change=float(change[j] - base[j]),
                     )
     first = found[asked.time, PATHS[0]]
     content = Content(found, asked.time, list(spec.first_sizes), note_of(first[next(iter(first))], spec, asked))

@@ -89,13 +89,14 @@ def _facts(
         for key, name in (("delta_m", "δ_m"), ("delta_s", "δ_s"))
     ]
     others = f"; also by {', '.join(other.metric for other in spec.also)}" if spec.also else ""
+    robust = first_screen.robustness(thresholds, words.most_spurious(summaries)["size"])
     several = any(len({t[key]["value"] for t in thresholds}) > 1 for key in ("delta_m", "delta_s"))
     return [
         ("samples", " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
          + (" of each model" if len(summaries) > 1 else "")),
         ("compared by", spec.neighbors.metric + others),
         ("thresholds", ", ".join(deltas) + (" at the smallest K" if several else "")),
-        *((("how robust", robust),) if (robust := first_screen.robustness(thresholds)) else ()),
+        *((("how robust", robust),) if robust else ()),
     ]  # fmt: skip
 
 
