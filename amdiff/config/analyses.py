@@ -191,7 +191,7 @@ class EnergySpec(AnalysisSpec):
     """The noise level, as an index. Figures and sentences are about it."""
     further_times: tuple[Time, ...] = (15,)
     """Further noise levels, for the table."""
-    points: Annotated[int, Field(ge=3, le=100_000)] = 201
+    points: Annotated[int, Field(ge=3, le=100_000)] = 51
     """Number of points on a path, both ends included. The paper's code takes 20.
 
     Where a field is sharp, as at small noise, few points make two paths disagree that agree in truth.

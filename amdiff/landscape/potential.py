@@ -43,7 +43,7 @@ def relative_energy(
     *,
     path: Path = "circular",
     time: int = 0,
-    points: int = 201,
+    points: int = 51,
     batch: int = 4096,
 ) -> Float64[Tensor, "n r"]:
     """Return the relative energy U of each image against each reference (section 4.3, eq. 44-47).
@@ -65,7 +65,7 @@ def relative_energy(
     time
         Index of the noise level, 0 to T-1. Default 0.
     points
-        Number of points on the path from an image to a reference; at least three. Default 201; the paper's code takes
+        Number of points on the path from an image to a reference; at least three. Default 51; the paper's code takes
         20. At small noise a field is sharp, and needs many.
     batch
         Number of images that pass the denoiser together. Default 4096.
