@@ -182,8 +182,25 @@ def snapshots_sentences(content: Content) -> list[str]:
     verdict = (
         "This agrees with a time in proportion to K" if found.low <= 1 <= found.high else "This is no proportion to K"
     )
+    unseen = {
+        when: ", ".join(f"{size:,}" for size, c in content.begins.items() if c.censored == when)
+        for when in ("before", "after")
+    }
+    left_out = [
+        text.format(sizes)
+        for when, text in (
+            ("before", "It had begun before the first step at K = {}."),
+            ("after", "It had not begun at the last step at K = {}, which is left out."),
+        )
+        if (sizes := unseen[when])
+    ]
     return [
         f"Memorization begins, at {MEMORIZES:.0%} of the samples, after a number of steps that grows as K to the power "
-        f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}], over {len(seen)} K. {verdict} (1, Bonnaire et al. "
-        "2025)."
+        + " ".join(
+            [
+                f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}], over {len(seen)} K.",
+                *left_out,
+                f"{verdict} (1, Bonnaire et al. 2025).",
+            ]
+        )
     ]

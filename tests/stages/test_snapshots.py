@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from amdiff.config import parse_config
+from amdiff.figures.snapshots import Content, snapshots_sentences
 from amdiff.files import read_json
 from amdiff.phases.intervals import Estimate
 from amdiff.phases.training_time import crossing, slope, window
@@ -123,6 +124,19 @@ def test_memorization_begins_where_its_share_crosses() -> None:
     assert crossing(steps, shares(0.3, 0.4, 0.5), 0.01).censored == "before"
     assert window(steps, (0.1, 0.5, 0.3)) == (100, 1000)
     assert window(steps, (0.0, 0.0, 0.0)) is None
+
+
+def test_what_was_not_seen_to_begin_is_said() -> None:
+    def at(share: float) -> dict[str, Any]:
+        estimate = {"value": share, "low": share / 2, "high": min(2 * share, 1)}
+        return {"fractions": dict.fromkeys(("memorized", "spurious", "generalized"), estimate)}
+
+    shares = {4: (0.3, 0.5, 0.7), 8: (0, 0.02, 0.5), 16: (0, 0.005, 0.2), 32: (0, 0.002, 0.03), 64: (0, 0, 0.001)}
+    found = {size: dict(zip((10, 100, 1000), map(at, values), strict=True)) for size, values in shares.items()}
+    (said,) = snapshots_sentences(Content(found, 0.95, ""))
+    assert "over 3 K." in said
+    assert "It had begun before the first step at K = 4." in said
+    assert "It had not begun at the last step at K = 64, which is left out." in said
 
 
 def test_a_law_has_its_power() -> None:
