@@ -137,8 +137,8 @@ def _start_munge() -> None:
     Path("/run/munge").chmod(0o755)
     key = Path("/etc/munge/munge.key")
     if not key.exists() or key.stat().st_size == 0:
-        subprocess.run(["runuser", "-u", "munge", "--", "/usr/sbin/mungekey"], check=True)
-    subprocess.run(["runuser", "-u", "munge", "--", "/usr/sbin/munged"], check=True)
+        subprocess.run(["/usr/sbin/runuser", "-u", "munge", "--", "/usr/sbin/mungekey"], check=True)
+    subprocess.run(["/usr/sbin/runuser", "-u", "munge", "--", "/usr/sbin/munged"], check=True)
 
 
 def _ask(*command: str) -> str:

@@ -29,7 +29,7 @@ SIZES = [4, 8]
 
 def every_kind(root: Path) -> dict[str, Any]:
     """A configuration that has them; writes the models of others that it starts from."""
-    tiny = {**copy.deepcopy(SMALL["experiments"]["tiny"]), "sizes": SIZES, "peers": {}}
+    tiny = {**copy.deepcopy(SMALL["experiments"]["tiny"]), "sizes": SIZES, "peers": {}, "twins": [4]}
     quiet = {"basin": None, "curvature": None, "energy": None}
     perceptual = {"neighbors": {"metric": "stlpips-alex", "heldout_limit": 100}}
     denoiser = {"kind": "pretrained", "path": str(pipeline(root / "model"))}
@@ -40,7 +40,7 @@ def every_kind(root: Path) -> dict[str, Any]:
         "datasets": {**SMALL["datasets"], **TOY["datasets"]},
         "experiments": {
             "tiny": tiny,
-            "seen": {**tiny, **quiet, **perceptual, "peers": None},
+            "seen": {**tiny, **quiet, **perceptual, "peers": None, "twins": []},
             "foreign": {**foreign, **quiet},
             "ring": TOY["experiments"]["ring"],
         },
