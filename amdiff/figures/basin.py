@@ -60,12 +60,8 @@ class Content:
 def log_volume(content: Content) -> Figure:
     """Log-volumes of the basins of each class against K."""
     volumes = {g: {k: f.log_volume for k, f in rows.items()} for g, rows in content.main.items()}
-    null = null_volumes(content.null)
-    figure = against_size(volumes, content.sizes, "log-volume of the basin", content.note, _at_floor(content.main))
-    figure.axes[0].plot(list(null), list(null.values()), "--", color="0.5", linewidth=1, label="null denoiser")
-    figure.legends[0].remove()
-    figure.legend(loc="outside upper center", ncols=2)
-    return figure
+    label, doubted = "log-volume of the basin", _at_floor(content.main)
+    return against_size(volumes, content.sizes, label, content.note, doubted, null_volumes(content.null))
 
 
 def critical_time(content: Content) -> Figure:
@@ -185,18 +181,15 @@ def basin_sentences(found: ByClass, null: ByClass) -> list[str]:
 
     Only K with all three classes count for the order.
     """
-    lines: list[str] = []
     verdicts: dict[str, list[int]] = {}
     for k in sorted({k for rows in found.values() for k in rows}):
         volumes = {g: found[g][k].log_volume for g in CLASSES if k in found.get(g, {})}
         if len(volumes) == len(CLASSES):
             verdicts.setdefault(ordering(volumes, CLASSES), []).append(k)
-    if not verdicts:
-        lines = ["Basins: no K has enough samples of all three classes to compare their volumes."]
-    lines = lines or [
+    lines = [
         f"Basins: at K = {', '.join(f'{k:,}' for k in sizes)} the log-volume {VERDICTS[verdict]}."
         for verdict, sizes in verdicts.items()
-    ]
+    ] or ["Basins: no K has enough samples of all three classes to compare their volumes."]
     for g, rows in found.items():
         if upper := [k for k, f in sorted(rows.items()) if f.failed >= 0.05]:
             lines.append(

@@ -19,6 +19,9 @@ from .style import COLORS, size_axis, subplots
 GROUP_COLORS = {"train": "black", **COLORS}
 LABELS = {"train": "training points"}
 
+ENDS = ("value", "low", "high")
+"""Keys of an estimate that is stored as plain data, in the order of ``triple``."""
+
 Curves = Mapping[str, Mapping[int, Estimate]]
 """Estimates by class and K. A class that is left out at some K has no entry there."""
 
@@ -54,14 +57,22 @@ def foot(figure: Figure, text: str) -> None:
 
 
 def against_size(
-    estimates: Curves, sizes: list[int], label: str, note: str, doubted: Collection[tuple[str, int]] = ()
+    estimates: Curves,
+    sizes: list[int],
+    label: str,
+    note: str,
+    doubted: Collection[tuple[str, int]] = (),
+    null: Mapping[int, float] | None = None,
 ) -> Figure:
     """A figure of one quantity of each class against K.
 
     ``label`` names the quantity, and ``note`` stands below. The points (class, K) in ``doubted`` have open symbols.
+    ``null`` is the quantity of a null denoiser by K, for a dashed line.
     """
     figure, ((axes,),) = subplots(height=2.7)
     curves(axes, estimates, doubted)
+    if null:
+        axes.plot(list(null), list(null.values()), "--", color="0.5", linewidth=1, label="null denoiser")
     size_axis(axes, sizes)
     axes.set_ylabel(label)
     figure.legend(loc="outside upper center", ncols=2)

@@ -20,6 +20,8 @@ ByReference = Mapping[int, Mapping[str, Mapping[int, GapFinding]]]
 """Findings by reference image, class and K."""
 
 
+PATHS = ("circular", "straight")
+
 Way = tuple[int, str]
 """A noise level, and the path along which the energy is measured."""
 
@@ -49,7 +51,7 @@ class Content:
 
 def energy_gap(content: Content) -> Figure:
     """Energy gaps for the first reference image, along both paths."""
-    panels = {f"{path} path": content.gaps(path)[content.main] for path in ("circular", "straight")}
+    panels = {f"{path} path": content.gaps(path)[content.main] for path in PATHS}
     return _gaps(panels, content)
 
 
@@ -134,7 +136,7 @@ def energy_sentences(content: Content, asymmetry: Asymmetry, peak: int) -> list[
     """
     paths = {
         path: {g: rows[g][peak] for g in CLASSES if peak in rows.get(g, {})}
-        for path in ("circular", "straight")
+        for path in PATHS
         for rows in (content.gaps(path)[content.main],)
     }
     shares = [rows[peak] for rows in asymmetry[content.time].values() if peak in rows]
@@ -155,7 +157,7 @@ def energy_sentences(content: Content, asymmetry: Asymmetry, peak: int) -> list[
 
 def _verdict(paths: Mapping[str, Mapping[str, GapFinding]]) -> str:
     """Which class lies lowest by both paths, or why that cannot be told."""
-    circular, straight = paths["circular"], paths["straight"]
+    circular, straight = (paths[path] for path in PATHS)
     errors = {g: abs(circular[g].change) + abs(straight[g].change) for g in circular}
     apart = {g: abs(circular[g].gap.value - straight[g].gap.value) for g in circular}
     orders = {tuple(sorted(found, key=lambda g: found[g].gap.value)) for found in paths.values()}

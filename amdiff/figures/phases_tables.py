@@ -7,13 +7,11 @@ from typing import Any
 
 from amdiff.phases.classes import CLASSES
 
-from .curves import triple
+from .curves import ENDS, triple
 from .page import Table, make_table
 from .phases_sentences import Summary
 
 DELTAS = ("delta_m", "delta_s")
-ENDS = ("value", "low", "high")
-"""Keys of an estimate."""
 
 
 def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], ranked: Sequence[Any]) -> list[Table]:

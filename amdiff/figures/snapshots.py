@@ -15,12 +15,10 @@ from amdiff.phases.classes import CLASSES
 from amdiff.phases.intervals import Estimate
 from amdiff.phases.training_time import MEMORIZES, Crossing, crossing, slope, window
 
-from .curves import foot, triple
+from .curves import ENDS, foot, triple
 from .page import Table, make_table
 from .phases_sentences import Summary
 from .style import COLORS, HIDDEN, PAGE, size_axis, subplots
-
-ENDS = ("value", "low", "high")
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,9 @@ from matplotlib.figure import Figure
 from amdiff.phases.intervals import Estimate
 from amdiff.phases.shown import percent
 
-from .curves import triple
+from .curves import ENDS, triple
 from .page import Table, make_table
 from .style import COLORS, HIDDEN, PAGE, size_axis, subplots
-
-ENDS = ("value", "low", "high")
 
 
 @dataclass(frozen=True)
