@@ -45,6 +45,7 @@ def coincidences(content: Content) -> Figure:
         axes.set_title(title)
         axes.set_ylim(bottom=0)
         size_axis(axes, sizes, gap=0.15)
+    right.set_ylim(0, 1.02)  # the whole range: an agreement near 0 is no curve to enlarge
     left.legend()
     return figure
 
