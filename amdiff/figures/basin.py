@@ -67,7 +67,7 @@ def log_volume(content: Content) -> Figure:
 def critical_time(content: Content) -> Figure:
     """Critical times of each class against K."""
     moments = {g: {k: f.critical_time for k, f in rows.items()} for g, rows in content.main.items()}
-    label = "critical time, index of the noise level"
+    label = "critical time (noise level)"
     return against_size(moments, content.sizes, label, content.note, _at_floor(content.main))
 
 
