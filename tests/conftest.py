@@ -45,6 +45,7 @@ SMALL: dict[str, Any] = {
             "basin": {"count": 5, "train_count": 4, "copies": 3, "steps": 3, "stride": 150, "scan": [0.5, 1.0]},
             "curvature": {"count": 5, "train_count": 4, "times": [2]},
             "energy": {"count": 5, "train_count": 4, "points": 5, "references": 2},
+            "losses": {"count": 8, "levels": 3},
         }
     },
     "runtime": {"device": "cpu", "progress_seconds": 60},

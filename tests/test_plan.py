@@ -45,14 +45,14 @@ def test_changing_a_threshold_remakes_what_depends_on_it_only(small: dict[str, A
 
 def test_changing_the_learning_rate_remakes_all_but_the_data(small: dict[str, Any]) -> None:
     after = variant(small, training={"learning_rate": 0.001})
-    expected = {"train": 2, "sample": 2, "neighbors": 2, "thresholds": 1, "classify": 2, "report": 1}
+    expected = {"train": 2, "losses": 2, "sample": 2, "neighbors": 2, "thresholds": 1, "classify": 2, "report": 1}
     assert changed_stages(small, after) == {**expected, **dict.fromkeys(ANALYSES, 2)}
 
 
 def test_adding_a_size_with_thresholds_for_each_k_adds_that_size_only(small: dict[str, Any]) -> None:
     before = variant(small, thresholds={"pooled": False})
     after = variant(before, sizes=[4, 8, 16])
-    stages = ("train", "sample", "neighbors", "thresholds", "classify", *ANALYSES, "report")
+    stages = ("train", "losses", "sample", "neighbors", "thresholds", "classify", *ANALYSES, "report")
     expected = dict.fromkeys(stages, 1)
     assert changed_stages(before, after) == expected
 
@@ -61,6 +61,7 @@ def test_adding_a_size_with_pooled_thresholds_keeps_models_and_samples(small: di
     after = variant(small, sizes=[4, 8, 16])
     assert changed_stages(small, after) == {
         "train": 1,
+        "losses": 1,
         "sample": 1,
         "neighbors": 1,
         "thresholds": 1,

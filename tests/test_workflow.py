@@ -31,7 +31,7 @@ def changed(config: dict[str, Any], block: str, **values: Any) -> dict[str, Any]
 def test_the_interfaces_that_stay(finished: Project) -> None:
     results = finished.root / "results/tiny"
     names = {p.relative_to(results).as_posix() for p in results.rglob("*") if p.is_file()}
-    sections = ("phases", "basin", "curvature", "energy", "training")
+    sections = ("phases", "losses", "basin", "curvature", "energy", "training")
     figures = [f.name for section in sections for f in SECTIONS[section].figures]
     expected = {f"figures/{f}.{suffix}" for f in figures for suffix in ("png", "svg", "pdf")}
     tables = {
@@ -44,6 +44,7 @@ def test_the_interfaces_that_stay(finished: Project) -> None:
         "valleys.csv",
         "set_size.csv",
         "attractors.csv",
+        "losses.csv",
         "attractor_counts.csv",
         "panels.csv",
         "samples.parquet",
@@ -91,6 +92,7 @@ def test_a_change_reruns_what_depends_on_it_and_nothing_else(project: Project) -
         "all": 1,
         "tiny": 1,
         "train": 2,
+        "losses": 2,
         "sample": 2,
         "neighbors": 2,
         "thresholds": 1,
@@ -102,7 +104,7 @@ def test_a_change_reruns_what_depends_on_it_and_nothing_else(project: Project) -
     more = copy.deepcopy(SMALL)
     more["experiments"]["tiny"]["sizes"] = [4, 8, 16]
     project.configure(more)
-    once = dict.fromkeys(("all", "tiny", "train", "sample", "neighbors", "thresholds", "report_tiny"), 1)
+    once = dict.fromkeys(("all", "tiny", "train", "losses", "sample", "neighbors", "thresholds", "report_tiny"), 1)
     assert project.planned() == {**once, "classify": 3, **dict.fromkeys(ANALYSES, 3)}
     analyses = changed(SMALL, "basin", scan=[0.7, 0.9, 1.0])  # the largest factor stays, distances are stored
     analyses = changed(analyses, "curvature", threshold=0.3, skip=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .records import DAY, Figure, Params, Section, Stage
+from .records import DAY, Figure, Params, Section, Stage, Table
 from .samplers import SAMPLERS
 
 TRAINING_PASS = 3
@@ -23,6 +23,11 @@ def _sampling(params: Params, samples: int, dimension: int) -> float:
     return float(params["stop"] - params["start"]) * evaluations(params["sampling"])
 
 
+def _losses(params: Params, samples: int, dimension: int) -> float:
+    spec = params["losses"]
+    return 2.0 * spec["count"] * spec["levels"] * spec["draws"]
+
+
 STAGES = (
     Stage("dataset", 1, {"images": "images.h5"}, local=True),
     Stage("metric", 1, {"weights": "weights.safetensors"}, local=True),
@@ -32,9 +37,36 @@ STAGES = (
     ),
     Stage("convert", 2, {"weights": "weights.safetensors", "network": "network.json"}, local=True),
     Stage("sample", 1, {"samples": "samples.h5"}, minutes=DAY, gpu="network", work="sampling", passes=_sampling),
+    Stage(
+        "losses", 1, {"losses": "losses.h5"},
+        memory_mb=8000, minutes=240, gpu="network", work="analyses", passes=_losses, double=True,
+    ),
 )  # fmt: skip
 
 SECTIONS = (
+    Section(
+        "losses",
+        (
+            Figure(
+                "held_out_loss", "Models", "Loss on training images and on held-out images",
+                caption="Noise-prediction loss on training images (dashed) and on held-out images (solid), with the "
+                "same noise. Left: mean over noise levels, against K. Right: against the noise-to-signal ratio.\n"
+                "A model that knows its training images by heart has a lower loss on them than on others. Dotted is "
+                "the closed form of the pool, which at high noise is nearly the lowest loss that is possible.",
+            ),
+            Figure(
+                "score_distances", "Models", "Distance of the score to closed forms",
+                caption="Mean squared difference between the noise that a model predicts and that of three closed "
+                "forms: of the training set S, of a pool of images, and of a Gaussian. It is taken around training "
+                "images (dashed) and held-out images (solid).\n"
+                "A model that copies follows the closed form of S. One that generalizes follows that of the pool where "
+                "the noise is high, and neither where it is low.",
+            ),
+        ),
+        (
+            Table("losses.csv"),
+        ),
+    ),
     Section(
         "training",
         (

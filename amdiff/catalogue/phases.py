@@ -100,6 +100,21 @@ SECTIONS = (
         ),
     ),
     Section(
+        "replicates",
+        (
+            Figure(
+                "over_all_runs", "Phases", "Several runs of the sweep",
+                caption="Share of each class in every run, and its interval over the training sets.\n"
+                "One run tells its own share well, but another training or another training set gives another share. "
+                "The band holds the mean over all of them.",
+            ),
+        ),
+        (
+            Table("replicates.csv"),
+            Table("runs.csv"),
+        ),
+    ),
+    Section(
         "snapshots",
         (
             Figure(
@@ -115,10 +130,19 @@ SECTIONS = (
                 "fall together.",
             ),
             Figure(
-                "time_memorizes", "Training time", "When memorization begins", narrow=True,
-                caption="Number of steps at which the memorized share crosses 1 %, with its interval; bars are the "
-                "steps between which the spurious share exceeds half of its peak.\n"
+                "time_memorizes", "Training time", "When memorization and generalization begin", narrow=True,
+                caption="Number of steps at which the memorized share crosses 1 %, with its interval, and at which the "
+                "held-out loss is near its best; bars are the steps between which the spurious share exceeds half of "
+                "its peak.\n"
                 "A straight line on these axes is a power of K.",
+            ),
+            Figure(
+                "time_losses", "Training time", "Held-out loss over training time",
+                caption="Left: loss on held-out images (solid) and on training images (dashed), with the step of the "
+                "smallest held-out loss. Right: held-out loss in excess of that of the pool's closed form, with the "
+                "first step within 5 % of the best.\n"
+                "Where the held-out loss rises again, the model overfits; to stop at its smallest value keeps copies "
+                "few.",
             ),
         ),
         (

@@ -34,11 +34,13 @@ from .denoisers import (
 from .diffusion import DiffusionSpec, ProcessSpec, SamplerSpec, SamplingSpec, TrainingSpec
 from .experiment import AnyExperiment, ExperimentSpec, OrderFile
 from .image_datasets import Extent, ImageDataset
+from .losses import LossesSpec
 from .neighbors import NeighborsSpec, OtherMetricSpec, PanelsSpec, PeersSpec
 from .networks import DenoiserBase, FourierMlpDenoiser, MlpDenoiser, Network, UnetDenoiser
 from .own_datasets import ArraysDataset, FolderDataset, OwnDataset, split_key
 from .prompts import LatentSpectrumSpec, PipelineSpec, PromptSpec, PromptsSpec
 from .reading import json_schema, parse_config, read_config
+from .replicates import ReplicatesSpec
 from .sizes import GridSpec
 from .sweep import Sweep
 from .thresholds import (
@@ -94,6 +96,7 @@ __all__ = [
     "ImageDataset",
     "LatentSpectrumSpec",
     "LikelihoodSpec",
+    "LossesSpec",
     "LsunChurchDataset",
     "Metric",
     "MetricName",
@@ -112,6 +115,7 @@ __all__ = [
     "ProcessSpec",
     "PromptSpec",
     "PromptsSpec",
+    "ReplicatesSpec",
     "RuntimeSpec",
     "SamplerSpec",
     "SamplingSpec",

@@ -14,7 +14,9 @@ from .circle import CircleSpec
 from .datasets import DatasetSpec
 from .denoisers import DenoiserSpec, GivenSamples
 from .diffusion import DiffusionSpec, SamplingSpec, TrainingSpec
+from .losses import LossesSpec
 from .neighbors import NeighborsSpec, OtherMetricSpec, PanelsSpec, PeersSpec
+from .replicates import ReplicatesSpec
 from .sizes import AnySizes, GridSpec, Size
 from .sweep import Sweep
 from .thresholds import LEAST_HELDOUT, ThresholdsBase, ThresholdsSpec, ValleyThresholds
@@ -79,6 +81,10 @@ class ExperimentSpec(Analyses, Sweep):
 
     It tells how many samples are near to another one by coincidence, and how far two models of different images agree.
     """
+    replicates: ReplicatesSpec | None = None
+    """Further runs of the whole sweep, with other trainings and other draws of S; null for one run."""
+    losses: LossesSpec | None = LossesSpec()
+    """Losses on training images and on held-out ones, by noise level; null for none."""
     holds: ClassVar[str] = "images"
 
     @property
@@ -88,14 +94,17 @@ class ExperimentSpec(Analyses, Sweep):
 
     @property
     def sections(self) -> tuple[str, ...]:
-        further = [name for name in ("snapshots", "twins", "also", "peers") if getattr(self, name)]
+        further = [name for name in ("replicates", "snapshots", "twins", "also", "peers") if getattr(self, name)]
+        if self.losses_of_models is not None:
+            further.append("losses")
         return ("phases", *further, *self.analyses, *(("training",) if self.trained else ()))
 
     def idle(self) -> set[str]:
         """Measures that are left out have no effect; samples of one given set are not compared with another K."""
-        unused = {name for name in ("peers", "also", "twins") if not getattr(self, name)}
+        unused = {name for name in ("peers", "also", "twins", "replicates") if not getattr(self, name)}
         unused |= {"subset_order"} if self.subset_order == "numpy" else set()
-        return super().idle() | unused | ({"rarefy"} if self.set_per_image is None else set())
+        unused |= set() if self.denoiser.modelled else {"rarefy", "losses"}
+        return super().idle() | unused | ({"rarefy"} if self.rarefy is None else set())
 
     @property
     def subset(self) -> dict[str, Any]:
@@ -108,6 +117,24 @@ class ExperimentSpec(Analyses, Sweep):
     def snapshots(self) -> bool:
         """Whether its models are also looked at during training."""
         return self.trained and bool(self.training.snapshots)
+
+    def replicate(self, number: int) -> ExperimentSpec:
+        """The sweep of run ``number``, from 1, with its own draw and its own seeds. It has no analyses."""
+        assert self.replicates is not None
+        draw = number // self.replicates.seeds
+        return self.model_copy(
+            update={
+                "subset_seed": self.subset_seed + draw,
+                "training": self.training.model_copy(update={"seed": self.training.seed + number, "snapshots": ()}),
+                "sampling": self.sampling.model_copy(update={"seed": self.sampling.seed + number}),
+                "also": (),
+            }
+        )
+
+    @property
+    def losses_of_models(self) -> LossesSpec | None:
+        """The losses to measure; None for given samples, which have no model."""
+        return self.losses if self.denoiser.modelled else None
 
     @property
     def set_per_image(self) -> int | None:
@@ -161,7 +188,7 @@ class ExperimentSpec(Analyses, Sweep):
             raise ValueError(f"peers.following {self.peers.following} must be less than neighbors.k {self.neighbors.k}")
         if not self.denoiser.modelled:
             self._check_without_model()
-        self._check_twins()
+        self._check_models_of_own()
         if self.denoiser.elsewhere and self.open_grid is not None:
             raise ValueError("sizes: for models that exist already, give a list, or the fall and plateau of a grid")
         named = [neighbors.metric for neighbors, _ in self.sortings]
@@ -180,11 +207,18 @@ class ExperimentSpec(Analyses, Sweep):
             self._check_levels(name, getattr(self, name))
         return self
 
-    def _check_twins(self) -> None:
-        if self.twins and not (self.trained or getattr(self.denoiser, "memories", None) == "train"):
-            raise ValueError("twins: they need a model that depends on its training set and is made here")
-        if self.twins and not isinstance(self.sizes, tuple):
-            raise ValueError("twins: give the sizes as a list")
+    def _check_models_of_own(self) -> None:
+        """Refuse twins and replicates where no further model can be made."""
+        made = self.trained or getattr(self.denoiser, "memories", None) == "train"
+        for key in ("twins", "replicates"):
+            if getattr(self, key) and not made:
+                raise ValueError(f"{key}: they need a model that depends on its training set and is made here")
+            if getattr(self, key) and not isinstance(self.sizes, tuple):
+                raise ValueError(f"{key}: give the sizes as a list")
+        if self.replicates and self.replicates.subsets > 1 and isinstance(self.subset_order, OrderFile):
+            raise ValueError("replicates.subsets: a file gives one order of the images; set it to 1")
+        if self.replicates and self.replicates.seeds > 1 and not self.trained:
+            raise ValueError("replicates.seeds: this denoiser is not trained; set it to 1")
         if isinstance(self.sizes, tuple) and (others := sorted(set(self.twins) - set(self.sizes))):
             raise ValueError(f"twins: {', '.join(map(str, others))} are not among the sizes")
 

@@ -21,8 +21,11 @@ def model_words(spec: Sweep) -> str:
     )
 
 
-def recipe(spec: ExperimentSpec) -> str:
-    """Training length and sampler of an experiment, for the note below a figure; empty where nothing is sampled."""
+def recipe(spec: ExperimentSpec, trainings: int = 1) -> str:
+    """Training length and sampler of an experiment, for the note below a figure; empty where nothing is sampled.
+
+    ``trainings`` is the number of trainings that the figure is about, for each K. Default 1.
+    """
     if not spec.denoiser.modelled:
         return ""
     sampler = f"{spec.sampling.sampler.upper()} with {spec.sampling.steps or spec.diffusion.steps} steps"
@@ -30,11 +33,16 @@ def recipe(spec: ExperimentSpec) -> str:
         return sampler
     lengths = sorted({spec.training.resolved_for(size)["iterations"] for size in spec.first_sizes})
     steps = f"{lengths[0]:,}" if len(lengths) == 1 else f"{lengths[0]:,} to {lengths[-1]:,}"
-    return f"one training of {steps} steps at each K; {sampler}"
+    count = "one training" if trainings == 1 else f"{trainings} trainings"
+    return f"{count} of {steps} steps at each K; {sampler}"
 
 
-def lead(summaries: Sequence[Summary]) -> str:
-    """The main finding of a sweep in one sentence, which a reader sees first."""
+def lead(summaries: Sequence[Summary], given: str = "") -> str:
+    """The main finding of a sweep in one sentence, which a reader sees first.
+
+    ``given`` says what the intervals hold for; default empty.
+    """
+    said = f" (intervals {given})" if given else ""
     if found := implausible(summaries):
         return found[0]
     first, last = summaries[0], summaries[-1]
@@ -43,7 +51,7 @@ def lead(summaries: Sequence[Summary]) -> str:
             f"Of {first['set_size']:,} samples, {share(first, 'memorized')} are memorized, "
             f"{share(first, 'spurious')} are spurious ({spurious_words(first)}"
             f"{'' if first['fractions']['spurious']['low'] else '; this may be chance'}), and "
-            f"{share(first, 'generalized')} are neither."
+            f"{share(first, 'generalized')} are neither{said}."
         )
     ends = (
         f"{first['fractions']['memorized']['value']:.1%} of the samples are copies of training images at "
@@ -57,7 +65,7 @@ def lead(summaries: Sequence[Summary]) -> str:
         others = ", ".join(f"{k:,}" for k in sorted(set(moved.values())))
         where += f" (with other thresholds that the data allow, at K = {others})"
     what = f"spurious samples, {spurious_words(peak)}"
-    return f"{ends}; {what}, have their largest share, {share(peak, 'spurious')}, {where}."
+    return f"{ends}; {what}, have their largest share, {share(peak, 'spurious')}, {where}{said}."
 
 
 def robustness(thresholds: Sequence[dict[str, Any]], peak: int) -> str:

@@ -46,6 +46,8 @@ class Content:
     """Number of neighbours that are drawn for each sample."""
     note: str
     """Training length and sampler, for the notes below figures; may be empty."""
+    over: str = ""
+    """The note below figures of the shares where ``summaries`` has those over several runs. Default empty."""
 
     @property
     def peak(self) -> int:
@@ -74,7 +76,7 @@ def fractions(content: Content) -> Figure:
     axes.set_ylabel("share of samples")
     axes.set_ylim(-0.02, 1.02)
     figure.legend(loc="outside upper center", ncols=2)
-    foot(figure, content.note)
+    foot(figure, content.over or content.note)
     return figure
 
 

@@ -14,13 +14,37 @@ from amdiff.phases.shown import percent
 Summary = dict[str, Any]
 """Results of the stage ``classify`` for one K."""
 
+GIVEN = "given this one training of each model"
+"""What the intervals of one run hold for."""
+
+
+def numbered(count: int, noun: str) -> str:
+    """A number with its noun, such as '1 run' or '5 runs'."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
 
 def headline(
-    summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]] = (), *, trained: bool = False
+    summaries: Sequence[Summary],
+    thresholds: Sequence[dict[str, Any]] = (),
+    *,
+    trained: bool = False,
+    over: str = "",
+    one_run: Sequence[Summary] | None = None,
 ) -> list[str]:
     """The findings of a sweep as sentences, with confidence intervals.
 
-    ``trained`` tells that models were trained, once each, so that the intervals hold given these trainings.
+    Parameters
+    ----------
+    summaries
+        Results of the stage ``classify`` for each K; where there are several runs, with the shares over all of them.
+    thresholds
+        Results of the stage ``thresholds`` for each K. Default none.
+    trained
+        Whether models were trained. If they were so once each, the intervals hold given these trainings. Default False.
+    over
+        What the intervals are over, where there are several runs. Default empty: there is one run.
+    one_run
+        The results of the first run alone, where there are several. Default None.
     """
     first, last = summaries[0], summaries[-1]
     level = f"{100 * first['confidence']:g} %"
@@ -28,9 +52,9 @@ def headline(
         f"K = {s['size']:,}: " + ", ".join(f"{name} {share(s, name)}" for name in CLASSES) + "."
         for s in ([first, last] if len(summaries) > 1 else [first])
     ]
-    given = " given this one training of each model" if trained else ""
-    lines[0] = lines[0][:-1] + f" (in brackets: {level} intervals{given}, which include the errors of the thresholds)."
-    lines += set_size_sentence(summaries)
+    given = f"{f' {GIVEN}' if trained else ''}, which include the errors of the thresholds"
+    lines[0] = f"{lines[0][:-1]} (in brackets: {level} intervals{f' {over}' if over else given})."
+    lines += set_size_sentence(one_run or summaries)
     lines = [*implausible(summaries), *lines]
     largest = most_spurious(summaries)
     if len(summaries) > 1 and largest["fractions"]["spurious"]["value"]:

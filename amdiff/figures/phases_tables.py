@@ -14,10 +14,18 @@ from .phases_sentences import Summary
 DELTAS = ("delta_m", "delta_s")
 
 
-def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], ranked: Sequence[Any]) -> list[Table]:
-    """The tables of the phases: fractions, thresholds, attractors, and the ranked samples of each class."""
+def tables(
+    summaries: Sequence[Summary],
+    thresholds: Sequence[dict[str, Any]],
+    ranked: Sequence[Any],
+    over_runs: Sequence[Summary] | None = None,
+) -> list[Table]:
+    """The tables of the phases: fractions, thresholds, attractors, and the ranked samples of each class.
+
+    ``over_runs`` has the shares over several runs, if there are any. Default None.
+    """
     return [
-        _fractions(summaries),
+        _fractions(summaries, over_runs),
         _thresholds(thresholds),
         _valleys(thresholds),
         _set_sizes(summaries),
@@ -26,7 +34,7 @@ def tables(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]], r
     ]
 
 
-def _fractions(summaries: Sequence[Summary]) -> Table:
+def _fractions(summaries: Sequence[Summary], over_runs: Sequence[Summary] | None) -> Table:
     triples = [column for name in CLASSES for column in triple(name)]
     given = [f"{name}_given_{end}" for name in CLASSES for end in ENDS[1:]]
     whole = [column for name in CLASSES[1:] for column in triple(f"{name}_whole")]
@@ -46,13 +54,15 @@ def _fractions(summaries: Sequence[Summary]) -> Table:
             s["set_size"],
             *(s["whole"][name][key] for name in CLASSES[1:] for key in ENDS),
             *_near(s),
+            *([all_runs["fractions"][name][key] for name in CLASSES for key in ENDS] if over_runs else ()),
         ]
-        for s in summaries
+        for s, all_runs in zip(summaries, over_runs or summaries, strict=True)
     ]
+    runs = [column for name in CLASSES for column in triple(f"{name}_runs")] if over_runs else []
     return make_table(
         "fractions", "Fractions",
         ["K", *triples, "delta_m", "delta_s", "n_train", "n_synthetic", "spurious_proper", "spurious_halo", *given,
-         "far", "implausible", "set_size", *whole, *near],
+         "far", "implausible", "set_size", *whole, *near, *runs],
         rows,
         note="The shares are those of a set of set_size samples; *_whole: those of all n_synthetic samples. *_low and "
         "*_high: confidence interval (Wilson for memorized, jackknife for the others), which includes the ranges of "
@@ -62,7 +72,8 @@ def _fractions(summaries: Sequence[Summary]) -> Table:
         "training images than 99 % of held-out images do; implausible: 1 if the whole interval of far lies above one "
         "half. than_all and than_most: share of samples that lie nearer to the training images than all, and than 99 % "
         "of, held-out images. spurious_near and spurious_new: shares of spurious samples that are than_all, and that "
-        "are not.",
+        "are not."
+        + (" *_runs: the mean over all runs, with its interval; all else is about the first run." if runs else ""),
     )  # fmt: skip
 
 

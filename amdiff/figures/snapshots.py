@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,11 +12,18 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from amdiff.phases.classes import CLASSES
+from amdiff.phases.generalization import (
+    ModelLosses,
+    Step,
+    best_step,
+    excess,
+    generalizes,
+    standard_levels,
+)
 from amdiff.phases.intervals import Estimate
-from amdiff.phases.training_time import MEMORIZES, Crossing, crossing, slope, window
+from amdiff.phases.training_time import Crossing, crossing, slope, window
 
-from .curves import ENDS, foot, triple
-from .page import Table, make_table
+from .curves import foot
 from .phases_sentences import Summary
 from .style import COLORS, HIDDEN, PAGE, size_axis, subplots
 
@@ -31,6 +38,37 @@ class Content:
     """Level of the intervals."""
     note: str
     """Training length and sampler."""
+    losses: Mapping[int, Mapping[int, ModelLosses]] = field(default_factory=dict)
+    """Losses by K and step, in increasing order; empty where they were not measured or there are no held-out images."""
+
+    @cached_property
+    def levels(self) -> np.ndarray:
+        """Noise levels at which the closed form of the pool is a standard for all models."""
+        return standard_levels(model for steps in self.losses.values() for model in steps.values())
+
+    @cached_property
+    def generalizes(self) -> dict[int, Step]:
+        """Where generalization begins, by K; empty where no noise level has a standard."""
+        if not self.losses or not self.levels.any():
+            return {}
+        return {
+            size: generalizes(list(steps), np.array([excess(m, self.levels) for m in steps.values()]), self.confidence)
+            for size, steps in self.losses.items()
+        }
+
+    @cached_property
+    def stops(self) -> dict[int, Step]:
+        """The step with the smallest held-out loss, by K."""
+        return {
+            size: best_step(list(steps), np.array([m.heldout_means for m in steps.values()]), self.confidence)
+            for size, steps in self.losses.items()
+        }
+
+    @cached_property
+    def windows(self) -> dict[int, tuple[int, int]]:
+        """The first and the last step at which the spurious share exceeds half of its peak, by K."""
+        found = {size: window(*(a.tolist() for a in self.curve(size, "spurious"))) for size in self.found}
+        return {size: w for size, w in found.items() if w is not None}
 
     @cached_property
     def begins(self) -> dict[int, Crossing]:
@@ -43,8 +81,15 @@ class Content:
     @cached_property
     def slope(self) -> Estimate | None:
         """Slope of log tau_mem against log K, over the K at which memorization was seen to begin."""
-        seen = [(size, c.value) for size, c in self.begins.items() if c.value is not None]
-        x, y = (np.log(np.array(values, float)) for values in zip(*seen, strict=True)) if seen else (np.empty(0),) * 2
+        return self._slope({size: c.value for size, c in self.begins.items() if c.value is not None})
+
+    @cached_property
+    def slope_of_generalization(self) -> Estimate | None:
+        """Slope of log tau_gen against log K, over the K at which it lies between the first and the last step."""
+        return self._slope({size: s.value for size, s in self.generalizes.items() if not (s.first or s.last)})
+
+    def _slope(self, values: Mapping[int, float]) -> Estimate | None:
+        x, y = (np.log(np.array(list(numbers), np.float64)) for numbers in (values.keys(), values.values()))
         return slope(x, y, self.confidence)
 
     def curve(self, size: int, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -104,11 +149,42 @@ def time_curves(content: Content) -> Figure:
     return figure
 
 
+def time_losses(content: Content) -> Figure:
+    """Held-out and training loss over the steps, as means over noise levels, with the step of the smallest one."""
+    figure, ((left, right),) = subplots(1, 2, width=PAGE, height=2.8)
+    if not content.losses:
+        figure.set_label(HIDDEN)
+        left.text(0.5, 0.5, "no held-out loss was measured", ha="center", va="center")
+    for size, color in content.coloured():
+        models = content.losses.get(size, {})
+        steps = list(models)
+        if not steps:
+            continue
+        held = [float(m.heldout_means.mean()) for m in models.values()]
+        left.plot(steps, held, "-", color=color, label=f"$K$ = {size:,}")
+        left.plot(steps, [float((m.train["loss"] @ m.weights).mean()) for m in models.values()], "--", color=color)
+        stop = content.stops[size].value
+        left.plot([stop], [held[steps.index(stop)]], "o", color=color, markersize=4)
+        if content.levels.any():
+            right.plot(steps, [float(excess(m, content.levels).mean()) for m in models.values()], "-", color=color)
+            if size in content.generalizes:
+                gen = content.generalizes[size].value
+                right.plot([gen], [float(excess(models[gen], content.levels).mean())], "s", color=color, markersize=4)
+    for axes, label in ((left, "noise-prediction loss"), (right, "held-out loss in excess of the pool's")):
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("training steps")
+        axes.set_ylabel(label)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=6)
+    foot(figure, content.note)
+    return figure
+
+
 def time_memorizes(content: Content) -> Figure:
-    """The step at which memorization begins, and the window of spurious samples, against K."""
+    """The steps at which memorization and generalization begin, and the window of spurious samples, against K."""
     figure, ((axes,),) = subplots(height=2.8)
     seen = {size: c for size, c in content.begins.items() if c.value is not None}
-    windows = _windows(content)
+    windows = content.windows
     if not seen and not windows:
         figure.set_label(HIDDEN)
         axes.text(0.5, 0.5, "no K memorizes, and none has spurious samples", ha="center", va="center")
@@ -122,83 +198,13 @@ def time_memorizes(content: Content) -> Figure:
     for size, (first, last) in windows.items():
         label = "spurious window" if size == next(iter(windows)) else None
         axes.vlines(size * 1.06, first, last, color=COLORS["spurious"], linewidth=3, alpha=0.5, label=label)
+    if begins := content.generalizes:
+        steps, low, high = ([getattr(b, end) for b in begins.values()] for end in ("value", "low", "high"))
+        axes.vlines(list(begins), low, high, color=COLORS["generalized"], linewidth=1)
+        axes.plot(list(begins), steps, "s--", color=COLORS["generalized"], label=r"$\tau_\mathrm{gen}$")
     size_axis(axes, list(content.found))
     axes.set_yscale("log")
     axes.set_ylabel("training steps")
     axes.legend()
     foot(figure, content.note)
     return figure
-
-
-def _windows(content: Content) -> dict[int, tuple[int, int]]:
-    """The first and the last step at which the spurious share exceeds half of its peak, by K."""
-    found = {size: window(*(a.tolist() for a in content.curve(size, "spurious"))) for size in content.found}
-    return {size: w for size, w in found.items() if w is not None}
-
-
-def snapshots_tables(content: Content) -> list[Table]:
-    """The shares at every K and step, and when memorization begins at each K."""
-    rows = [
-        [size, step, step / size, *(s["fractions"][name][key] for name in CLASSES for key in ENDS), s["set_size"]]
-        for size, steps in content.found.items()
-        for step, s in steps.items()
-    ]
-    windows = _windows(content)
-    begins = [
-        [size, c.value, c.low, c.high, c.censored, *windows.get(size, (None, None)),
-         float(content.curve(size, "spurious")[1].max())]
-        for size, c in content.begins.items()
-    ]  # fmt: skip
-    names = ["K", "step", "step_per_image", *(c for name in CLASSES for c in triple(name)), "set_size"]
-    return [
-        make_table(
-            "time", "Phases over training time", names, rows,
-            note="The shares of each class at a snapshot of the averaged weights. The thresholds are those of the "
-            "whole trainings.",
-        ),
-        make_table(
-            "time_begins", "When memorization begins",
-            ["K", "tau_mem", "tau_mem_low", "tau_mem_high", "censored", "window_first", "window_last", "spurious_peak"],
-            begins,
-            note=f"tau_mem: step at which the memorized share crosses {MEMORIZES:.0%}, interpolated in log step; low "
-            "and high: where its limits cross. censored: whether it crosses before the first or after the last step. "
-            "window_first and window_last: first and last step at which the spurious share exceeds half of its peak "
-            "over the steps.",
-        ),
-    ]  # fmt: skip
-
-
-def snapshots_sentences(content: Content) -> list[str]:
-    """Say how the beginning of memorization depends on K."""
-    seen = [size for size, c in content.begins.items() if c.value is not None]
-    if content.slope is None:
-        return [
-            f"Memorization was seen to begin, at {MEMORIZES:.0%} of the samples, at {len(seen)} of "
-            f"{len(content.found)} K. That is too few for a law of its time."
-        ]
-    found = content.slope
-    verdict = (
-        "This agrees with a time in proportion to K" if found.low <= 1 <= found.high else "This is no proportion to K"
-    )
-    unseen = {
-        when: ", ".join(f"{size:,}" for size, c in content.begins.items() if c.censored == when)
-        for when in ("before", "after")
-    }
-    left_out = [
-        text.format(sizes)
-        for when, text in (
-            ("before", "It had begun before the first step at K = {}."),
-            ("after", "It had not begun at the last step at K = {}, which is left out."),
-        )
-        if (sizes := unseen[when])
-    ]
-    return [
-        f"Memorization begins, at {MEMORIZES:.0%} of the samples, after a number of steps that grows as K to the power "
-        + " ".join(
-            [
-                f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}], over {len(seen)} K.",
-                *left_out,
-                f"{verdict} (1, Bonnaire et al. 2025).",
-            ]
-        )
-    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
     parts = list(sections.values())
     figures = (item for name, section in sections.items() for item in drawn(name, section.content))
     groups = write_figures(context, folder, figures)
-    tables = [table for section in parts for table in section.tables]
+    tables = [_given(table, spec, name) for name, section in sections.items() for table in section.tables]
     write_tables(folder, tables)
     for name, content in (item for section in parts for item in section.files.items()):
         write_bytes(folder / "tables" / name, content)
@@ -62,6 +63,14 @@ def report(context: Context, artifact: Artifact, folder: Path) -> None:
     write_bytes(folder / "report.html", page.encode())
     for line in warnings:
         say(f"note: {artifact.params['experiment']}: {line}")
+
+
+def _given(table: Table, spec: Sweep, section: str) -> Table:
+    """The table with a note that its intervals hold for one training only, where it has intervals of that kind."""
+    if not spec.trained or section == "replicates" or not any(name.endswith("_low") for name in table.columns):
+        return table
+    which = "first training" if "replicates" in spec.sections else "one training"
+    return replace(table, note=f"{table.note} Intervals hold given this {which} of each model.".lstrip())
 
 
 def _effective(spec: Sweep, values: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec, OrderFile
 from amdiff.data.digests import digest_files
 from amdiff.data.orders import read_order
-from amdiff.data.subsets import Order, heldout_subset, training_subset
+from amdiff.data.subsets import Order, heldout_subset, permutation, training_subset
 from amdiff.errors import AmdiffError, DataError
 from amdiff.plan import order_source
 
@@ -32,6 +32,14 @@ def heldout_rows(context: Context, artifact: Artifact, limit: int) -> np.ndarray
     params = artifact.params
     count, test = dataset_counts(context.store, artifact.parent("dataset"))
     return heldout_subset(count, test, params["size"], params["subset_seed"], limit, _order(context, artifact))
+
+
+def pool_rows(context: Context, artifact: Artifact, held: np.ndarray, limit: int) -> np.ndarray:
+    """Rows of the first ``limit`` training images of the dataset in the permutation, without those in ``held``."""
+    params = artifact.params
+    count, _ = dataset_counts(context.store, artifact.parent("dataset"))
+    rows = permutation(count, params["subset_seed"], _order(context, artifact))
+    return rows[~np.isin(rows, held)][:limit]
 
 
 def _order(context: Context, artifact: Artifact) -> Order:

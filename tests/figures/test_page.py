@@ -84,6 +84,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
                 "curvature": {"count": 2, "train_count": 2, "times": [15], "directions": "gaussian",
                               "method": "one-sided", "rows_per_dimension": 1},
                 "energy": {"count": 3, "train_count": 2, "points": 3, "references": 2},
+                "losses": {"count": 4, "levels": 3},
             }
         },
         "runtime": {"device": "cpu"},
@@ -96,7 +97,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 def test_the_page_needs_no_network(page: tuple[str, Path]) -> None:
     links = Links()
     links.feed(page[0])
-    names = [f.name for s in ("phases", "basin", "curvature", "energy", "training") for f in SECTIONS[s].figures]
+    names = [
+        f.name for s in ("phases", "losses", "basin", "curvature", "energy", "training") for f in SECTIONS[s].figures
+    ]
     # all but those that have nothing to show: a model that was hardly trained copies nothing, and nothing comes again
     shown = [name for name in names if f"<strong>{html.escape(FIGURES[name].title)}.</strong>" in page[0]]
     assert set(names) - set(shown) <= {"panel_memorized", "panel_spurious", "attractors"}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from amdiff.config import parse_config
-from amdiff.figures.snapshots import Content, snapshots_sentences
+from amdiff.figures.snapshots import Content
+from amdiff.figures.snapshots_tables import snapshots_sentences
 from amdiff.files import read_json
 from amdiff.phases.intervals import Estimate
 from amdiff.phases.training_time import crossing, slope, window
@@ -34,7 +35,7 @@ def config(**training: Any) -> dict[str, Any]:
                 },
                 "sampling": {"steps": 5, "minimum": 32},
                 "thresholds": {"method": "fixed", "delta_m": 1, "delta_s": 1},
-                "basin": None, "curvature": None, "energy": None,
+                "basin": None, "curvature": None, "energy": None, "losses": {"count": 40, "levels": 5},
             }
         },
         "runtime": {"device": "cpu"},

@@ -25,6 +25,7 @@ from ..reservations import reservations
 from ..stored_images import dataset_images, image_names, sample_images
 from ..stored_tables import read_distances, read_samples, read_summaries, read_thresholds
 from . import Part
+from .replicates import all_runs
 
 
 def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
@@ -39,8 +40,10 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         size: Gallery(samples[size], sample_images(store, a.parents["samples"]), train_images)
         for size, a in classified.items()
     }
+    runs = all_runs(context, artifact, spec) if spec.replicates else None
+    main = runs.summaries if runs else summaries
     content = Content(
-        summaries=summaries,
+        summaries=main,
         thresholds=thresholds,
         sweep=[read_distances(context, a.parent("neighbors")) for a in classified.values()],
         galleries=galleries,
@@ -49,14 +52,17 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         columns=spec.panels.columns,
         neighbors=spec.panels.neighbors,
         note=first_screen.recipe(spec),
+        over=runs.about if runs else "",
     )
     return Part(
         content,
-        phases_tables.tables(summaries, thresholds, _ranked_samples(galleries, spec.panels.keep)),
-        words.headline(summaries, thresholds, trained=spec.trained),
+        phases_tables.tables(
+            summaries, thresholds, _ranked_samples(galleries, spec.panels.keep), main if runs else None
+        ),
+        words.headline(main, thresholds, trained=spec.trained, over=runs.words if runs else "", one_run=summaries),
         reservations(context, artifact, thresholds),
         {"samples.parquet": _joined(samples.values())},
-        first_screen.lead(summaries),
+        first_screen.lead(main, runs.words if runs else words.GIVEN if spec.trained else ""),
         _facts(spec, summaries, thresholds),
         _browser(context, artifact, spec, galleries, {s["size"]: s for s in summaries}),
     )

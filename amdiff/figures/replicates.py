@@ -1,0 +1,178 @@
+"""Shares over several runs, against K."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from amdiff.phases.classes import CLASSES
+from amdiff.phases.intervals import Estimate
+from amdiff.phases.replicates import OverRuns, over_runs, variance_of
+
+from .curves import ENDS, foot, triple
+from .page import Table, make_table
+from .phases_sentences import Summary, most_spurious, numbered
+from .style import COLORS, HIDDEN, PAGE, size_axis, subplots
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a sweep."""
+
+    draw: int
+    """Number of its training sets, from 0."""
+    seed: int
+    """Number of its training on them, from 0."""
+    subset_seed: int
+    """Seed of the permutation of which its training sets are prefixes."""
+    training_seed: int | None
+    """Seed of its trainings; None where nothing was trained."""
+    summaries: Sequence[Summary]
+    """Results of the stage ``classify`` for each K."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """All runs of a sweep."""
+
+    runs: Sequence[Run]
+    """The runs, those of the first draw first. The first one is the sweep that the rest of the report is about."""
+    confidence: float
+    """Level of the intervals."""
+    own_thresholds: bool
+    """Whether each run has thresholds of its own, so that the spread over runs includes their spread."""
+    note: str
+    """Training length and sampler."""
+
+    @property
+    def draws(self) -> int:
+        """Number of draws of the training sets."""
+        return len({run.draw for run in self.runs})
+
+    @property
+    def seeds(self) -> int:
+        """Number of trainings on each."""
+        return len(self.runs) // self.draws
+
+    @property
+    def sizes(self) -> list[int]:
+        """The training-set sizes."""
+        return [s["size"] for s in self.runs[0].summaries]
+
+    @cached_property
+    def found(self) -> Mapping[str, Mapping[int, OverRuns]]:
+        """The share of each class over the runs, by K."""
+        return {name: {k: self._over(name, i) for i, k in enumerate(self.sizes)} for name in CLASSES}
+
+    def _over(self, name: str, index: int) -> OverRuns:
+        there = [run.summaries[index] for run in self.runs]
+        within = [variance_of(Estimate(**s["given_thresholds"][name]), self.confidence) for s in there]
+        columns = ([s["fractions"][name]["value"] for s in there], [s["set_size"] for s in there], within)
+        shares, samples, variances = (np.array(c).reshape(self.draws, self.seeds) for c in columns)
+        return over_runs(shares, samples, variances, self.confidence)
+
+    @property
+    def summaries(self) -> list[Summary]:
+        """The summaries of the first run, with the shares over all runs in place of its own."""
+        return [
+            {**s, "fractions": {name: self.found[name][s["size"]].estimate._asdict() for name in CLASSES}}
+            for s in self.runs[0].summaries
+        ]
+
+    @property
+    def words(self) -> str:
+        """What the intervals are over."""
+        each = f", {numbered(self.seeds, 'training')} on each" if self.seeds > 1 else ""
+        if self.draws == 1:
+            over = f"{numbered(self.seeds, 'training')} on the same training set, given this set"
+        else:
+            over = f"{numbered(self.draws, 'draw')} of the training sets{each}"
+        thresholds = "each run with thresholds of its own" if self.own_thresholds else "all at the same thresholds"
+        return f"over {over}, {thresholds}"
+
+    @property
+    def about(self) -> str:
+        """The note below figures."""
+        return "; ".join(filter(None, (self.note, f"intervals {self.words}")))
+
+
+def over_all_runs(content: Content) -> Figure:
+    """The share of each class: every run as a point, and the interval over runs."""
+    figure, (row,) = subplots(1, 3, width=PAGE, height=2.6, sharey=True)
+    sizes = content.sizes
+    if len(sizes) == 1:
+        figure.set_label(HIDDEN)  # one point is no curve
+    for axes, name in zip(row, CLASSES, strict=True):
+        value, low, high = np.array([found.estimate for found in content.found[name].values()]).T
+        axes.fill_between(sizes, low, high, color=COLORS[name], alpha=0.22, linewidth=0)
+        axes.plot(sizes, value, "-", color=COLORS[name])
+        for run in content.runs:
+            shares = [s["fractions"][name]["value"] for s in run.summaries]
+            axes.plot(sizes, shares, "o", color=COLORS[name], markersize=2, alpha=0.7)
+        axes.set_title(name)
+        size_axis(axes, sizes, gap=0.15)
+    row[0].set_ylabel("share of samples")
+    row[0].set_ylim(-0.02, 1.02)
+    foot(figure, content.about)
+    return figure
+
+
+def replicates_tables(content: Content) -> list[Table]:
+    """The shares over runs with the parts of their variance, and the shares of each run."""
+    first = content.runs[0].summaries
+    rows = [
+        [size, name, *found.estimate, "logit" if found.logit else "share", *(s["fractions"][name][key] for key in ENDS),
+         *(None if v is None else v**0.5 for v in (found.within, found.between_seeds, found.between_draws)),
+         found.of_runs]
+        for name in CLASSES
+        for s, (size, found) in zip(first, content.found[name].items(), strict=True)
+    ]  # fmt: skip
+    each = [
+        [s["size"], number, run.draw, run.seed, run.subset_seed, run.training_seed,
+         *(s["fractions"][name]["value"] for name in CLASSES), s["delta_m"], s["delta_s"], s["set_size"]]
+        for number, run in enumerate(content.runs)
+        for s in run.summaries
+    ]  # fmt: skip
+    return [
+        make_table(
+            "replicates", "Shares over runs",
+            ["K", "class", "share", "low", "high", "scale", *triple("first_run"), "sd_within", "sd_seeds", "sd_draws",
+             "part_of_runs"],
+            rows,
+            note=f"low and high: interval {content.words}. scale: 'logit' where the share is near 0 or 1; it is then "
+            "that of the mean logit. first_run: the first run, with the interval of its samples and thresholds. sd_*: "
+            "standard deviation of the share of one run, within the run (finitely many samples), between trainings on "
+            "one training set, and between training sets (with one training on each, both together). Negative "
+            "estimates of a variance are 0. part_of_runs: part of the variance of one run's share that its samples do "
+            "not explain.",
+        ),
+        make_table(
+            "runs", "Every run",
+            ["K", "run", "draw", "seed", "subset_seed", "training_seed", *CLASSES, "delta_m", "delta_s", "set_size"],
+            each, on_page=False,
+            note="The shares of each run, in sets of set_size samples, at thresholds of its own.",
+        ),
+    ]  # fmt: skip
+
+
+def replicates_sentences(content: Content) -> list[str]:
+    """Say where the spurious share is largest in each run, and how far one run can be trusted."""
+    lines = []
+    if len(content.sizes) > 1:
+        peaks = Counter(int(most_spurious(run.summaries)["size"]) for run in content.runs)
+        told = ", ".join(f"K = {size:,} in {count}" for size, count in sorted(peaks.items()))
+        lines.append(f"The spurious share is largest at {told} of {numbered(len(content.runs), 'run')}.")
+    size = most_spurious(content.summaries)["size"]
+    there = content.found["spurious"][size]
+    (first,) = (s["given_thresholds"]["spurious"] for s in content.runs[0].summaries if s["size"] == size)
+    lines.append(
+        f"At K = {size:,}, {there.of_runs:.0%} of the variance of the spurious share of one run is due to the run, and "
+        f"not to its samples. The interval over runs is [{there.estimate.low:.3f}, {there.estimate.high:.3f}]; that of "
+        f"the samples of the first run alone, at known thresholds, is [{first['low']:.3f}, {first['high']:.3f}]."
+    )
+    return lines

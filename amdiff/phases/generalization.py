@@ -1,0 +1,150 @@
+"""Losses on training images and on held-out images, and when a model begins to generalize.
+
+Most of a loss is noise that no denoiser can predict. What remains is judged by its excess over the closed form of a
+large pool of images. Where the noise is low, that closed form knows only its own images and is no standard, since
+models that interpolate do better there. So the excess counts the noise levels at which no model does better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from .intervals import Estimate, grouped_mean
+
+NEAR_BEST = 0.05
+"""A model generalizes once its excess loss is within this share of the smallest one over all steps."""
+
+RESAMPLES = 2000
+"""Number of resamples of the held-out images behind the interval of a step."""
+
+Values = dict[str, Float64[np.ndarray, "_ t"]]
+"""Losses and distances at each image and noise level: 'loss' of the model, 'loss_pool' and so on of the closed forms,
+and 'distance_pool' and so on between both."""
+
+
+@dataclass(frozen=True)
+class ModelLosses:
+    """Losses of one model."""
+
+    times: Int64[np.ndarray, " t"]
+    """Indices of the noise levels."""
+    noise_to_signal: Float64[np.ndarray, " t"]
+    """The noise-to-signal ratio of each."""
+    weights: Float64[np.ndarray, " t"]
+    """With these weights, a sum over levels is the mean over a uniform t, as in training."""
+    train: Values
+    """At training images."""
+    heldout: Values | None
+    """At held-out images; None if there are none."""
+    pool: int
+    """Number of images of the pool."""
+
+    @cached_property
+    def beaten(self) -> Bool[np.ndarray, " t"]:
+        """Noise levels at which the model predicts held-out images better than the closed form of the pool."""
+        held = self.heldout
+        if held is None or "loss_pool" not in held:
+            return np.ones(len(self.times), bool)
+        return np.asarray((held["loss"] - held["loss_pool"]).mean(axis=0) < 0)
+
+    @cached_property
+    def heldout_means(self) -> Float64[np.ndarray, " n"]:
+        """Loss on each held-out image, as the mean over noise levels."""
+        assert self.heldout is not None
+        return np.asarray(self.heldout["loss"] @ self.weights)
+
+    def mean(self, group: str, name: str, confidence: float) -> Estimate | None:
+        """Mean over images and noise levels, with Student's interval over images; None where it was not measured."""
+        values = self._values(group, name)
+        return None if values is None else image_mean(values @ self.weights, confidence)
+
+    def at_levels(self, group: str, name: str, confidence: float) -> list[Estimate] | None:
+        """Mean over images at each noise level; None where it was not measured."""
+        values = self._values(group, name)
+        return None if values is None else [image_mean(column, confidence) for column in values.T]
+
+    def _values(self, group: str, name: str) -> Float64[np.ndarray, "_ t"] | None:
+        values: Values | None = getattr(self, group)
+        return None if values is None else values.get(name)
+
+
+def image_mean(values: Float64[np.ndarray, " n"], confidence: float) -> Estimate:
+    """Return the mean of one value of each image, with Student's interval."""
+    return grouped_mean(values, np.arange(len(values)), confidence)[0]
+
+
+def standard_levels(models: Iterable[ModelLosses]) -> Bool[np.ndarray, " t"]:
+    """Noise levels at which none of the models predicts held-out images better than the closed form of the pool."""
+    beaten = np.array([model.beaten for model in models])
+    return np.asarray(~beaten.any(axis=0))
+
+
+def excess(model: ModelLosses, levels: Bool[np.ndarray, " t"]) -> Float64[np.ndarray, " n"]:
+    """Loss on each held-out image in excess of the pool's closed form, as the mean over the given noise levels."""
+    assert model.heldout is not None
+    weights = model.weights[levels] / model.weights[levels].sum()
+    return np.asarray((model.heldout["loss"] - model.heldout["loss_pool"])[:, levels] @ weights)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A training step that was found among those that were looked at."""
+
+    value: int
+    """The step."""
+    low: int
+    """Lower end of its interval, over held-out images."""
+    high: int
+    """Upper end."""
+    first: bool
+    """Whether it is the first step that was looked at, so that the true one may lie before it."""
+    last: bool
+    """Whether it is the last one, so that the true one may lie after it."""
+
+
+def generalizes(
+    steps: Sequence[int], excesses: Float64[np.ndarray, "s n"], confidence: float = 0.95, seed: int = 0
+) -> Step:
+    """Return the first step at which the excess loss is within 5 % of its smallest value over the steps.
+
+    Parameters
+    ----------
+    steps
+        The steps that were looked at, increasing, (s,).
+    excesses
+        Loss in excess of the pool's closed form at each step and held-out image, (s, n). The images are the same at
+        every step.
+    confidence
+        Level of the interval, between 0 and 1. Default 0.95. It comes from a bootstrap over images.
+    seed
+        Seed of the bootstrap. Default 0.
+    """
+    return _found(steps, excesses, _first_near_best, confidence, seed)
+
+
+def best_step(
+    steps: Sequence[int], losses: Float64[np.ndarray, "s n"], confidence: float = 0.95, seed: int = 0
+) -> Step:
+    """Return the step with the smallest mean loss over held-out images. The arguments are those of ``generalizes``."""
+    return _found(steps, losses, lambda means: means.argmin(axis=-1), confidence, seed)
+
+
+def _first_near_best(means: Float64[np.ndarray, "b s"]) -> Int64[np.ndarray, " b"]:
+    least = means.min(axis=-1, keepdims=True)
+    return np.asarray((means <= least + NEAR_BEST * abs(least)).argmax(axis=-1))
+
+
+def _found(steps, values, choose, confidence: float, seed: int) -> Step:  # type: ignore[no-untyped-def]
+    n = values.shape[1]
+    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), RESAMPLES)
+    tail = (1 - confidence) / 2
+    chosen = np.sort(choose(counts @ values.T / n))
+    low, high = (int(chosen[round(q * (RESAMPLES - 1))]) for q in (tail, 1 - tail))
+    index = int(choose(values.mean(axis=1)[None])[0])
+    low, high = min(low, index), max(high, index)
+    return Step(steps[index], steps[low], steps[high], index == 0, index == len(steps) - 1)
