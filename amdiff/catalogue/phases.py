@@ -16,7 +16,7 @@ STAGES = (
         minutes=240, gpu="yes", searches=True, rereads=("samples", "train", "heldout"),
     ),
     Stage(
-        "twins", 1, {"summary": "twins.json"}, minutes=240, gpu="yes", searches=True, rereads=("samples",),
+        "twins", 2, {"summary": "twins.json"}, minutes=240, gpu="yes", searches=True, rereads=("samples",),
     ),
     Stage("grid", 1, {"sizes": "grid.json"}, memory_mb=1000, minutes=10, decides=True),
 )  # fmt: skip

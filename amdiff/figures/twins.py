@@ -50,22 +50,40 @@ def coincidences(content: Content) -> Figure:
     return figure
 
 
+HALVES, GROUPS = ("own", "chance"), ("groups", "median", "largest")
+
+
+def _by_chance(found: dict[str, Any]) -> str:
+    if not found["groups"]:
+        return "there is none"
+    return f"there are {found['groups']:,}, of {found['median']:g} at the median and {found['largest']:,} at most"
+
+
 def twins_table(found: Sequence[dict[str, Any]]) -> Table:
     """Coincidences and agreement at each K."""
     names = ("spurious", "coincidence", "agreement")
     numbers = ("neighbours", "twin_neighbours", "same_noise", "other_noise")
     rows = [
-        [f["size"], f["set_size"], *(f[name][key] for name in names for key in ENDS), *(f[name] for name in numbers)]
+        [
+            f["size"],
+            f["set_size"],
+            *(f[name][key] for name in names for key in ENDS),
+            *(f[name] for name in numbers),
+            *(f["halves"][kind][key] for kind in HALVES for key in GROUPS),
+        ]
         for f in found
     ]
     return make_table(
-        "twins", "Twins", ["K", "set_size", *(c for name in names for c in triple(name)), *numbers], rows,
+        "twins", "Twins", ["K", "set_size", *(c for name in names for c in triple(name)), *numbers,
+         *(f"{kind}_{key}" for kind in HALVES for key in GROUPS)], rows,
         note="The twin is a model of the following K images of the permutation, with the same training and the same "
         "noise. coincidence: share of samples that are not memorized and have a sample of the twin within delta_s, in "
         "sets of set_size samples; the spurious share that chance alone gives. agreement: share of pairs from the same "
         "noise that are within delta_s. neighbours and twin_neighbours: mean number of samples of the model and of the "
         "twin within delta_s of a sample that is not memorized, in the whole sets. same_noise and other_noise: mean "
-        "distance of pairs from the same and from different noise.",
+        "distance of pairs from the same and from different noise. own_groups, own_median and own_largest: number, "
+        "median size and largest size of the groups that near pairs between two halves of the samples make, without "
+        "memorized ones. chance_*: the same for half of the samples and half of the twin's, which chance alone gives.",
     )  # fmt: skip
 
 
@@ -74,9 +92,13 @@ def twins_sentences(found: Sequence[dict[str, Any]]) -> list[str]:
     peak, last = max(found, key=lambda f: f["spurious"]["value"]), found[-1]
     spurious, chance = (Estimate(**peak[name]) for name in ("spurious", "coincidence"))
     verdict = "more than" if spurious.low > chance.high else "not surely more than"
+    groups = peak["halves"]
     return [
         f"At K = {peak['size']:,}, {percent(spurious)} of the samples are spurious. This is {verdict} coincidence: "
         f"{percent(chance)} would have a neighbour among the samples of a model of other images.",
+        f"Between two halves of these samples, near ones make {groups['own']['groups']:,} groups, of "
+        f"{groups['own']['median']:g} samples at the median and {groups['own']['largest']:,} at most. Between a half "
+        f"and a half of the other model's, {_by_chance(groups['chance'])}.",
         f"From the same noise, two models of disjoint training sets of K = {last['size']:,} draw images within δ_s "
         f"of each other for {percent(Estimate(**last['agreement']))} of the samples; the mean distance is "
         f"{last['same_noise']:.3g}, and {last['other_noise']:.3g} from different noise.",

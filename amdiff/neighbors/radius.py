@@ -61,6 +61,18 @@ def distinct_pairs(
     yield from _blocks(vectors, vectors, radius, memory_mb, device)
 
 
+def cross_pairs(
+    one: Vectors, other: Vectors, radius: float, *, memory_mb: float = 1024, device: str = "cpu"
+) -> Iterator[tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"]]]:
+    """Find all pairs of a distinct image of one set and one of another set with ``distance <= radius``.
+
+    The parameters are those of ``radius_pairs``. Yields blocks of pairs: the numbers of both distinct images, (p,)
+    each.
+    """
+    for a, b, _ in _blocks(one, other, radius, memory_mb, device):
+        yield a, b
+
+
 def cross_counts(
     queries: Vectors,
     database: Vectors,

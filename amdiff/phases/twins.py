@@ -7,6 +7,7 @@ the same noise both models draw nearly the same image once they generalize (Kadk
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,8 +16,12 @@ from jaxtyping import Bool, Float64, Int64
 
 from amdiff.errors import AmdiffError
 
+from .attractors import components
 from .intervals import Estimate, wilson
 from .rarefaction import recurrent_estimate
+
+Pairs = Iterable[tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"]]]
+"""Blocks of pairs of distinct images."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,48 @@ class Twins:
         """Return the result as plain data."""
         estimates = ("coincidence", "agreement")
         return {**asdict(self), **{name: getattr(self, name)._asdict() for name in estimates}}
+
+
+def joint_sizes(left: Int64[np.ndarray, " g"], right: Int64[np.ndarray, " h"], pairs: Pairs) -> Int64[np.ndarray, " c"]:
+    """Return the sizes of the components that near pairs between two sets of samples make, in decreasing order.
+
+    Only pairs of a sample of one set with a sample of the other one count. So the sizes are comparable between two
+    halves of one model's samples and a half of them with a half of another model's.
+
+    Parameters
+    ----------
+    left, right
+        Number of samples of each set that are byte-equal to each of its distinct images; 0 for images that do not
+        count.
+    pairs
+        Blocks of near pairs of distinct images, as two arrays: the number of the left one and of the right one.
+    """
+    total = len(left)
+    weights = np.concatenate([left, right])
+    kept = ((a[near], total + b[near]) for a, b in pairs for near in [(left[a] > 0) & (right[b] > 0)])
+    labels = components(len(weights), kept)
+    sides = [np.bincount(labels[part], w, minlength=labels.max() + 1) for part, w in (
+        (slice(total), left), (slice(total, None), right)
+    )]  # fmt: skip
+    both = (sides[0] > 0) & (sides[1] > 0)
+    return np.sort((sides[0] + sides[1])[both].astype(np.int64))[::-1]
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Groups of recurrent samples that near pairs between two halves make."""
+
+    groups: int
+    """Number of groups."""
+    median: float
+    """Median number of samples in a group; 0 where there is none."""
+    largest: int
+    """Largest number of samples in a group; 0 where there is none."""
+
+    @classmethod
+    def of(cls, sizes: Int64[np.ndarray, " c"]) -> Joint:
+        """The groups of these sizes."""
+        return cls(len(sizes), float(np.median(sizes)) if len(sizes) else 0.0, int(sizes.max(initial=0)))
 
 
 def compare_twins(

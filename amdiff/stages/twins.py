@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import faiss
@@ -9,12 +10,12 @@ import numpy as np
 
 from amdiff.artifacts import Artifact
 from amdiff.files import write_json
-from amdiff.neighbors.radius import RadiusCounts, cross_counts, distinct_pairs
+from amdiff.neighbors.radius import RadiusCounts, cross_counts, cross_pairs, distinct_pairs
 from amdiff.neighbors.search import pair_squares
 from amdiff.neighbors.vectors import Vectors
 from amdiff.phases.classes import MEMORIZED
 from amdiff.phases.rarefaction import parts_of
-from amdiff.phases.twins import compare_twins
+from amdiff.phases.twins import Joint, compare_twins, joint_sizes
 
 from .console import say
 from .context import Context, threads
@@ -36,10 +37,14 @@ def twins(context: Context, artifact: Artifact, folder: Path) -> None:
     n = own.images.size
     parts = parts_of(n)
     counts = RadiusCounts(own.images, (delta_s,))
-    for block in distinct_pairs(own, delta_s, memory_mb=memory, device=device):
-        counts.add(*block)
+    apart = read_classes(context, classified) != MEMORIZED
+    left = _members(own, apart) > 0
+    within = []
+    for a, b, distance in distinct_pairs(own, delta_s, memory_mb=memory, device=device):
+        counts.add(a, b, distance)
+        within.append((a[left[a] & left[b]], b[left[a] & left[b]]))
     found = compare_twins(
-        read_classes(context, classified) != MEMORIZED,
+        apart,
         counts.within(delta_s),
         cross_counts(own, twin, delta_s, parts, memory_mb=memory, device=device),
         parts,
@@ -49,11 +54,33 @@ def twins(context: Context, artifact: Artifact, folder: Path) -> None:
         summary["set_size"],
         summary["confidence"],
     )
+    # samples with the same number have the same noise, so one half has even and the other one odd numbers
+    even = np.arange(n) % 2 == 0
+    first, second, other = (_members(v, mask) for v, mask in ((own, apart & even), (own, apart & ~even), (twin, ~even)))
+    itself = np.arange(own.count)
+    both = [(itself, itself), *within, *((b, a) for a, b in within)]
+    joint = {
+        "own": Joint.of(joint_sizes(first, second, both)),
+        "chance": Joint.of(joint_sizes(first, other, cross_pairs(own, twin, delta_s, memory_mb=memory, device=device))),
+    }
     embedded.keep()
     spurious = summary["fractions"]["spurious"]
-    write_json(folder / artifact.file(), {"size": summary["size"], "spurious": spurious, **found.as_json()})
+    write_json(
+        folder / artifact.file(),
+        {
+            "size": summary["size"],
+            "spurious": spurious,
+            **found.as_json(),
+            "halves": {name: asdict(groups) for name, groups in joint.items()},
+        },
+    )
     say(f"twins {artifact.subject} {artifact.label}: spurious {spurious['value']:.3f}, by coincidence "
         f"{found.coincidence.value:.3f}; same images from the same noise {found.agreement.value:.3f}")  # fmt: skip
+
+
+def _members(vectors: Vectors, counted: np.ndarray) -> np.ndarray:
+    """Number of the samples that count among those that are byte-equal to each distinct image, (count,)."""
+    return np.bincount(vectors.images.group[counted], minlength=vectors.count)
 
 
 def _pair_distances(own: Vectors, twin: Vectors, shift: int) -> np.ndarray:

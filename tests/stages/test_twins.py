@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy
 
 from amdiff.config import parse_config
 from amdiff.errors import AmdiffError
 from amdiff.files import read_json
 from amdiff.neighbors import embed
-from amdiff.neighbors.radius import cross_counts
+from amdiff.neighbors.radius import cross_counts, cross_pairs
 from amdiff.phases.rarefaction import parts_of
-from amdiff.phases.twins import compare_twins
+from amdiff.phases.twins import Joint, compare_twins, joint_sizes
 from amdiff.plan import Plan
 from amdiff.project import prepare
 from amdiff.stages.hdf5 import read_h5
@@ -48,6 +49,7 @@ def test_two_memories_of_other_images_have_nothing_in_common(tmp_path: Path) -> 
     plan = run_project(config("train"), tmp_path)
     found = result(tmp_path, plan)
     assert [found[name]["value"] for name in ("spurious", "coincidence", "agreement")] == [0, 0, 0]
+    assert found["halves"] == {key: {"groups": 0, "median": 0, "largest": 0} for key in ("own", "chance")}
     (twins,) = [a for a in plan.by_folder.values() if a.stage == "twins"]
     (dataset,) = [a for a in plan.by_folder.values() if a.stage == "dataset"]
     (rows,) = read_h5(tmp_path / twins.parent("neighbors").folder / "neighbors.h5", "train_rows")
@@ -76,6 +78,23 @@ def test_a_model_of_the_same_samples_agrees_with_itself(rng: np.random.Generator
     assert found.coincidence.value == pytest.approx((own > 0).mean())
     assert found.twin_neighbours == found.neighbours
     assert (found.same_noise, found.other_noise) == (0, 2)
+
+
+def test_groups_between_two_sets_are_those_of_their_near_pairs(rng: np.random.Generator) -> None:
+    images = rng.integers(0, 8, (2, 80, 1, 2, 2), dtype=np.uint8) * 32  # some are byte-equal
+    own, twin = (embed(i, "pixels") for i in images)
+    flat = images.reshape(2, 80, -1) / 127.5
+    near = np.linalg.norm(flat[0][:, None] - flat[1][None], axis=2) <= 0.5
+    counted = np.arange(80) % 3 > 0
+    near &= counted[:, None]
+    graph = scipy.sparse.coo_array(np.block([[np.zeros_like(near), near], [near.T, np.zeros_like(near)]]))
+    _, labels = scipy.sparse.csgraph.connected_components(graph, directed=False)
+    expected = np.bincount(labels)
+    members = [np.bincount(v.images.group[m], minlength=v.count) for v, m in ((own, counted), (twin, counted | True))]
+    found = joint_sizes(*members, cross_pairs(own, twin, 0.5))
+    assert found.tolist() == sorted(expected[expected > 1].tolist(), reverse=True)
+    assert Joint.of(found) == Joint(len(found), float(np.median(found)), int(found.max()))
+    assert Joint.of(found[:0]) == Joint(0, 0.0, 0)
 
 
 def test_coincidences_are_counted_without_the_same_noise(rng: np.random.Generator) -> None:
