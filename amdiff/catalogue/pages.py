@@ -27,7 +27,8 @@ SECTIONS = (
             Figure(
                 "capacity", "Comparison", "Capacity", paper="Figures 7-9",
                 caption="The K at which the spurious share is largest, against the number of parameters of the "
-                "network; the line shows the range from A to B over which the memorized share falls.\n"
+                "network; the line shows the range from A to B over which the memorized share falls. Open symbols: "
+                "with thresholds that are found without one K.\n"
                 "In the paper, the transition moves to larger training sets for networks with more "
                 "parameters.",
             ),

@@ -45,6 +45,12 @@ class Side:
         """The row with the largest spurious share."""
         return max(self.shares, key=lambda row: float(row["spurious"]))
 
+    @property
+    def other_peaks(self) -> list[int]:
+        """Other K at which it would be largest, with thresholds that are found without one K of the sweep."""
+        found = {int(row["peak_without"]) for row in self.shares if row["peak_without"]}
+        return sorted(found - {int(self.peak["K"])})
+
 
 def warnings(sides: Sequence[Side]) -> list[str]:
     """A sentence for each experiment that has implausible samples at some K."""
@@ -93,6 +99,8 @@ def capacity(sides: Content) -> Figure:
             axes.plot([x, x], side.transition, "-", color=color, linewidth=1.2, alpha=0.5)
         peaks = [int(side.peak["K"])] if float(side.peak["spurious"]) > 0 else []  # no spurious, no peak
         axes.plot([x] * len(peaks), peaks, "o", color=color, label=side.name)
+        others = side.other_peaks if peaks else []
+        axes.plot([x] * len(others), others, "o", color=color, markerfacecolor="white", markersize=4)
     sizes = [int(row["K"]) for side in sides for row in side.shares]
     parameters = [max(side.parameters, 1) for side in sides]
     axes.set_xlim(min(parameters) / 1.3, max(parameters) * 1.3)
@@ -119,6 +127,8 @@ def sentences(sides: Sequence[Side]) -> list[str]:
         text = (
             f"{side.name}: the spurious share is largest at K = {int(row['K']):,}, {value:.1%} [{low:.1%}, {high:.1%}]"
         )
+        if others := ", ".join(f"{size:,}" for size in side.other_peaks):
+            text += f" (with thresholds that are found without one K, at K = {others})"
         if side.transition is not None:
             text += f"; the memorized share falls from K = {side.transition[0]:,} to {side.transition[1]:,}"
         found.append(f"{text}.")
@@ -131,7 +141,8 @@ def tables(sides: Sequence[Side]) -> list[Table]:
     for side in sides:
         row, spec = side.peak, side.spec
         peaks.append([side.name, side.parameters, int(row["K"]), int(row["n_synthetic"]),
-                      *(float(row[f"spurious{end}"]) for end in ("", "_low", "_high"))])  # fmt: skip
+                      *(float(row[f"spurious{end}"]) for end in ("", "_low", "_high")), int(row["set_size"]),
+                      " ".join(map(str, side.other_peaks)) or None])  # fmt: skip
         fall, plateau = side.transition or (None, None)
         transitions.append([side.name, spec.dataset, fall, plateau, side.images, len(side.shares)])
         values = {(t["delta_m"], t["delta_s"], t["delta_m_method"], t["delta_s_method"]) for t in side.thresholds}
@@ -152,7 +163,10 @@ def tables(sides: Sequence[Side]) -> list[Table]:
     return [
         make_table(
             "comparison", "Spurious peaks",
-            ["experiment", "parameters", "K", "n_synthetic", "spurious", "spurious_low", "spurious_high"], peaks,
+            ["experiment", "parameters", "K", "n_synthetic", "spurious", "spurious_low", "spurious_high", "set_size",
+             "other_peaks"], peaks,
+            note="The share is that of set_size samples; there are n_synthetic. other_peaks: K at which the share is "
+            "largest with thresholds that are found without one K of the sweep.",
         ),
         make_table(
             "transitions", "Transitions (table 1)", ["experiment", "dataset", "A", "B", "N", "models"], transitions,

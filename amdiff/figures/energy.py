@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from amdiff.landscape.findings import GapFinding
+from amdiff.landscape.findings import PATHS, GapFinding, Path
 from amdiff.landscape.targets import GROUPS
 from amdiff.phases.classes import CLASSES
 
@@ -19,8 +19,6 @@ from .style import COLORS, PAGE, legend_of_all, size_axis, subplots
 ByReference = Mapping[int, Mapping[str, Mapping[int, GapFinding]]]
 """Findings by reference image, class and K."""
 
-
-PATHS = ("circular", "straight")
 
 Way = tuple[int, str]
 """A noise level, and the path along which the energy is measured."""
@@ -155,7 +153,7 @@ def energy_sentences(content: Content, asymmetry: Asymmetry, peak: int) -> list[
     ]
 
 
-def _verdict(paths: Mapping[str, Mapping[str, GapFinding]]) -> str:
+def _verdict(paths: Mapping[Path, Mapping[str, GapFinding]]) -> str:
     """Which class lies lowest by both paths, or why that cannot be told."""
     circular, straight = (paths[path] for path in PATHS)
     errors = {g: abs(circular[g].change) + abs(straight[g].change) for g in circular}

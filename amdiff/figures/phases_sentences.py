@@ -138,15 +138,19 @@ def _peak(summaries: Sequence[Summary], largest: Summary) -> list[str]:
     return [f"{where} This interval {verdict} at the two ends of the sweep.", *near_copies_sentence(largest)]
 
 
-def moved_peaks(summaries: Sequence[Summary]) -> dict[int, int]:
-    """The K with the largest spurious share at thresholds found without one K, by that K, where it is another K."""
-    largest = most_spurious(summaries)["size"]
+def left_out_peaks(summaries: Sequence[Summary]) -> dict[int, int]:
+    """The K with the largest spurious share at thresholds found without one K, by that K; empty where not known."""
     left_out: dict[int, dict[int, float]] = {}
     for s in summaries:
         for one in s["left_out"]:
             left_out.setdefault(one["size"], {})[s["size"]] = one["spurious"]
-    peaks = {without: max(shares, key=lambda k: shares[k]) for without, shares in left_out.items()}
-    return {without: peak for without, peak in peaks.items() if peak != largest}
+    return {without: max(shares, key=lambda k: shares[k]) for without, shares in left_out.items()}
+
+
+def moved_peaks(summaries: Sequence[Summary]) -> dict[int, int]:
+    """The peaks of ``left_out_peaks`` that are at another K than the peak itself."""
+    largest = most_spurious(summaries)["size"]
+    return {without: peak for without, peak in left_out_peaks(summaries).items() if peak != largest}
 
 
 def near_copies_sentence(summary: Summary) -> list[str]:

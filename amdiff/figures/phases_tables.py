@@ -9,7 +9,7 @@ from amdiff.phases.classes import CLASSES
 
 from .curves import ENDS, triple
 from .page import Table, make_table
-from .phases_sentences import Summary
+from .phases_sentences import Summary, left_out_peaks
 
 DELTAS = ("delta_m", "delta_s")
 
@@ -39,6 +39,7 @@ def _fractions(summaries: Sequence[Summary], over_runs: Sequence[Summary] | None
     given = [f"{name}_given_{end}" for name in CLASSES for end in ENDS[1:]]
     whole = [column for name in CLASSES[1:] for column in triple(f"{name}_whole")]
     near = [column for name in ("than_all", "than_most", "spurious_near", "spurious_new") for column in triple(name)]
+    peaks = left_out_peaks(summaries)
     rows = [
         [
             s["size"],
@@ -54,6 +55,7 @@ def _fractions(summaries: Sequence[Summary], over_runs: Sequence[Summary] | None
             s["set_size"],
             *(s["whole"][name][key] for name in CLASSES[1:] for key in ENDS),
             *_near(s),
+            peaks.get(s["size"]),
             *([all_runs["fractions"][name][key] for name in CLASSES for key in ENDS] if over_runs else ()),
         ]
         for s, all_runs in zip(summaries, over_runs or summaries, strict=True)
@@ -62,7 +64,7 @@ def _fractions(summaries: Sequence[Summary], over_runs: Sequence[Summary] | None
     return make_table(
         "fractions", "Fractions",
         ["K", *triples, "delta_m", "delta_s", "n_train", "n_synthetic", "spurious_proper", "spurious_halo", *given,
-         "far", "implausible", "set_size", *whole, *near, *runs],
+         "far", "implausible", "set_size", *whole, *near, "peak_without", *runs],
         rows,
         note="The shares are those of a set of set_size samples; *_whole: those of all n_synthetic samples. *_low and "
         "*_high: confidence interval (Wilson for memorized, jackknife for the others), which includes the ranges of "
@@ -72,7 +74,7 @@ def _fractions(summaries: Sequence[Summary], over_runs: Sequence[Summary] | None
         "training images than 99 % of held-out images do; implausible: 1 if the whole interval of far lies above one "
         "half. than_all and than_most: share of samples that lie nearer to the training images than all, and than 99 % "
         "of, held-out images. spurious_near and spurious_new: shares of spurious samples that are than_all, and that "
-        "are not."
+        "are not. peak_without: K with the largest spurious share at thresholds found without the K of the row."
         + (" *_runs: the mean over all runs, with its interval; all else is about the first run." if runs else ""),
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
@@ -17,6 +18,10 @@ from amdiff.phases.intervals import Estimate, grouped_mean
 
 from .spectra import dimension_by_gap, dimension_by_threshold
 from .volumes import critical_times, log_ball_volume, radii
+
+Path = Literal["circular", "straight"]
+PATHS: tuple[Path, ...] = get_args(Path)
+"""The paths from a reference image along which relative energies are integrated."""
 
 
 @dataclass(frozen=True)

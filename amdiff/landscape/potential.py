@@ -18,8 +18,6 @@ much, and so does the antisymmetric part of the field's Jacobian, which is 0 for
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
@@ -29,10 +27,8 @@ from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.errors import AmdiffError
 
+from .findings import Path
 from .inputs import floating, index_of_time
-
-Path = Literal["circular", "straight"]
-PATHS: tuple[Path, ...] = get_args(Path)
 
 
 def relative_energy(

@@ -163,8 +163,6 @@ def _each_size(
 
 def _mixed(sizes: Sequence[AtSize]) -> str:
     """Say that no single K has the valley, and what is found with each K left out."""
-    if len(sizes) == 1:
-        return "the dip test rejects one mode, but the modes lie on one side of the valley"
     text = "no single K has modes on both sides of it, so the valley comes from mixing K"
     left_out = [s.without for s in sizes if s.without is not None]
     if left_out:

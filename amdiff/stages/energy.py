@@ -10,6 +10,7 @@ import numpy as np
 
 from amdiff.artifacts import Artifact
 from amdiff.config import EnergySpec
+from amdiff.landscape.findings import PATHS
 
 from .analysis import as_images, at_targets, load_model, write_analysis
 from .blocks import Arrays
@@ -31,7 +32,7 @@ def energy(context: Context, artifact: Artifact, folder: Path) -> None:
     import torch
 
     from amdiff.diffusion.randomness import SampleNoise
-    from amdiff.landscape.potential import PATHS, asymmetry, path_energy
+    from amdiff.landscape.potential import asymmetry, path_energy
 
     spec = EnergySpec.model_validate(artifact.params["analysis"])
     targets = choose_targets(context, artifact, spec)

@@ -29,17 +29,18 @@ def also(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         both = [int(((classes == c) & (ours == c)).sum()) for c in range(len(CLASSES))]
         shares = (summary["fractions"][name][key] for name in CLASSES for key in ("value", "low", "high"))
         rows.append([summary["size"], made.params["metric"], *shares, summary["delta_m"], summary["delta_s"],
-                     float((classes == ours).mean()), *both])  # fmt: skip
+                     float((classes == ours).mean()), *both, summary["set_size"]])  # fmt: skip
     names = itertools.chain.from_iterable(map(triple, CLASSES))
     return Part(
         tables=[
             make_table(
                 "metrics", "Other metrics",
-                ["K", "metric", *names, "delta_m", "delta_s", "agreement", *(f"both_{name}" for name in CLASSES)],
+                ["K", "metric", *names, "delta_m", "delta_s", "agreement", *(f"both_{name}" for name in CLASSES),
+                 "set_size"],
                 sorted(rows, key=lambda row: row[0]),
-                note="Each metric has its own thresholds. The column agreement is the share of the samples that this "
-                "metric and the first metric put into the same class. The columns both_* count the samples that both "
-                "metrics put into that class.",
+                note="The shares are those of set_size samples. Each metric has its own thresholds. The column "
+                "agreement is the share of the samples that this metric and the first metric put into the same class. "
+                "The columns both_* count the samples that both metrics put into that class.",
             )
         ],
     )  # fmt: skip

@@ -9,13 +9,11 @@ import numpy as np
 from amdiff.artifacts import Artifact
 from amdiff.config import ExperimentSpec
 from amdiff.figures.energy import Content, Way, energy_sentences, energy_table
-from amdiff.landscape.findings import GapFinding, gap_finding
+from amdiff.landscape.findings import PATHS, GapFinding, gap_finding
 
 from ..context import Context
 from . import Part
 from .stored import note_of, peak_of, stored_groups
-
-PATHS = ("circular", "straight")
 
 
 def energy(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
