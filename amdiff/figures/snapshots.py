@@ -40,6 +40,8 @@ class Content:
     """Training length and sampler."""
     losses: Mapping[int, Mapping[int, ModelLosses]] = field(default_factory=dict)
     """Losses by K and step, in increasing order; empty where they were not measured or there are no held-out images."""
+    dips: Mapping[tuple[int, int], tuple[float, float] | None] = field(default_factory=dict)
+    """p-values of the dip test for one mode among the distances to S and to other samples, by (K, step)."""
 
     @cached_property
     def levels(self) -> np.ndarray:

@@ -22,7 +22,7 @@ def snapshots_tables(content: Content) -> list[Table]:
     """The shares and losses at every K and step, and when memorization and generalization begin at each K."""
     rows = [
         [size, step, step / size, *(s["fractions"][name][key] for name in CLASSES for key in ENDS), s["set_size"],
-         *_losses(content, size, step)]
+         *_losses(content, size, step), *(content.dips.get((size, step)) or (None, None))]
         for size, steps in content.found.items()
         for step, s in steps.items()
     ]  # fmt: skip
@@ -34,11 +34,13 @@ def snapshots_tables(content: Content) -> list[Table]:
     names = ["K", "step", "step_per_image", *(c for name in CLASSES for c in triple(name)), "set_size"]
     return [
         make_table(
-            "time", "Phases over training time", [*names, *(c for name in LOSSES for c in triple(name))], rows,
+            "time", "Phases over training time",
+            [*names, *(c for name in LOSSES for c in triple(name)), "delta_m_dip_p", "delta_s_dip_p"], rows,
             note="The shares of each class at a snapshot of the averaged weights. The thresholds are those of the "
             "whole trainings. loss_train and loss_heldout: mean over noise levels, with the same noise at every step. "
             "excess: held-out loss in excess of the closed form of the pool, at the noise levels at which no model "
-            f"here does better than that ({_levels(content)}).",
+            f"here does better than that ({_levels(content)}). *_dip_p: p-value of Hartigan's dip test for one mode "
+            "among the distances to S, and to other samples.",
         ),
         make_table(
             "time_begins", "When memorization and generalization begin",
@@ -90,7 +92,20 @@ def _stop(content: Content, size: int) -> list[Any]:
 
 def snapshots_sentences(content: Content) -> list[str]:
     """Say how the beginnings of memorization and generalization depend on K, and where to stop."""
-    return [_memorizes(content), *_generalizes(content), *_stops(content)]
+    return [_memorizes(content), *_generalizes(content), *_stops(content), *_one_mode(content)]
+
+
+def _one_mode(content: Content) -> list[str]:
+    """Say at how many K and steps the distances have two modes, so that a threshold has a valley of its own."""
+    known = [pair for pair in content.dips.values() if pair is not None]
+    if not known:
+        return []
+    level = (1 - content.confidence) / len(known)  # so that chance alone rejects none of them
+    to_train, to_samples = (sum(pair[i] < level for pair in known) for i in range(2))
+    return [
+        f"At {len(known)} pairs of K and step, the distances to the training images have more than one mode at "
+        f"{to_train}, and those to other samples at {to_samples} (Hartigan's dip test)."
+    ]
 
 
 def _memorizes(content: Content) -> str:

@@ -48,6 +48,19 @@ def soft_log(group: Sequence[Distances], softness: float) -> SoftLog:
     return SoftLog(softness * float(np.median(nearest[nearest > 0])))
 
 
+def dips(distances: Distances, softness: float) -> tuple[float, float] | None:
+    """Return the p-values of the dip test for one mode among the distances of one K: to S, and to other samples.
+
+    The distances are on the soft logarithmic scale of ``soft_log``. None where that has too few held-out images.
+    """
+    try:
+        scale = soft_log([distances], softness)
+    except AmdiffError:
+        return None
+    to_train, to_samples = (dip_p_value([scale(_finite(d))]) for d in (distances.to_train, distances.to_samples))
+    return to_train, to_samples
+
+
 def valley_pair(group: Sequence[Distances], spec: ValleyThresholds) -> Pair:
     """Return the thresholds of a group of K, or those of held-out images where there is no valley.
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+import csv
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from amdiff.config import parse_config
 from amdiff.figures.snapshots import Content
-from amdiff.figures.snapshots_tables import snapshots_sentences
+from amdiff.figures.snapshots_tables import snapshots_sentences, snapshots_tables
 from amdiff.files import read_json
+from amdiff.phases.generalization import ModelLosses
 from amdiff.phases.intervals import Estimate
 from amdiff.phases.training_time import crossing, slope, window
 from amdiff.plan import Plan
@@ -134,15 +137,50 @@ def test_what_was_not_seen_to_begin_is_said() -> None:
 
     shares = {4: (0.3, 0.5, 0.7), 8: (0, 0.02, 0.5), 16: (0, 0.005, 0.2), 32: (0, 0.002, 0.03), 64: (0, 0, 0.001)}
     found = {size: dict(zip((10, 100, 1000), map(at, values), strict=True)) for size, values in shares.items()}
-    (said,) = snapshots_sentences(Content(found, 0.95, ""))
+    (said,) = snapshots_sentences(Content(found, 0.95, ""))  # neither losses nor distances
     assert "over 3 K." in said
     assert "It had begun before the first step at K = 4." in said
     assert "It had not begun at the last step at K = 64, which is left out." in said
 
 
-def test_a_law_has_its_power() -> None:
-    import numpy as np
+def model(loss: float, pool: float = 0.05, images: int = 40) -> ModelLosses:
+    """Losses of a model at two noise levels, of which the first has no standard."""
+    values = {"loss": np.full((images, 2), loss), "loss_pool": np.array([[9.0, pool]] * images)}
+    return ModelLosses(np.arange(2), np.array([0.1, 2.0]), np.full(2, 0.5), values, values, 100)
 
+
+def test_a_stop_is_recommended_where_the_held_out_loss_is_least() -> None:
+    def at(share: float) -> dict[str, Any]:
+        estimate = {"value": share, "low": share / 2, "high": min(2 * share, 1)}
+        return {"fractions": dict.fromkeys(("memorized", "spurious", "generalized"), estimate), "set_size": 32}
+
+    steps, losses = (10, 100, 1000), {4: (0.3, 0.2, 0.4), 8: (0.3, 0.1, 0.1001)}
+    found = {size: dict(zip(steps, map(at, (0, 0.02, 0.5)), strict=True)) for size in losses}
+    models = {size: dict(zip(steps, map(model, own), strict=True)) for size, own in losses.items()}
+    content = Content(found, 0.95, "", models, {(4, 10): (0.5, 1e-6), (8, 10): None})
+    assert content.levels.tolist() == [False, True]
+    assert {size: stop.value for size, stop in content.stops.items()} == {4: 100, 8: 100}
+    assert {size: begin.value for size, begin in content.generalizes.items()} == {4: 100, 8: 100}
+    _, generalizes, stops, modes = snapshots_sentences(content)
+    assert "from this step on: 100 at K = 4, 100 at K = 8." in generalizes
+    assert "one would stop before the last step at 2 of 2 K." in stops
+    assert "At K = 4 this is step 100, where 2.0% [1.0%, 4.0%] of the samples are memorized; at step 1,000" in stops
+    assert "more than one mode at 0, and those to other samples at 1" in modes
+    time, begins = snapshots_tables(content)
+    for row in csv.DictReader(begins.csv.splitlines()):
+        assert (row["tau_gen"], row["tau_gen_censored"], row["stop"], row["stop_memorized"]) == (
+            "100",
+            "",
+            "100",
+            "0.02",
+        )
+    first = next(csv.DictReader(time.csv.splitlines()))
+    assert float(first["loss_heldout"]) == pytest.approx(0.3)
+    assert float(first["excess"]) == pytest.approx(0.25)
+    assert (first["delta_m_dip_p"], first["delta_s_dip_p"]) == ("0.5", "1e-06")
+
+
+def test_a_law_has_its_power() -> None:
     x = np.log([16, 32, 64, 128.0])
     found = slope(x, 1 + 1.0 * x)
     assert found is not None
