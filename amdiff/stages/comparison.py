@@ -16,6 +16,7 @@ from amdiff.figures import comparison as drawing
 from amdiff.figures.drawing import drawn
 from amdiff.figures.page import render
 from amdiff.files import write_bytes
+from amdiff.phases.classes import CLASSES
 from amdiff.phases.transition import find_transition
 
 from .context import Context
@@ -58,7 +59,7 @@ def _side(context: Context, report: Artifact) -> drawing.Side:
         parameters = converted_parameters(context.store, models[0])
     else:
         parameters = count_parameters(spec.denoiser, images.shape[1:], spec.diffusion.steps)
-    shares = _read(context, report, "fractions.csv")
+    shares = [_over_runs(row) for row in _read(context, report, "fractions.csv")]
     sizes = [int(row["K"]) for row in shares]
     try:
         fallen = spec.sizes.fallen if isinstance(spec.sizes, GridSpec) else GridSpec.model_fields["fallen"].default
@@ -75,6 +76,13 @@ def _side(context: Context, report: Artifact) -> drawing.Side:
         thresholds=_read(context, report, "thresholds.csv"),
         transition=transition,
     )
+
+
+def _over_runs(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of fractions.csv with the shares over all runs, where there are several, in place of those of the first."""
+    ends = ("", "_low", "_high")
+    runs = {f"{name}{end}": row[f"{name}_runs{end}"] for name in CLASSES for end in ends if f"{name}_runs" in row}
+    return {**row, **runs}
 
 
 def _read(context: Context, report: Artifact, name: str) -> list[dict[str, Any]]:

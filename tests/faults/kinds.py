@@ -30,7 +30,7 @@ SIZES = [4, 8]
 def every_kind(root: Path) -> dict[str, Any]:
     """A configuration that has them; writes the models of others that it starts from."""
     tiny = {**copy.deepcopy(SMALL["experiments"]["tiny"]), "sizes": SIZES, "peers": {}, "twins": [4]}
-    quiet = {"basin": None, "curvature": None, "energy": None}
+    quiet = {"basin": None, "curvature": None, "energy": None, "losses": None}
     perceptual = {"neighbors": {"metric": "stlpips-alex", "heldout_limit": 100}}
     denoiser = {"kind": "pretrained", "path": str(pipeline(root / "model"))}
     foreign = {"dataset": "digits", "sizes": [4], "denoiser": denoiser, "sampling": {"steps": 8, "minimum": 24}}

@@ -63,7 +63,7 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         reservations(context, artifact, thresholds),
         {"samples.parquet": _joined(samples.values())},
         first_screen.lead(main, runs.words if runs else words.GIVEN if spec.trained else ""),
-        _facts(spec, summaries, thresholds),
+        [*_facts(spec, main, thresholds), *([("runs", runs.words)] if runs else [])],
         _browser(context, artifact, spec, galleries, {s["size"]: s for s in summaries}),
     )
 
