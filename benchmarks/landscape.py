@@ -28,9 +28,10 @@ from amdiff.diffusion.denoisers import build_network
 from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.training import Trainer
-from amdiff.landscape.basins import Search, bisect, scan, search_times
+from amdiff.landscape.basins import Search, bisect, scan
 from amdiff.landscape.curvature import score_spectra
 from amdiff.landscape.spectra import normalisation
+from amdiff.landscape.times import search_times
 from amdiff.landscape.volumes import critical_times
 
 SCHEDULE = Schedule.linear(DiffusionSpec())

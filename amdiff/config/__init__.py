@@ -31,7 +31,7 @@ from .denoisers import (
     PretrainedDenoiser,
     denoiser_of,
 )
-from .diffusion import DiffusionSpec, ProcessSpec, SamplerSpec, SamplingSpec, TrainingSpec
+from .diffusion import DiffusionSpec, ProcessSpec
 from .experiment import AnyExperiment, ExperimentSpec, OrderFile
 from .image_datasets import Extent, ImageDataset
 from .losses import LossesSpec
@@ -41,6 +41,7 @@ from .own_datasets import ArraysDataset, FolderDataset, OwnDataset, split_key
 from .prompts import LatentSpectrumSpec, PipelineSpec, PromptSpec, PromptsSpec
 from .reading import json_schema, parse_config, read_config
 from .replicates import ReplicatesSpec
+from .sampling import SamplerSpec, SamplingSpec
 from .sizes import GridSpec
 from .sweep import Sweep
 from .thresholds import (
@@ -53,6 +54,7 @@ from .thresholds import (
     ThresholdsSpec,
     ValleyThresholds,
 )
+from .training import TrainingSpec
 
 __all__ = [
     "ANALYSES",

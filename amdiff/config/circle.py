@@ -8,9 +8,11 @@ from pydantic import Field, model_validator
 
 from .base import Seed, Spec
 from .denoisers import CircleDenoiserSpec
-from .diffusion import ProcessSpec, SamplerSpec, TrainingSpec
+from .diffusion import ProcessSpec
+from .sampling import SamplerSpec
 from .sizes import Sizes
 from .sweep import Sweep
+from .training import TrainingSpec
 
 
 class VeSpec(ProcessSpec):

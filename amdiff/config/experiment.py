@@ -13,13 +13,15 @@ from .base import Local, Seed, Spec
 from .circle import CircleSpec
 from .datasets import DatasetSpec
 from .denoisers import DenoiserSpec, GivenSamples
-from .diffusion import DiffusionSpec, SamplingSpec, TrainingSpec
+from .diffusion import DiffusionSpec
 from .losses import LossesSpec
 from .neighbors import NeighborsSpec, OtherMetricSpec, PanelsSpec, PeersSpec
 from .replicates import ReplicatesSpec
+from .sampling import SamplingSpec
 from .sizes import AnySizes, GridSpec, Size
 from .sweep import Sweep
 from .thresholds import LEAST_HELDOUT, ThresholdsBase, ThresholdsSpec, ValleyThresholds
+from .training import TrainingSpec
 
 
 class OrderFile(Spec):

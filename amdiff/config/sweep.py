@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 from pydantic import model_validator
 
 from .base import Seed, Spec
-from .diffusion import ProcessSpec, SamplerSpec, TrainingSpec
+from .diffusion import ProcessSpec
 from .networks import DenoiserBase
+from .sampling import SamplerSpec
 from .thresholds import ThresholdsBase
+from .training import TrainingSpec
 
 
 class Sweep(Spec):

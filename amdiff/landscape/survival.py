@@ -15,8 +15,9 @@ from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.randomness import ANALYSIS, SampleNoise
 from amdiff.errors import AmdiffError
 
-from .basins import Distance, Search, l2, lengths, scan, search_times
+from .basins import Distance, Search, l2, lengths, scan
 from .inputs import floating
+from .times import search_times
 from .volumes import critical_times, log_ball_volume, radii
 
 

@@ -33,16 +33,8 @@ def basin(context: Context, artifact: Artifact, folder: Path) -> None:
     import torch
 
     from amdiff.diffusion.randomness import SampleNoise
-    from amdiff.landscape.basins import (
-        Search,
-        bisect,
-        fine_times,
-        lengths,
-        no_denoiser,
-        pair_distance,
-        scan,
-        search_times,
-    )
+    from amdiff.landscape.basins import Search, bisect, lengths, no_denoiser, pair_distance, scan
+    from amdiff.landscape.times import fine_times, search_times
 
     params = dict(artifact.params["analysis"])
     stop = params.pop("stop")

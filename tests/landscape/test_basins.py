@@ -14,8 +14,9 @@ from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.randomness import ANALYSIS, SampleNoise
 from amdiff.diffusion.samplers import ddim_steps
 from amdiff.diffusion.sampling import draw
-from amdiff.landscape.basins import Search, bisect, fine_times, no_denoiser, pair_distance, scan, search_times
+from amdiff.landscape.basins import Search, bisect, no_denoiser, pair_distance, scan
 from amdiff.landscape.survival import find_basins
+from amdiff.landscape.times import fine_times, search_times
 from amdiff.landscape.volumes import critical_times
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
