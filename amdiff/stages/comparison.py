@@ -59,7 +59,7 @@ def _side(context: Context, report: Artifact) -> drawing.Side:
         parameters = converted_parameters(context.store, models[0])
     else:
         parameters = count_parameters(spec.denoiser, images.shape[1:], spec.diffusion.steps)
-    shares = [_over_runs(row) for row in _read(context, report, "fractions.csv")]
+    shares = [over_all_runs(row) for row in _read(context, report, "fractions.csv")]
     sizes = [int(row["K"]) for row in shares]
     try:
         fallen = spec.sizes.fallen if isinstance(spec.sizes, GridSpec) else GridSpec.model_fields["fallen"].default
@@ -78,7 +78,7 @@ def _side(context: Context, report: Artifact) -> drawing.Side:
     )
 
 
-def _over_runs(row: dict[str, Any]) -> dict[str, Any]:
+def over_all_runs(row: dict[str, Any]) -> dict[str, Any]:
     """A row of fractions.csv with the shares over all runs, where there are several, in place of those of the first."""
     ends = ("", "_low", "_high")
     runs = {f"{name}{end}": row[f"{name}_runs{end}"] for name in CLASSES for end in ends if f"{name}_runs" in row}

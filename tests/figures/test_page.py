@@ -226,6 +226,7 @@ def test_the_lead_is_one_sentence() -> None:
         "99.0% of the samples are copies of training images at K = 16 and 0.0% at K = 512; spurious samples, recurrent "
         "samples that are not in the training set, have their largest share, 34.0% [17.0%, 67.0%], at K = 128."
     )
+    assert lead(sweep, "given this one training").endswith("at K = 128 (intervals given this one training).")
     none = [summary(16, (0, 0, 0), 0.99), summary(512, (0, 0, 0), 0)]
     assert lead(none).endswith("; no sample is spurious at any K.")
     assert lead(sweep[1:2]).startswith("Of 100 samples, 25.0% [12.5%, 62.5%] are memorized, 34.0% ")

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from amdiff.config import ConfigError, parse_config
+from amdiff.figures.comparison import Side, sentences, tables
 from amdiff.plan import Plan, build_plan
+from amdiff.stages.comparison import over_all_runs
 from tests.conftest import SMALL, TOY, run_project
 
 
@@ -51,6 +53,29 @@ def test_a_comparison_tells_what_its_experiments_found(finished: tuple[Path, Pla
     assert {r["N"] for r in rows(root, "widths", "transitions")} == {"1797"}
     assert "narrow: the spurious share is largest at K = " in (root / "results/widths/report.html").read_text()
     assert all(path.exists() for path in (root / p for p in plan.page("widths").published))
+
+
+def test_shares_over_all_runs_take_the_place_of_those_of_the_first() -> None:
+    one = {f"{name}{end}": "0.5" for name in ("memorized", "spurious", "generalized") for end in ("", "_low", "_high")}
+    assert over_all_runs({"K": "4", **one}) == {"K": "4", **one}
+    runs = {name.replace(kind, f"{kind}_runs"): "0.25" for name in one for kind in [name.split("_")[0]]}
+    found = over_all_runs({"K": "4", **one, **runs})
+    assert all(found[name] == "0.25" for name in one)
+
+
+def test_a_peak_that_other_thresholds_move_is_said() -> None:
+    def row(size: int, spurious: float, without: str) -> dict[str, Any]:
+        ends = {"spurious": spurious, "spurious_low": spurious / 2, "spurious_high": 2 * spurious}
+        return {"K": str(size), "n_synthetic": "64", "set_size": "16", "peak_without": without, **ends}
+
+    spec = parse_config(config()).experiments["narrow"]
+    side = Side("narrow", spec, 10, 100, (1, 8, 8), [row(4, 0.1, "16"), row(16, 0.3, "4"), row(64, 0.2, "")], [], None)
+    assert side.other_peaks == [4]
+    (said,) = sentences([side])
+    assert "largest at K = 16, 30.0% [15.0%, 60.0%] (with thresholds that are found without one K, at K = 4)" in said
+    (peaks, *_) = tables([side])
+    (told,) = csv.DictReader(peaks.csv.splitlines())
+    assert (told["set_size"], told["other_peaks"]) == ("16", "4")
 
 
 @pytest.mark.parametrize(
