@@ -60,7 +60,7 @@ SECTIONS = (
                 "forms: of the training set S, of a pool of images, and of a Gaussian. It is taken around training "
                 "images (dashed) and held-out images (solid).\n"
                 "A model that copies follows the closed form of S. One that generalizes follows that of the pool where "
-                "the noise is high, and neither where it is low.",
+                "the noise is high, and neither where it is low. The pool may contain S.",
             ),
         ),
         (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from .records import DAY, Figure, Section, Stage, Table
 
 STAGES = (
-    Stage("report", 10, page=True, minutes=120, seconds=6),
-    Stage("comparison", 6, page=True, minutes=120, seconds=4),
+    Stage("report", 11, page=True, minutes=120, seconds=6),
+    Stage("comparison", 7, page=True, minutes=120, seconds=4),
     Stage("pipeline", 1, {"files": "pipeline.json"}, memory_mb=2000, minutes=120, local=True),
     Stage("generate", 1, {"image": "generation.h5"}, memory_mb=16_000, minutes=120, gpu="yes", seconds=60),
     Stage("spectrum", 2, {"spectrum": "spectrum.h5"}, memory_mb=24_000, minutes=DAY, gpu="yes", seconds=600),

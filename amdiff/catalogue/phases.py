@@ -104,9 +104,8 @@ SECTIONS = (
         (
             Figure(
                 "over_all_runs", "Phases", "Several runs of the sweep",
-                caption="Share of each class in every run, and its interval over the training sets.\n"
-                "One run tells its own share well, but another training or another training set gives another share. "
-                "The band holds the mean over all of them.",
+                caption="Share of each class in every run (dots), and the mean over runs with its interval.\n"
+                "The spread of the dots is what another training, or another training set, changes.",
             ),
         ),
         (

@@ -226,7 +226,7 @@ class ExperimentSpec(Analyses, Sweep):
 
     def _check_without_model(self) -> None:
         """Refuse the settings of a model, because given samples have none."""
-        for key in ("diffusion", "training", "sampling", *ANALYSES):
+        for key in ("diffusion", "training", "sampling", "losses", *ANALYSES):
             if getattr(self, key) not in (None, type(self).model_fields[key].default):
                 raise ValueError(f"{key}: given samples ('kind: given') have no model; leave this key out")
         if not isinstance(self.sizes, tuple) or len(self.sizes) > 1:

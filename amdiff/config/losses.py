@@ -20,5 +20,6 @@ class LossesSpec(Spec):
     """Number of noises at each image and level."""
     pool: Annotated[int, Field(ge=2)] = 10_000
     """Number of images of the pool whose closed forms are compared, at most: their finite set, and a Gaussian that is
-    fitted to them. They contain S if they are more than K, and none of the held-out images."""
+    fitted to them. They contain S if they are more than K, and none of the held-out images. A finite set of more than
+    2^28 values is left out, and so is a Gaussian of images of more than 4,096 values."""
     seed: Seed = 0

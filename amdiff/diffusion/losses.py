@@ -109,20 +109,23 @@ def spread_times(schedule: Schedule, count: int) -> Int64[np.ndarray, " levels"]
     """
     if count < 2:
         raise AmdiffError(f"at least two noise levels are needed, got {count}")
-    signal, sigma = schedule.levels(np.arange(len(schedule)))
-    ratio = np.log(sigma) - np.log(signal)
+    ratio = _log_ratio(schedule)
     wanted = np.linspace(ratio[0], ratio[-1], count)
     return np.unique(np.abs(ratio[:, None] - wanted).argmin(axis=0))
 
 
-def level_weights(times: Int64[np.ndarray, " levels"]) -> Float64[np.ndarray, " levels"]:
-    """Return weights, of sum 1, with which a sum over noise levels is the mean over a uniform t, as in training.
+def level_weights(schedule: Schedule, times: Int64[np.ndarray, " levels"]) -> Float64[np.ndarray, " levels"]:
+    """Return weights, of sum 1, with which a sum over noise levels is about the mean over a uniform t, as in training.
 
-    They are those of the trapezoid rule between the first and the last of the increasing indices ``times``; with one
-    level its weight is 1.
+    Between the increasing indices ``times``, a loss is taken to be linear in the logarithm of noise-to-signal. Before
+    the first and after the last one it is taken to be constant.
     """
-    if len(times) == 1:
-        return np.ones(1)
-    gaps = np.diff(times).astype(np.float64)
-    weights = (np.append(gaps, 0) + np.insert(gaps, 0, 0)) / 2
-    return weights / weights.sum()
+    ratio = _log_ratio(schedule)
+    hats = np.array([np.interp(ratio, ratio[times], one) for one in np.eye(len(times))])
+    return np.asarray(hats.mean(axis=1))
+
+
+def _log_ratio(schedule: Schedule) -> Float64[np.ndarray, " steps"]:
+    """Logarithm of the noise-to-signal ratio of every noise level."""
+    signal, sigma = schedule.levels(np.arange(len(schedule)))
+    return np.asarray(np.log(sigma) - np.log(signal))

@@ -48,8 +48,16 @@ class Side:
     @property
     def other_peaks(self) -> list[int]:
         """Other K at which it would be largest, with thresholds that are found without one K of the sweep."""
+        if not float(self.peak["spurious"]):
+            return []
         found = {int(row["peak_without"]) for row in self.shares if row["peak_without"]}
         return sorted(found - {int(self.peak["K"])})
+
+    @property
+    def about(self) -> str:
+        """What its intervals are over."""
+        several = isinstance(self.spec, ExperimentSpec) and self.spec.replicates is not None
+        return "runs" if several else "one training" if self.spec.trained else "samples"
 
 
 def warnings(sides: Sequence[Side]) -> list[str]:
@@ -142,7 +150,7 @@ def tables(sides: Sequence[Side]) -> list[Table]:
         row, spec = side.peak, side.spec
         peaks.append([side.name, side.parameters, int(row["K"]), int(row["n_synthetic"]),
                       *(float(row[f"spurious{end}"]) for end in ("", "_low", "_high")), int(row["set_size"]),
-                      " ".join(map(str, side.other_peaks)) or None])  # fmt: skip
+                      " ".join(map(str, side.other_peaks)) or None, side.about])  # fmt: skip
         fall, plateau = side.transition or (None, None)
         transitions.append([side.name, spec.dataset, fall, plateau, side.images, len(side.shares)])
         values = {(t["delta_m"], t["delta_s"], t["delta_m_method"], t["delta_s_method"]) for t in side.thresholds}
@@ -164,9 +172,10 @@ def tables(sides: Sequence[Side]) -> list[Table]:
         make_table(
             "comparison", "Spurious peaks",
             ["experiment", "parameters", "K", "n_synthetic", "spurious", "spurious_low", "spurious_high", "set_size",
-             "other_peaks"], peaks,
+             "other_peaks", "intervals"], peaks,
             note="The share is that of set_size samples; there are n_synthetic. other_peaks: K at which the share is "
-            "largest with thresholds that are found without one K of the sweep.",
+            "largest with thresholds that are found without one K of the sweep. intervals: what they are over; 'one "
+            "training' of each model says nothing of other trainings.",
         ),
         make_table(
             "transitions", "Transitions (table 1)", ["experiment", "dataset", "A", "B", "N", "models"], transitions,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -109,14 +110,16 @@ def losses_table(content: Content) -> Table:
             for kind in kinds
         ]
         for i, (time, ratio) in enumerate(zip(found.times.tolist(), found.noise_to_signal.tolist(), strict=True)):
-            rows.append([size, time, ratio, *(number for column in columns for number in column[i])])
-    pools = sorted({found.pool for found in content.found.values()})
+            numbers = (None if number is None or math.isnan(number) else number for c in columns for number in c[i])
+            rows.append([size, time, ratio, *numbers])
+    pools = [f"{pool:,}" for pool in sorted({found.pool for found in content.found.values()})]
     return make_table(
         "losses", "Losses by noise level", ["K", "t", "noise_to_signal", *(c for name in names for c in triple(name))],
         rows,
         note="loss: mean squared error of the predicted noise, in units of its variance, on some training and "
         "held-out images with the same noise. loss_set, loss_pool, loss_gaussian: the same for closed forms of the "
-        f"training set, of a pool of {pools[0]:,} images without the held-out ones, and of a Gaussian of that pool. "
+        f"training set, of a pool of {' to '.join(pools[:: max(1, len(pools) - 1)])} images without the held-out ones, "
+        "and of a Gaussian of that pool; empty where they are too large to compute. "
         "distance_*: mean squared difference between the noise that the model and each of them predict.",
     )  # fmt: skip
 
@@ -131,12 +134,14 @@ def losses_sentences(content: Content) -> list[str]:
     if not ends:
         return ["There are no held-out images, so no held-out loss was measured."]
     told = [_told(size, *ends[size]) for size in dict.fromkeys((min(ends), max(ends)))]
-    return [f"The noise-prediction loss, as the mean over all noise levels, is {', and '.join(told)}."]
+    levels = len(next(iter(content.found.values())).times)
+    return [f"The noise-prediction loss, as the mean over {levels} noise levels, is {', and '.join(told)}."]
 
 
 def _told(size: int, train: Estimate, held: Estimate) -> str:
-    beyond = held.low > train.high
-    return (
-        f"{train.value:.3g} on training images and {held.value:.3g} on held-out images at K = {size:,}"
-        f"{'' if beyond else ' (their intervals overlap)'}"
-    )
+    doubt = ""
+    if math.isnan(train.low) or math.isnan(held.low):
+        doubt = " (too few images to tell them apart)"
+    elif math.hypot(train.high - train.value, held.high - held.value) >= abs(held.value - train.value):
+        doubt = " (no sure difference)"
+    return f"{train.value:.3g} on training images and {held.value:.3g} on held-out images at K = {size:,}{doubt}"

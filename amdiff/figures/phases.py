@@ -68,7 +68,7 @@ def fractions(content: Content) -> Figure:
         )
         axes.fill_between(sizes, low, high, color=COLORS[name], alpha=0.22, linewidth=0)
         axes.plot(sizes, value, "o-", color=COLORS[name], label=name, clip_on=False, zorder=3)
-    known = [s for s in summaries if s["near_copies"]]
+    known = [s for s in summaries if s["near_copies"] and not content.over]  # known of the first run only
     for part, line, label in (("near", ":", "spurious near copies"), ("new", "--", "spurious and new")):
         values = [s["near_copies"]["spurious"][part]["value"] for s in known]
         axes.plot([s["size"] for s in known], values, line, color=COLORS["spurious"], linewidth=1, label=label)

@@ -54,11 +54,19 @@ def headline(
     ]
     given = f"{f' {GIVEN}' if trained else ''}, which include the errors of the thresholds"
     lines[0] = f"{lines[0][:-1]} (in brackets: {level} intervals{f' {over}' if over else given})."
-    lines += set_size_sentence(one_run or summaries)
     lines = [*implausible(summaries), *lines]
     largest = most_spurious(summaries)
     if len(summaries) > 1 and largest["fractions"]["spurious"]["value"]:
         lines += _peak(summaries, largest)
+    further = _of_one_run(one_run or summaries, thresholds)
+    return lines + [f"In the first run: {line[0].lower()}{line[1:]}" if over else line for line in further]
+
+
+def _of_one_run(summaries: Sequence[Summary], thresholds: Sequence[dict[str, Any]]) -> list[str]:
+    """Sentences about the number of samples, near copies, attractors and false positives, which one run tells."""
+    lines = set_size_sentence(summaries)
+    if len(summaries) > 1:
+        lines += near_copies_sentence(most_spurious(summaries))
     visits = max(
         ((a["size"], s) for s in summaries for a in s["attractors"]["table"] if a["kind"] == "spurious"),
         key=lambda pair: pair[0],
@@ -116,7 +124,7 @@ def set_size_sentence(summaries: Sequence[Summary]) -> list[str]:
 
 
 def _peak(summaries: Sequence[Summary], largest: Summary) -> list[str]:
-    """Say where the spurious share is largest, whether that is a peak, and how many of the samples are near copies."""
+    """Say where the spurious share is largest, and whether that is a peak."""
     share_there = share(largest, "spurious")
     where = f"The spurious share is largest at K = {largest['size']:,} with {share_there}."
     if moved := moved_peaks(summaries):
@@ -125,17 +133,13 @@ def _peak(summaries: Sequence[Summary], largest: Summary) -> list[str]:
             f"No single K can be called the peak of the spurious share. It is largest at K = {largest['size']:,} with "
             f"{share_there}, but with thresholds found without one K of the sweep it is largest at other K: {places} "
             "come up.",
-            *near_copies_sentence(largest),
         ]
     ends = (summaries[0], summaries[-1])
     if largest in ends:
-        return [
-            f"{where} This K is an end of the sweep, so there is no peak inside it.",
-            *near_copies_sentence(largest),
-        ]
+        return [f"{where} This K is an end of the sweep, so there is no peak inside it."]
     above = all(largest["fractions"]["spurious"]["low"] > s["fractions"]["spurious"]["high"] for s in ends)
     verdict = "lies above those" if above else "overlaps at least one of those"
-    return [f"{where} This interval {verdict} at the two ends of the sweep.", *near_copies_sentence(largest)]
+    return [f"{where} This interval {verdict} at the two ends of the sweep."]
 
 
 def left_out_peaks(summaries: Sequence[Summary]) -> dict[int, int]:

@@ -39,7 +39,7 @@ def _fractions(summaries: Sequence[Summary], over_runs: Sequence[Summary] | None
     given = [f"{name}_given_{end}" for name in CLASSES for end in ENDS[1:]]
     whole = [column for name in CLASSES[1:] for column in triple(f"{name}_whole")]
     near = [column for name in ("than_all", "than_most", "spurious_near", "spurious_new") for column in triple(name)]
-    peaks = left_out_peaks(summaries)
+    peaks = left_out_peaks(over_runs or summaries)
     rows = [
         [
             s["size"],

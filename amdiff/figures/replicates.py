@@ -12,12 +12,15 @@ from matplotlib.figure import Figure
 
 from amdiff.phases.classes import CLASSES
 from amdiff.phases.intervals import Estimate
-from amdiff.phases.replicates import OverRuns, over_runs, variance_of
+from amdiff.phases.replicates import OverRuns, effective_samples, over_runs, variance_of
 
 from .curves import ENDS, foot, triple
 from .page import Table, make_table
 from .phases_sentences import Summary, most_spurious, numbered
 from .style import COLORS, HIDDEN, PAGE, size_axis, subplots
+
+MOST_OVERLAP = 0.2
+"""Mean part of two training sets that is common, beyond which the spread between them is doubted."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Run:
     """Seed of its trainings; None where nothing was trained."""
     summaries: Sequence[Summary]
     """Results of the stage ``classify`` for each K."""
+    methods: Sequence[tuple[str, str]]
+    """How delta_m and delta_s were found, for each K."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +76,33 @@ class Content:
 
     def _over(self, name: str, index: int) -> OverRuns:
         there = [run.summaries[index] for run in self.runs]
+        values = [s["fractions"][name]["value"] for s in there]
         within = [variance_of(Estimate(**s["given_thresholds"][name]), self.confidence) for s in there]
-        columns = ([s["fractions"][name]["value"] for s in there], [s["set_size"] for s in there], within)
-        shares, samples, variances = (np.array(c).reshape(self.draws, self.seeds) for c in columns)
-        return over_runs(shares, samples, variances, self.confidence)
+        # the memorized share is that of all samples; the others use them all, but are those of a smaller set
+        samples = [
+            float(s["n_samples"]) if name == CLASSES[0] else effective_samples(v, w, s["set_size"], s["n_samples"])
+            for v, w, s in zip(values, within, there, strict=True)
+        ]
+        arrays = [np.array(column).reshape(self.draws, self.seeds) for column in (values, samples, within)]
+        return over_runs(arrays[0], arrays[1], arrays[2], self.confidence)
 
     @property
     def summaries(self) -> list[Summary]:
         """The summaries of the first run, with the shares over all runs in place of its own."""
         return [
-            {**s, "fractions": {name: self.found[name][s["size"]].estimate._asdict() for name in CLASSES}}
-            for s in self.runs[0].summaries
+            {
+                **s,
+                "fractions": {name: self.found[name][s["size"]].estimate._asdict() for name in CLASSES},
+                "left_out": self._left_out(i),
+            }
+            for i, s in enumerate(self.runs[0].summaries)
         ]
+
+    def _left_out(self, index: int) -> list[dict[str, float]]:
+        """Mean spurious share over the runs at thresholds found without one K, for each K that all runs tell."""
+        found = [{one["size"]: one["spurious"] for one in run.summaries[index]["left_out"]} for run in self.runs]
+        common = sorted(set.intersection(*(set(one) for one in found)))
+        return [{"size": size, "spurious": sum(one[size] for one in found) / len(found)} for size in common]
 
     @property
     def words(self) -> str:
@@ -93,7 +113,8 @@ class Content:
         else:
             over = f"{numbered(self.draws, 'draw')} of the training sets{each}"
         thresholds = "each run with thresholds of its own" if self.own_thresholds else "all at the same thresholds"
-        return f"over {over}, {thresholds}"
+        logit = any(found.logit for sizes in self.found.values() for found in sizes.values())
+        return f"over {over}, {thresholds}{'; shares near 0 or 1 by the mean logit' if logit else ''}"
 
     @property
     def about(self) -> str:
@@ -134,9 +155,10 @@ def replicates_tables(content: Content) -> list[Table]:
     ]  # fmt: skip
     each = [
         [s["size"], number, run.draw, run.seed, run.subset_seed, run.training_seed,
-         *(s["fractions"][name]["value"] for name in CLASSES), s["delta_m"], s["delta_s"], s["set_size"]]
+         *(s["fractions"][name]["value"] for name in CLASSES), s["delta_m"], s["delta_s"], *methods, s["set_size"],
+         _implausible(s)]
         for number, run in enumerate(content.runs)
-        for s in run.summaries
+        for s, methods in zip(run.summaries, run.methods, strict=True)
     ]  # fmt: skip
     return [
         make_table(
@@ -153,11 +175,36 @@ def replicates_tables(content: Content) -> list[Table]:
         ),
         make_table(
             "runs", "Every run",
-            ["K", "run", "draw", "seed", "subset_seed", "training_seed", *CLASSES, "delta_m", "delta_s", "set_size"],
+            ["K", "run", "draw", "seed", "subset_seed", "training_seed", *CLASSES, "delta_m", "delta_s",
+             "delta_m_method", "delta_s_method", "set_size", "implausible"],
             each, on_page=False,
-            note="The shares of each run, in sets of set_size samples, at thresholds of its own.",
+            note="The shares of each run, in sets of set_size samples, at the thresholds of that run.",
         ),
     ]  # fmt: skip
+
+
+def _implausible(summary: Summary) -> int | None:
+    found = summary["plausibility"]
+    return None if found is None else int(found["implausible"])
+
+
+def replicates_warnings(content: Content, images: int) -> list[str]:
+    """What limits the intervals over runs; ``images`` is the number of training images in the dataset."""
+    lines = []
+    if len({methods for run in content.runs for methods in run.methods}) > 1:
+        lines.append(
+            "The runs do not find their thresholds in the same way (runs.csv), so the spread over runs is also that of "
+            "the method."
+        )
+    if found := [i for i, run in enumerate(content.runs) if any(_implausible(s) for s in run.summaries)]:
+        lines.append(f"The samples of run {', '.join(map(str, found))} look like no real image at some K (runs.csv).")
+    largest = max(content.sizes)
+    if content.draws > 1 and largest > MOST_OVERLAP * images:
+        lines.append(
+            f"At K = {largest:,} two training sets of {images:,} images have {largest / images:.0%} of their images in "
+            "common on average. The spread between training sets is too small there."
+        )
+    return lines
 
 
 def replicates_sentences(content: Content) -> list[str]:
@@ -170,9 +217,11 @@ def replicates_sentences(content: Content) -> list[str]:
     size = most_spurious(content.summaries)["size"]
     there = content.found["spurious"][size]
     (first,) = (s["given_thresholds"]["spurious"] for s in content.runs[0].summaries if s["size"] == size)
+    shares = [s["fractions"]["spurious"]["value"] for r in content.runs for s in r.summaries if s["size"] == size]
     lines.append(
-        f"At K = {size:,}, {there.of_runs:.0%} of the variance of the spurious share of one run is due to the run, and "
-        f"not to its samples. The interval over runs is [{there.estimate.low:.3f}, {there.estimate.high:.3f}]; that of "
-        f"the samples of the first run alone, at known thresholds, is [{first['low']:.3f}, {first['high']:.3f}]."
+        f"At K = {size:,}, the spurious shares of the runs have a standard deviation of {np.std(shares, ddof=1):.3f}; "
+        f"their finitely many samples alone would give about {there.within**0.5:.3f}. The interval of the mean over "
+        f"runs is [{there.estimate.low:.3f}, {there.estimate.high:.3f}]. That of the first run's samples, at known "
+        f"thresholds, is [{first['low']:.3f}, {first['high']:.3f}]."
     )
     return lines

@@ -46,7 +46,7 @@ class Content:
     @cached_property
     def levels(self) -> np.ndarray:
         """Noise levels at which the closed form of the pool is a standard for all models."""
-        return standard_levels(model for steps in self.losses.values() for model in steps.values())
+        return standard_levels([m for steps in self.losses.values() for m in steps.values()], self.confidence)
 
     @cached_property
     def generalizes(self) -> dict[int, Step]:
@@ -87,8 +87,8 @@ class Content:
 
     @cached_property
     def slope_of_generalization(self) -> Estimate | None:
-        """Slope of log tau_gen against log K, over the K at which it lies between the first and the last step."""
-        return self._slope({size: s.value for size, s in self.generalizes.items() if not (s.first or s.last)})
+        """Slope of log tau_gen against log K, over the K at which it was seen."""
+        return self._slope({size: s.value for size, s in self.generalizes.items() if not s.censored})
 
     def _slope(self, values: Mapping[int, float]) -> Estimate | None:
         x, y = (np.log(np.array(list(numbers), np.float64)) for numbers in (values.keys(), values.values()))
@@ -165,13 +165,14 @@ def time_losses(content: Content) -> Figure:
         held = [float(m.heldout_means.mean()) for m in models.values()]
         left.plot(steps, held, "-", color=color, label=f"$K$ = {size:,}")
         left.plot(steps, [float((m.train["loss"] @ m.weights).mean()) for m in models.values()], "--", color=color)
-        stop = content.stops[size].value
+        stop = int(content.stops[size].value)
         left.plot([stop], [held[steps.index(stop)]], "o", color=color, markersize=4)
         if content.levels.any():
-            right.plot(steps, [float(excess(m, content.levels).mean()) for m in models.values()], "-", color=color)
+            beyond = [float(excess(m, content.levels).mean()) for m in models.values()]
+            right.plot(steps, beyond, "-", color=color)
             if size in content.generalizes:
                 gen = content.generalizes[size].value
-                right.plot([gen], [float(excess(models[gen], content.levels).mean())], "s", color=color, markersize=4)
+                right.plot([gen], [np.interp(np.log(gen), np.log(steps), beyond)], "s", color=color, markersize=4)
     for axes, label in ((left, "noise-prediction loss"), (right, "held-out loss in excess of the pool's")):
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -187,7 +188,7 @@ def time_memorizes(content: Content) -> Figure:
     figure, ((axes,),) = subplots(height=2.8)
     seen = {size: c for size, c in content.begins.items() if c.value is not None}
     windows = content.windows
-    if not seen and not windows:
+    if not seen and not windows and not content.generalizes:
         figure.set_label(HIDDEN)
         axes.text(0.5, 0.5, "no K memorizes, and none has spurious samples", ha="center", va="center")
         axes.set_axis_off()

@@ -11,7 +11,8 @@ from amdiff.phases.intervals import Estimate
 from amdiff.phases.shown import percent
 from amdiff.phases.training_time import MEMORIZES
 
-from .curves import ENDS, triple
+from .curves import ENDS, ends, triple
+from .losses import CLOSED
 from .page import Table, make_table
 from .snapshots import Content
 
@@ -22,7 +23,8 @@ def snapshots_tables(content: Content) -> list[Table]:
     """The shares and losses at every K and step, and when memorization and generalization begin at each K."""
     rows = [
         [size, step, step / size, *(s["fractions"][name][key] for name in CLASSES for key in ENDS), s["set_size"],
-         *_losses(content, size, step), *(content.dips.get((size, step)) or (None, None))]
+         *_losses(content, size, step), *(content.dips.get((size, step)) or (None, None)),
+         *_distances(content, size, step)]
         for size, steps in content.found.items()
         for step, s in steps.items()
     ]  # fmt: skip
@@ -35,12 +37,15 @@ def snapshots_tables(content: Content) -> list[Table]:
     return [
         make_table(
             "time", "Phases over training time",
-            [*names, *(c for name in LOSSES for c in triple(name)), "delta_m_dip_p", "delta_s_dip_p"], rows,
+            [*names, *(c for name in LOSSES for c in triple(name)), "delta_m_dip_p", "delta_s_dip_p",
+             *(f"distance_{key}" for key in CLOSED)], rows,
             note="The shares of each class at a snapshot of the averaged weights. The thresholds are those of the "
             "whole trainings. loss_train and loss_heldout: mean over noise levels, with the same noise at every step. "
             "excess: held-out loss in excess of the closed form of the pool, at the noise levels at which no model "
             f"here does better than that ({_levels(content)}). *_dip_p: p-value of Hartigan's dip test for one mode "
-            "among the distances to S, and to other samples.",
+            "among the distances to S, and to other samples, on the soft logarithmic scale of this K. distance_*: mean "
+            "squared difference to the noise that the closed form of S, of the pool and of a Gaussian predict, on "
+            "held-out images at the levels of excess.",
         ),
         make_table(
             "time_begins", "When memorization and generalization begin",
@@ -52,9 +57,9 @@ def snapshots_tables(content: Content) -> list[Table]:
             "and high: where its limits cross. censored: whether it crosses before the first or after the last step. "
             "window_first and window_last: first and last step at which the spurious share exceeds half of its peak "
             f"over the steps. tau_gen: first step at which the excess loss is within {NEAR_BEST:.0%} of its smallest "
-            "value. stop: the step with the smallest held-out loss, and the shares there. Their intervals are over "
-            "held-out images, and no finer than the steps. *_censored: 'before' if the step is the first one that was "
-            "looked at, 'after' if it is the last.",
+            "value, interpolated in log step. stop: the step with the smallest held-out loss, and the shares there. "
+            "Their intervals are over held-out images, for these noise levels and steps. *_censored: 'before' if it is "
+            "the first step, 'after' if the smallest loss is at the last step.",
         ),
     ]  # fmt: skip
 
@@ -65,7 +70,16 @@ def _losses(content: Content, size: int, step: int) -> list[float | None]:
         return [None] * 9
     found = [model.mean(group, "loss", content.confidence) for group in ("train", "heldout")]
     beyond = image_mean(excess(model, content.levels), content.confidence) if content.levels.any() else None
-    return list(itertools.chain.from_iterable(estimate or (None,) * 3 for estimate in (*found, beyond)))
+    return list(itertools.chain.from_iterable(ends(e) if e else [None] * 3 for e in (*found, beyond)))
+
+
+def _distances(content: Content, size: int, step: int) -> list[float | None]:
+    model = content.losses.get(size, {}).get(step)
+    if model is None or not content.levels.any():
+        return [None] * len(CLOSED)
+    weights = model.weights * content.levels / model.weights[content.levels].sum()
+    found = ((model.heldout or {}).get(f"distance_{key}") for key in CLOSED)
+    return [None if values is None else float(values.mean(axis=0) @ weights) for values in found]
 
 
 def _levels(content: Content) -> str:
@@ -79,14 +93,14 @@ def _levels(content: Content) -> str:
 def _step(step: Step | None) -> list[Any]:
     if step is None:
         return [None] * 4
-    return [step.value, step.low, step.high, "before" if step.first else "after" if step.last else ""]
+    return [step.value, step.low, step.high, step.censored]
 
 
 def _stop(content: Content, size: int) -> list[Any]:
     stop = content.stops.get(size)
     if stop is None:
         return [None] * 13
-    there = content.found[size][stop.value]["fractions"]
+    there = content.found[size][int(stop.value)]["fractions"]
     return [*_step(stop), *(there[name][key] for name in CLASSES for key in ENDS)]
 
 
@@ -100,11 +114,11 @@ def _one_mode(content: Content) -> list[str]:
     known = [pair for pair in content.dips.values() if pair is not None]
     if not known:
         return []
-    level = (1 - content.confidence) / len(known)  # so that chance alone rejects none of them
+    level = (1 - content.confidence) / (2 * len(known))  # so that chance alone rejects none of them
     to_train, to_samples = (sum(pair[i] < level for pair in known) for i in range(2))
     return [
         f"At {len(known)} pairs of K and step, the distances to the training images have more than one mode at "
-        f"{to_train}, and those to other samples at {to_samples} (Hartigan's dip test)."
+        f"{to_train}, and those to other samples at {to_samples} (Hartigan's dip test with Bonferroni's correction)."
     ]
 
 
@@ -139,32 +153,50 @@ def _memorizes(content: Content) -> str:
 
 
 def _generalizes(content: Content) -> list[str]:
+    if not content.losses:
+        return []
     found = content.generalizes
     if not found:
-        return []
+        return [
+            "At every noise level some model predicts held-out images better than the pool's closed form, so the step "
+            "at which models generalize cannot be told."
+        ]
     told = ", ".join(
-        f"{'at most ' if s.first else ''}{s.value:,} at K = {size:,}{' (the last step)' if s.last else ''}"
-        for size, s in found.items()
+        f"{_BOUNDS[step.censored]}{step.value:,.0f} [{step.low:,.0f}, {step.high:,.0f}] at K = {size:,}"
+        for size, step in found.items()
     )
-    law = content.slope_of_generalization
+    law, seen = content.slope_of_generalization, sum(not step.censored for step in found.values())
     power = (
-        "" if law is None else f" It grows as K to the power {law.value:.2f} [{law.low:.2f}, {law.high:.2f}], where "
-        "Bonnaire et al. (2025) report 0."
+        "" if law is None else f" Over the {seen} K at which this was seen, the step changes as K to the power "
+        f"{law.value:.2f} [{law.low:.2f}, {law.high:.2f}]; Bonnaire et al. (2025) report 0."
     )  # fmt: skip
-    return [f"The excess of the held-out loss is near its smallest value from this step on: {told}.{power}"]
+    near = f"first comes within {NEAR_BEST:.0%} of its smallest value"
+    return [f"The excess of the held-out loss {near} at step {told}.{power}"]
+
+
+_BOUNDS = {"": "", "before": "at most ", "after": "(if later steps are no better) "}
 
 
 def _stops(content: Content) -> list[str]:
     """The recommended stop at the K where it spares the most copies, beside the last step."""
-    kept = {size: stop for size, stop in content.stops.items() if not stop.last}
-    if not kept:
+    last = {size: list(steps)[-1] for size, steps in content.found.items()}
+    sure = {size: stop for size, stop in content.stops.items() if stop.high < last[size]}
+    if not sure:
         return []
-    last = {size: list(steps.values())[-1]["fractions"]["memorized"] for size, steps in content.found.items()}
-    there = {size: content.found[size][stop.value]["fractions"]["memorized"] for size, stop in kept.items()}
-    size = max(kept, key=lambda k: last[k]["value"] - there[k]["value"])
-    steps = list(content.found[size])
+
+    def share(size: int, step: int, name: str) -> Estimate:
+        return Estimate(**content.found[size][step]["fractions"][name])
+
+    def spared(size: int) -> float:
+        return share(size, last[size], CLASSES[0]).value - share(size, int(sure[size].value), CLASSES[0]).value
+
+    size = max(sure, key=spared)
+    stop = int(sure[size].value)
+    there, end = (
+        ", ".join(f"{percent(share(size, step, name))} {name}" for name in CLASSES) for step in (stop, last[size])
+    )
     return [
-        f"By the held-out loss, one would stop before the last step at {len(kept)} of {len(content.stops)} K. At K = "
-        f"{size:,} this is step {kept[size].value:,}, where {percent(Estimate(**there[size]))} of the samples are "
-        f"memorized; at step {steps[-1]:,}, {percent(Estimate(**last[size]))} are."
+        f"By the held-out loss, one would stop surely before the last step at {len(sure)} of {len(content.stops)} K. "
+        f"This spares the most copies at K = {size:,}: at step {stop:,} the samples are {there}, and at step "
+        f"{last[size]:,} {end}."
     ]

@@ -53,10 +53,12 @@ def coincidences(content: Content) -> Figure:
 HALVES, GROUPS = ("own", "chance"), ("groups", "median", "largest")
 
 
-def _by_chance(found: dict[str, Any]) -> str:
+def _groups(found: dict[str, Any]) -> str:
     if not found["groups"]:
-        return "there is none"
-    return f"there are {found['groups']:,}, of {found['median']:g} at the median and {found['largest']:,} at most"
+        return "no group"
+    if found["groups"] == 1:
+        return f"one group of {found['largest']:,}"
+    return f"{found['groups']:,} groups, of {found['median']:g} samples at the median and {found['largest']:,} at most"
 
 
 def twins_table(found: Sequence[dict[str, Any]]) -> Table:
@@ -82,8 +84,9 @@ def twins_table(found: Sequence[dict[str, Any]]) -> Table:
         "noise that are within delta_s. neighbours and twin_neighbours: mean number of samples of the model and of the "
         "twin within delta_s of a sample that is not memorized, in the whole sets. same_noise and other_noise: mean "
         "distance of pairs from the same and from different noise. own_groups, own_median and own_largest: number, "
-        "median size and largest size of the groups that near pairs between two halves of the samples make, without "
-        "memorized ones. chance_*: the same for half of the samples and half of the twin's, which chance alone gives.",
+        "median size and largest size of the groups that near pairs between two halves of all samples make, without "
+        "memorized ones. chance_*: the same for half of the samples and half of the twin's, without those that are "
+        "memorized by the model that drew them; chance alone makes these.",
     )  # fmt: skip
 
 
@@ -96,9 +99,9 @@ def twins_sentences(found: Sequence[dict[str, Any]]) -> list[str]:
     return [
         f"At K = {peak['size']:,}, {percent(spurious)} of the samples are spurious. This is {verdict} coincidence: "
         f"{percent(chance)} would have a neighbour among the samples of a model of other images.",
-        f"Between two halves of these samples, near ones make {groups['own']['groups']:,} groups, of "
-        f"{groups['own']['median']:g} samples at the median and {groups['own']['largest']:,} at most. Between a half "
-        f"and a half of the other model's, {_by_chance(groups['chance'])}.",
+        f"Where only neighbours in the other half of the set count, near samples at K = {peak['size']:,} form "
+        f"{_groups(groups['own'])}. Between half of this set and half of the other model's set they form "
+        f"{_groups(groups['chance'])}, which is chance.",
         f"From the same noise, two models of disjoint training sets of K = {last['size']:,} draw images within δ_s "
         f"of each other for {percent(Estimate(**last['agreement']))} of the samples; the mean distance is "
         f"{last['same_noise']:.3g}, and {last['other_noise']:.3g} from different noise.",

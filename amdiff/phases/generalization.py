@@ -2,16 +2,17 @@
 
 Most of a loss is noise that no denoiser can predict. What remains is judged by its excess over the closed form of a
 large pool of images. Where the noise is low, that closed form knows only its own images and is no standard, since
-models that interpolate do better there. So the excess counts the noise levels at which no model does better.
+models that interpolate do better there. So the excess counts the noise levels at which no model surely does better.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float64, Int64
 
 from .intervals import Estimate, grouped_mean
@@ -44,13 +45,14 @@ class ModelLosses:
     pool: int
     """Number of images of the pool."""
 
-    @cached_property
-    def beaten(self) -> Bool[np.ndarray, " t"]:
-        """Noise levels at which the model predicts held-out images better than the closed form of the pool."""
+    def beaten(self, confidence: float) -> Bool[np.ndarray, " t"]:
+        """Noise levels at which the model surely predicts held-out images better than the closed form of the pool."""
         held = self.heldout
         if held is None or "loss_pool" not in held:
             return np.ones(len(self.times), bool)
-        return np.asarray((held["loss"] - held["loss_pool"]).mean(axis=0) < 0)
+        better = held["loss"] - held["loss_pool"]
+        error = better.std(axis=0, ddof=1) / len(better) ** 0.5
+        return np.asarray(better.mean(axis=0) + float(scipy.special.ndtri(confidence)) * error < 0)
 
     @cached_property
     def heldout_means(self) -> Float64[np.ndarray, " n"]:
@@ -78,10 +80,13 @@ def image_mean(values: Float64[np.ndarray, " n"], confidence: float) -> Estimate
     return grouped_mean(values, np.arange(len(values)), confidence)[0]
 
 
-def standard_levels(models: Iterable[ModelLosses]) -> Bool[np.ndarray, " t"]:
-    """Noise levels at which none of the models predicts held-out images better than the closed form of the pool."""
-    beaten = np.array([model.beaten for model in models])
-    return np.asarray(~beaten.any(axis=0))
+def standard_levels(models: Sequence[ModelLosses], confidence: float = 0.95) -> Bool[np.ndarray, " t"]:
+    """Noise levels at which no model surely predicts held-out images better than the closed form of the pool.
+
+    The test has Bonferroni's correction for the numbers of models and levels, so that chance alone leaves no level out.
+    """
+    each = 1 - (1 - confidence) / (len(models) * len(models[0].times))
+    return np.asarray(~np.array([model.beaten(each) for model in models]).any(axis=0))
 
 
 def excess(model: ModelLosses, levels: Bool[np.ndarray, " t"]) -> Float64[np.ndarray, " n"]:
@@ -93,24 +98,25 @@ def excess(model: ModelLosses, levels: Bool[np.ndarray, " t"]) -> Float64[np.nda
 
 @dataclass(frozen=True)
 class Step:
-    """A training step that was found among those that were looked at."""
+    """A training step with its interval over held-out images."""
 
-    value: int
+    value: float
     """The step."""
-    low: int
-    """Lower end of its interval, over held-out images."""
-    high: int
+    low: float
+    """Lower end of its interval."""
+    high: float
     """Upper end."""
-    first: bool
-    """Whether it is the first step that was looked at, so that the true one may lie before it."""
-    last: bool
-    """Whether it is the last one, so that the true one may lie after it."""
+    censored: str
+    """'before' where it is the first step that was looked at, 'after' where the smallest loss is at the last one; else
+    empty. The true step may lie before, or after, those that were looked at."""
 
 
 def generalizes(
     steps: Sequence[int], excesses: Float64[np.ndarray, "s n"], confidence: float = 0.95, seed: int = 0
 ) -> Step:
     """Return the first step at which the excess loss is within 5 % of its smallest value over the steps.
+
+    It is interpolated in log step, between the steps that were looked at.
 
     Parameters
     ----------
@@ -131,20 +137,35 @@ def best_step(
     steps: Sequence[int], losses: Float64[np.ndarray, "s n"], confidence: float = 0.95, seed: int = 0
 ) -> Step:
     """Return the step with the smallest mean loss over held-out images. The arguments are those of ``generalizes``."""
-    return _found(steps, losses, lambda means: means.argmin(axis=-1), confidence, seed)
+    found = _found(steps, losses, lambda means, logs: logs[means.argmin(axis=-1)], confidence, seed)
+    return replace(found, value=round(found.value), low=round(found.low), high=round(found.high))
 
 
-def _first_near_best(means: Float64[np.ndarray, "b s"]) -> Int64[np.ndarray, " b"]:
+def _first_near_best(means: Float64[np.ndarray, "b s"], logs: Float64[np.ndarray, " s"]) -> Float64[np.ndarray, " b"]:
+    """Logarithm of the first step near the best, for each row of mean losses."""
     least = means.min(axis=-1, keepdims=True)
-    return np.asarray((means <= least + NEAR_BEST * abs(least)).argmax(axis=-1))
+    beyond = means - (least + NEAR_BEST * abs(least))
+    after = (beyond <= 0).argmax(axis=-1)
+    before, rows = np.maximum(after - 1, 0), np.arange(len(means))
+    over, under = beyond[rows, before], beyond[rows, after]
+    part = np.where(after > 0, over / np.where(after > 0, over - under, 1), 0)
+    return np.asarray(logs[before] + part * (logs[after] - logs[before]))
 
 
-def _found(steps, values, choose, confidence: float, seed: int) -> Step:  # type: ignore[no-untyped-def]
-    n = values.shape[1]
+def _found(
+    steps: Sequence[int],
+    values: Float64[np.ndarray, "s n"],
+    choose: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    confidence: float,
+    seed: int,
+) -> Step:
+    """The step that ``choose`` finds from mean losses (b, s) and log steps (s,), with its interval."""
+    n, logs = values.shape[1], np.log(np.array(steps, np.float64))
     counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), RESAMPLES)
     tail = (1 - confidence) / 2
-    chosen = np.sort(choose(counts @ values.T / n))
-    low, high = (int(chosen[round(q * (RESAMPLES - 1))]) for q in (tail, 1 - tail))
-    index = int(choose(values.mean(axis=1)[None])[0])
-    low, high = min(low, index), max(high, index)
-    return Step(steps[index], steps[low], steps[high], index == 0, index == len(steps) - 1)
+    means = values.mean(axis=1)
+    value = float(choose(means[None], logs)[0])
+    low, high = np.quantile(choose(counts @ values.T / n, logs), [tail, 1 - tail], method="nearest")
+    censored = "before" if value == logs[0] else "after" if means.argmin() == len(steps) - 1 else ""
+    found, low, high = (float(np.exp(v)) for v in (value, min(low, value), max(high, value)))
+    return Step(found, low, high, censored)

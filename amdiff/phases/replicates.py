@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import scipy
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from amdiff.errors import AmdiffError
 
@@ -56,7 +56,7 @@ class OverRuns:
 
 def over_runs(
     shares: Float64[np.ndarray, "draws seeds"],
-    samples: Int64[np.ndarray, "draws seeds"],
+    samples: Float64[np.ndarray, "draws seeds"],
     within: Float64[np.ndarray, "draws seeds"],
     confidence: float = 0.95,
 ) -> OverRuns:
@@ -67,7 +67,7 @@ def over_runs(
     shares
         The share in each run, between 0 and 1, (R', R).
     samples
-        Number of samples behind each share, (R', R).
+        Effective number of samples behind each share, (R', R), from ``effective_samples``.
     within
         Variance of each share given its run, (R', R).
     confidence
@@ -88,12 +88,14 @@ def over_runs(
         return OverRuns(
             wilson(mean, float(samples.min()), confidence), logit, draws, seeds, float(within.mean()), *parts
         )
-    values = shares
+    values, of_samples = shares, float(within.mean())
     if logit:
-        counts = shares * samples
-        values = np.log((counts + 0.5) / (samples - counts + 0.5))
+        hits, misses = shares * samples + 0.5, (1 - shares) * samples + 0.5
+        values, of_samples = np.log(hits / misses), float((1 / hits + 1 / misses).mean())
     units = values.mean(axis=1) if draws > 1 else values[0]
-    centre, error = float(units.mean()), float(units.std(ddof=1) / len(units) ** 0.5)
+    centre = float(units.mean())
+    # runs that agree by chance are not known better than their samples allow
+    error = max(float(units.var(ddof=1)) / len(units), of_samples / shares.size) ** 0.5
     half = float(scipy.special.stdtrit(len(units) - 1, 0.5 + confidence / 2)) * error
     ends = np.array([centre, centre - half, centre + half])
     ends = scipy.special.expit(ends) if logit else np.clip(ends, 0, 1)
@@ -109,6 +111,15 @@ def _between(shares: Float64[np.ndarray, "draws seeds"], within: float) -> tuple
         return between_seeds, None
     of_a_draw = float(shares.mean(axis=1).var(ddof=1))
     return between_seeds, max(of_a_draw - (within if of_a_run is None else of_a_run) / seeds, 0.0)
+
+
+def effective_samples(share: float, variance: float, least: int, most: int) -> float:
+    """Return the number of independent samples that would give a share this variance, between ``least`` and ``most``.
+
+    It is ``most``, the number of samples that were drawn, where the share is 0 or 1.
+    """
+    spread = share * (1 - share)
+    return float(most) if not spread else float(np.clip(spread / variance if variance else np.inf, least, most))
 
 
 def variance_of(estimate: Estimate, confidence: float) -> float:

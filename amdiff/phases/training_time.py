@@ -67,10 +67,15 @@ def window(steps: Sequence[int], shares: Sequence[float]) -> tuple[int, int] | N
 
 
 def slope(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], confidence: float = 0.95) -> Estimate | None:
-    """Return the slope of a least-squares line with Student's interval; None for fewer than three points."""
+    """Return the slope of a least-squares line with Student's interval.
+
+    It is None for fewer than three points, and for values that are all equal.
+    """
     n = len(x)
     if n < 3:
         return None
     fit = scipy.stats.linregress(x, y)
+    if not np.isfinite(fit.stderr):  # equal values say nothing of their errors
+        return None
     half = float(scipy.special.stdtrit(n - 2, 0.5 + confidence / 2) * fit.stderr)
     return Estimate(float(fit.slope), float(fit.slope) - half, float(fit.slope) + half)

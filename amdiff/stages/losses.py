@@ -69,7 +69,7 @@ def losses(context: Context, artifact: Artifact, folder: Path) -> None:
     block = max(1, context.runtime.analysis_batch // spec.levels)
     found = in_blocks(context, artifact, {name: len(r) for name, r in rows.items()}, block, compute)
     signal, sigma = schedule.levels(times)
-    arrays = {"times": times, "noise_to_signal": sigma / signal, "weights": level_weights(times)}
+    arrays = {"times": times, "noise_to_signal": sigma / signal, "weights": level_weights(schedule, times)}
     arrays |= {f"{group}/{name}": values for group, made in found.items() for name, values in made.items()}
     arrays |= {f"{group}/row": chosen for group, chosen in rows.items()}
     described = {

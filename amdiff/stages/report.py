@@ -70,7 +70,8 @@ def _given(table: Table, spec: Sweep, section: str) -> Table:
     if not spec.trained or section == "replicates" or not any(name.endswith("_low") for name in table.columns):
         return table
     which = "first training" if "replicates" in spec.sections else "one training"
-    return replace(table, note=f"{table.note} Intervals hold given this {which} of each model.".lstrip())
+    others = "All other intervals" if any(name.endswith("_runs_low") for name in table.columns) else "Intervals"
+    return replace(table, note=f"{table.note} {others} hold given this {which} of each model.".lstrip())
 
 
 def _effective(spec: Sweep, values: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from amdiff.artifacts import Artifact
 from amdiff.files import write_json
 from amdiff.neighbors.radius import RadiusCounts, cross_counts, cross_pairs, distinct_pairs
 from amdiff.neighbors.search import pair_squares
+from amdiff.neighbors.sets import Selection
 from amdiff.neighbors.vectors import Vectors
 from amdiff.phases.classes import MEMORIZED
 from amdiff.phases.rarefaction import parts_of
@@ -20,8 +22,9 @@ from amdiff.phases.twins import Joint, compare_twins, joint_sizes
 from .console import say
 from .context import Context, threads
 from .embedding import Embedded, search_device
-from .stored_images import sample_images
+from .stored_images import dataset_images, sample_images
 from .stored_tables import read_classes, read_summaries
+from .subsets import training_rows
 
 
 def twins(context: Context, artifact: Artifact, folder: Path) -> None:
@@ -38,11 +41,27 @@ def twins(context: Context, artifact: Artifact, folder: Path) -> None:
     parts = parts_of(n)
     counts = RadiusCounts(own.images, (delta_s,))
     apart = read_classes(context, classified) != MEMORIZED
-    left = _members(own, apart) > 0
-    within = []
-    for a, b, distance in distinct_pairs(own, delta_s, memory_mb=memory, device=device):
-        counts.add(a, b, distance)
-        within.append((a[left[a] & left[b]], b[left[a] & left[b]]))
+    taught = embedded("twin-train", _taught(context, artifact))
+    alone = np.zeros(taught.images.size, np.int64)
+    twin_apart = cross_counts(twin, taught, summary["delta_m"], alone, memory_mb=memory, device=device)[:, 0] == 0
+
+    def pairs_within() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Near pairs of the model's own samples, in both orders, which are counted on the way."""
+        itself = np.arange(own.count)
+        yield itself, itself
+        for a, b, distance in distinct_pairs(own, delta_s, memory_mb=memory, device=device):
+            counts.add(a, b, distance)
+            yield a, b
+            yield b, a
+
+    # samples with the same number have the same noise, so one half has even and the other one odd numbers
+    even = np.arange(n) % 2 == 0
+    first, second = (_members(own, apart & half) for half in (even, ~even))
+    pairs_across = cross_pairs(own, twin, delta_s, memory_mb=memory, device=device)
+    joint = {
+        "own": Joint.of(joint_sizes(first, second, pairs_within())),
+        "chance": Joint.of(joint_sizes(first, _members(twin, twin_apart & ~even), pairs_across)),
+    }
     found = compare_twins(
         apart,
         counts.within(delta_s),
@@ -54,15 +73,6 @@ def twins(context: Context, artifact: Artifact, folder: Path) -> None:
         summary["set_size"],
         summary["confidence"],
     )
-    # samples with the same number have the same noise, so one half has even and the other one odd numbers
-    even = np.arange(n) % 2 == 0
-    first, second, other = (_members(v, mask) for v, mask in ((own, apart & even), (own, apart & ~even), (twin, ~even)))
-    itself = np.arange(own.count)
-    both = [(itself, itself), *within, *((b, a) for a, b in within)]
-    joint = {
-        "own": Joint.of(joint_sizes(first, second, both)),
-        "chance": Joint.of(joint_sizes(first, other, cross_pairs(own, twin, delta_s, memory_mb=memory, device=device))),
-    }
     embedded.keep()
     spurious = summary["fractions"]["spurious"]
     write_json(
@@ -76,6 +86,13 @@ def twins(context: Context, artifact: Artifact, folder: Path) -> None:
     )
     say(f"twins {artifact.subject} {artifact.label}: spurious {spurious['value']:.3f}, by coincidence "
         f"{found.coincidence.value:.3f}; same images from the same noise {found.agreement.value:.3f}")  # fmt: skip
+
+
+def _taught(context: Context, artifact: Artifact) -> Selection:
+    """The training images of the twin."""
+    sample = artifact.parents["twin"][0]
+    model = sample.parents.get("train", (sample,))[0]
+    return Selection(dataset_images(context.store, model.parent("dataset")), training_rows(context, model))
 
 
 def _members(vectors: Vectors, counted: np.ndarray) -> np.ndarray:

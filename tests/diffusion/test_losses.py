@@ -75,10 +75,13 @@ def test_levels_are_spread_and_weigh_as_in_training():
     signal, sigma = SCHEDULE.levels(times)
     steps = np.diff(np.log(sigma / signal))
     assert steps[2:].max() / steps[2:].min() < 1.1  # at the lowest levels neighbours are further apart than that
-    weights = level_weights(times)
+    weights = level_weights(SCHEDULE, times)
     assert weights.sum() == pytest.approx(1)
-    assert weights @ times == pytest.approx(999 / 2)  # the trapezoid rule is exact for a straight line
-    assert level_weights(np.array([5])).tolist() == [1]
+    signal, sigma = SCHEDULE.levels(np.arange(1000))
+    ratio = np.log(sigma / signal)
+    assert weights @ ratio[times] == pytest.approx(ratio.mean())  # exact where a loss is linear between levels
+    assert weights @ (1 / (1 + np.exp(2 * ratio[times]))) == pytest.approx((signal**2).mean(), rel=0.02)
+    assert level_weights(SCHEDULE, np.array([5])).tolist() == [1]
 
 
 def test_bad_input_is_refused():

@@ -160,15 +160,18 @@ def test_a_stop_is_recommended_where_the_held_out_loss_is_least() -> None:
     content = Content(found, 0.95, "", models, {(4, 10): (0.5, 1e-6), (8, 10): None})
     assert content.levels.tolist() == [False, True]
     assert {size: stop.value for size, stop in content.stops.items()} == {4: 100, 8: 100}
-    assert {size: begin.value for size, begin in content.generalizes.items()} == {4: 100, 8: 100}
+    found_at = {size: begin.value for size, begin in content.generalizes.items()}
+    assert found_at == {4: pytest.approx(10 * 10**0.925), 8: pytest.approx(10 * 10 ** (0.1975 / 0.2))}
     _, generalizes, stops, modes = snapshots_sentences(content)
-    assert "from this step on: 100 at K = 4, 100 at K = 8." in generalizes
-    assert "one would stop before the last step at 2 of 2 K." in stops
-    assert "At K = 4 this is step 100, where 2.0% [1.0%, 4.0%] of the samples are memorized; at step 1,000" in stops
+    assert "first comes within 5% of its smallest value at step 8" in generalizes
+    assert "one would stop surely before the last step at 2 of 2 K." in stops
+    assert "at K = 4: at step 100 the samples are 2.0% [1.0%, 4.0%] memorized, " in stops
+    assert "and at step 1,000 50.0% [25.0%, 100.0%] memorized, " in stops
     assert "more than one mode at 0, and those to other samples at 1" in modes
     time, begins = snapshots_tables(content)
     for row in csv.DictReader(begins.csv.splitlines()):
-        assert (row["tau_gen"], row["tau_gen_censored"]) == ("100", "")
+        assert float(row["tau_gen"]) == pytest.approx(found_at[int(row["K"])])
+        assert row["tau_gen_censored"] == ""
         assert (row["stop"], row["stop_memorized"]) == ("100", "0.02")
     first = next(csv.DictReader(time.csv.splitlines()))
     assert float(first["loss_heldout"]) == pytest.approx(0.3)
@@ -181,6 +184,7 @@ def test_a_law_has_its_power() -> None:
     found = slope(x, 1 + 1.0 * x)
     assert found is not None
     assert found.value == pytest.approx(1)
+    assert slope(x, np.ones(4)) is None
     noisy = slope(x, 1 + 1.0 * x + np.array([0.1, -0.1, 0.05, -0.05]))
     assert noisy is not None
     assert noisy.low < 1 < noisy.high

@@ -63,7 +63,7 @@ def phases(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
         reservations(context, artifact, thresholds),
         {"samples.parquet": _joined(samples.values())},
         first_screen.lead(main, runs.words if runs else words.GIVEN if spec.trained else ""),
-        [*_facts(spec, main, thresholds), *([("runs", runs.words)] if runs else [])],
+        [*_facts(spec, summaries, thresholds), *([("runs", runs.words)] if runs else [])],
         _browser(context, artifact, spec, galleries, {s["size"]: s for s in summaries}),
     )
 
@@ -102,7 +102,7 @@ def _facts(
          + (" of each model" if len(summaries) > 1 else "")),
         ("compared by", spec.neighbors.metric + others),
         ("thresholds", ", ".join(deltas) + (" at the smallest K" if several else "")),
-        *((("how robust", robust),) if robust else ()),
+        *((("how robust", f"{'In the first run: ' if spec.replicates else ''}{robust}"),) if robust else ()),
     ]  # fmt: skip
 
 

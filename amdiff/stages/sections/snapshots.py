@@ -24,12 +24,13 @@ SOFTNESS = ValleyThresholds.model_fields["softness"].default
 def snapshots(context: Context, artifact: Artifact, spec: ExperimentSpec) -> Part:
     """Shares at every K and step, and the step at which memorization begins."""
     found: dict[int, dict[int, dict]] = {}
+    softness = getattr(spec.thresholds, "softness", SOFTNESS)
     near: dict[tuple[int, int], tuple[float, float] | None] = {}
     classified = [*artifact.reads["snapshots"], *artifact.reads["classify"]]
     for made, summary in zip(classified, read_summaries(context, classified), strict=True):
         step = made.parents["samples"][0].parent("train").params["training"]["iterations"]
         found.setdefault(summary["size"], {})[step] = summary
-        near[summary["size"], step] = dips(read_distances(context, made.parent("neighbors")), SOFTNESS)
+        near[summary["size"], step] = dips(read_distances(context, made.parent("neighbors")), softness)
     losses: dict[int, dict[int, ModelLosses]] = {}
     measured = [*artifact.reads.get("snapshot_losses", ()), *artifact.reads.get("losses", ())]
     for made, model in zip(measured, read_losses(context, measured), strict=True):
