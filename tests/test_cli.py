@@ -51,19 +51,19 @@ def test_plan_as_json(root: Path) -> None:
     for model in experiment["models"]:
         assert {"K", "parameters", "iterations", "address"} <= model.keys()
         assert (model["parameters"], model["iterations"]) == (21048, 60)
-    assert experiment["jobs"] == found["total_jobs"] == 18
+    assert experiment["jobs"] == found["total_jobs"] == 20
 
 
 def test_plan_for_people(root: Path, tmp_path: Path) -> None:
-    assert "0 of 17 artifacts are still to be made" in amdiff(root, "plan").stdout
+    assert "0 of 19 artifacts are still to be made" in amdiff(root, "plan").stdout
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(SMALL))
     text = amdiff(tmp_path, "plan").stdout
-    assert "17 of 17 artifacts are still to be made: 1 dataset, 2 train, 2 sample" in text
+    assert "19 of 19 artifacts are still to be made: 1 dataset, 2 train, 2 sample" in text
 
 
 def test_verify_says_what_is_not_whole(root: Path) -> None:
     whole = amdiff(root, "verify")
-    assert (whole.returncode, whole.stdout) == (0, "17 artifacts checked, 0 problems\n")
+    assert (whole.returncode, whole.stdout) == (0, "19 artifacts checked, 0 problems\n")
     path = next((root / "artifacts/digits/sample").glob("K00004-*/samples.h5"))
     content = path.read_bytes()
     path.write_bytes(content[:-1])
@@ -160,7 +160,7 @@ def smaller(tmp_path: Path) -> dict[str, Any]:
 
 
 def test_prune_removes_what_nothing_refers_to(root: Path, tmp_path: Path) -> None:
-    assert "0 of 17 artifacts" in amdiff(root, "prune").stdout
+    assert "0 of 19 artifacts" in amdiff(root, "prune").stdout
     less, place = smaller(tmp_path), tmp_path / "root"
     asked = ("prune", "--delete", "--configfile", str(tmp_path / "c.yaml"))
     shutil.copytree(root, place)
@@ -168,7 +168,7 @@ def test_prune_removes_what_nothing_refers_to(root: Path, tmp_path: Path) -> Non
     refused = amdiff(place, *asked)
     assert refused.returncode == 2
     assert "nobody can be asked whether to remove them, and nothing was removed" in refused.stderr
-    assert amdiff(place, "verify").stdout.startswith("23 artifacts")
+    assert amdiff(place, "verify").stdout.startswith("25 artifacts")
     removed = amdiff(place, *asked, "--yes").stdout
     assert removed.count("unused artifacts/") == 13
     assert "13 of 23 artifacts" in removed

@@ -13,7 +13,8 @@ from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.memory import DenseAssociativeMemory, vp_level
 from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.randomness import SampleNoise
-from amdiff.landscape.potential import PATHS, asymmetry, path_energy, relative_energy
+from amdiff.landscape.findings import PATHS
+from amdiff.landscape.potential import asymmetry, path_energy, relative_energy
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
 

@@ -36,7 +36,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def fractions(root: Path, experiment: str) -> list[dict[str, float]]:
     with (root / "results" / experiment / "tables" / "fractions.csv").open() as stream:
-        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(stream)]
+        return [{k: float(v or "nan") for k, v in row.items()} for row in csv.DictReader(stream)]
 
 
 def test_memories_that_are_the_training_set_are_memorized(planted: Path) -> None:
