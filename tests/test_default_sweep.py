@@ -36,7 +36,7 @@ def assert_three_phases(tables: Path, *, apart: bool = True) -> None:
     ``apart``: whether the interval of the peak lies above those at the ends. Three sizes are too few for that, since
     the thresholds that are found without one of them lie far apart.
     """
-    sweep = [{k: float(v) for k, v in row.items()} for row in rows(tables / "fractions.csv")]
+    sweep = [{k: float(v or "nan") for k, v in row.items()} for row in rows(tables / "fractions.csv")]
     first, *middle, last = sweep
     assert (first["K"], last["K"]) == (16, 512)
     assert first["memorized"] >= 0.95

@@ -173,7 +173,7 @@ def time_losses(content: Content) -> Figure:
             if size in content.generalizes:
                 gen = content.generalizes[size].value
                 right.plot([gen], [np.interp(np.log(gen), np.log(steps), beyond)], "s", color=color, markersize=4)
-    for axes, label in ((left, "noise-prediction loss"), (right, "held-out loss in excess of the pool's")):
+    for axes, label in ((left, "noise-prediction loss"), (right, "excess held-out loss")):
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel("training steps")
