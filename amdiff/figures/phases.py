@@ -70,8 +70,9 @@ def fractions(content: Content) -> Figure:
         axes.plot(sizes, value, "o-", color=COLORS[name], label=name, clip_on=False, zorder=3)
     known = [s for s in summaries if s["near_copies"] and not content.over]  # known of the first run only
     for part, line, label in (("near", ":", "spurious near copies"), ("new", "--", "spurious and new")):
-        values = [s["near_copies"]["spurious"][part]["value"] for s in known]
-        axes.plot([s["size"] for s in known], values, line, color=COLORS["spurious"], linewidth=1, label=label)
+        if known:
+            values = [s["near_copies"]["spurious"][part]["value"] for s in known]
+            axes.plot([s["size"] for s in known], values, line, color=COLORS["spurious"], linewidth=1, label=label)
     size_axis(axes, sizes)
     axes.set_ylabel("share of samples")
     axes.set_ylim(-0.02, 1.02)
