@@ -121,7 +121,7 @@ class ExperimentSpec(Analyses, Sweep):
         return self.trained and bool(self.training.snapshots)
 
     def replicate(self, number: int) -> ExperimentSpec:
-        """The sweep of run ``number``, from 1, with its own draw and its own seeds. It has no analyses."""
+        """The sweep of run ``number``, from 0, with its own draw and its own seeds, by the first metric alone."""
         assert self.replicates is not None
         draw = number // self.replicates.seeds
         return self.model_copy(

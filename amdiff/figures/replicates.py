@@ -16,7 +16,7 @@ from amdiff.phases.replicates import OverRuns, effective_samples, over_runs, var
 
 from .curves import ENDS, foot, triple
 from .page import Table, make_table
-from .phases_sentences import Summary, most_spurious, numbered
+from .phases_sentences import Summary, most_spurious, numbered, unreal
 from .style import COLORS, HIDDEN, PAGE, size_axis, subplots
 
 MOST_OVERLAP = 0.2
@@ -156,7 +156,7 @@ def replicates_tables(content: Content) -> list[Table]:
     each = [
         [s["size"], number, run.draw, run.seed, run.subset_seed, run.training_seed,
          *(s["fractions"][name]["value"] for name in CLASSES), s["delta_m"], s["delta_s"], *methods, s["set_size"],
-         _implausible(s)]
+         None if (told := unreal(s)) is None else int(told)]
         for number, run in enumerate(content.runs)
         for s, methods in zip(run.summaries, run.methods, strict=True)
     ]  # fmt: skip
@@ -183,11 +183,6 @@ def replicates_tables(content: Content) -> list[Table]:
     ]  # fmt: skip
 
 
-def _implausible(summary: Summary) -> int | None:
-    found = summary["plausibility"]
-    return None if found is None else int(found["implausible"])
-
-
 def replicates_warnings(content: Content, images: int) -> list[str]:
     """What limits the intervals over runs; ``images`` is the number of training images in the dataset."""
     lines = []
@@ -196,7 +191,7 @@ def replicates_warnings(content: Content, images: int) -> list[str]:
             "The runs do not find their thresholds in the same way (runs.csv), so the spread over runs is also that of "
             "the method."
         )
-    if found := [i for i, run in enumerate(content.runs) if any(_implausible(s) for s in run.summaries)]:
+    if found := [i for i, run in enumerate(content.runs) if any(unreal(s) for s in run.summaries)]:
         lines.append(f"The samples of run {', '.join(map(str, found))} look like no real image at some K (runs.csv).")
     largest = max(content.sizes)
     if content.draws > 1 and largest > MOST_OVERLAP * images:

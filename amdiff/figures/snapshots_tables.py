@@ -77,9 +77,8 @@ def _distances(content: Content, size: int, step: int) -> list[float | None]:
     model = content.losses.get(size, {}).get(step)
     if model is None or not content.levels.any():
         return [None] * len(CLOSED)
-    weights = model.weights * content.levels / model.weights[content.levels].sum()
-    found = ((model.heldout or {}).get(f"distance_{key}") for key in CLOSED)
-    return [None if values is None else float(values.mean(axis=0) @ weights) for values in found]
+    found = (model.heldout_at(f"distance_{key}", content.levels) for key in CLOSED)
+    return [None if values is None else float(values.mean()) for values in found]
 
 
 def _levels(content: Content) -> str:

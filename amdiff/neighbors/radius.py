@@ -97,12 +97,10 @@ def cross_counts(
     memory_mb, device
         As for ``radius_pairs``.
     """
-    sizes = np.zeros((database.count, int(parts.max()) + 1), np.int64)
-    np.add.at(sizes, (database.images.group, parts), 1)
-    found = np.zeros((queries.count, sizes.shape[1]), np.int64)
-    for a, b, _ in _blocks(queries, database, radius, memory_mb, device):
-        np.add.at(found, a, sizes[b])
-    return found[queries.images.group]
+    counts = CrossCounts(queries.images, database.images, parts)
+    for a, b in cross_pairs(queries, database, radius, memory_mb=memory_mb, device=device):
+        counts.add(a, b)
+    return counts.within_parts()
 
 
 def _blocks(
@@ -127,6 +125,34 @@ def _blocks(
                 distance = embedding.distance(pair_squares(left, right, p, q, rows))
                 near = distance <= radius
                 yield first + p[near], second + q[near], distance[near]
+
+
+class CrossCounts:
+    """Counts, for each image of a set, the near images of another set, by part of the other set.
+
+    Parameters
+    ----------
+    queries
+        The set whose neighbours are counted, n images in all.
+    database
+        The other set, of m images.
+    parts
+        Number of the part of each image of the database, (m,), from 0.
+    """
+
+    def __init__(self, queries: DistinctSet, database: DistinctSet, parts: Int64[np.ndarray, " m"]) -> None:
+        self.queries = queries
+        self._sizes = np.zeros((database.distinct, int(parts.max()) + 1), np.int64)
+        np.add.at(self._sizes, (database.group, parts), 1)
+        self._near = np.zeros((queries.distinct, self._sizes.shape[1]), np.int64)
+
+    def add(self, a: Int64[np.ndarray, " p"], b: Int64[np.ndarray, " p"]) -> None:
+        """Count a block of pairs of distinct images, from ``cross_pairs``."""
+        np.add.at(self._near, a, self._sizes[b])
+
+    def within_parts(self) -> Int64[np.ndarray, "n parts"]:
+        """Return the number of near images of each part of the other set, for each image (n, parts)."""
+        return np.asarray(self._near[self.queries.group])
 
 
 class RadiusCounts:

@@ -60,6 +60,15 @@ class ModelLosses:
         assert self.heldout is not None
         return np.asarray(self.heldout["loss"] @ self.weights)
 
+    def heldout_at(self, name: str, levels: Bool[np.ndarray, " t"]) -> Float64[np.ndarray, " n"] | None:
+        """Values of each held-out image, as the mean over some noise levels; None where they were not measured."""
+        values = self._values("heldout", name)
+        return (
+            None
+            if values is None
+            else np.asarray(values[:, levels] @ (self.weights[levels] / self.weights[levels].sum()))
+        )
+
     def mean(self, group: str, name: str, confidence: float) -> Estimate | None:
         """Mean over images and noise levels, with Student's interval over images; None where it was not measured."""
         values = self._values(group, name)
@@ -91,9 +100,10 @@ def standard_levels(models: Sequence[ModelLosses], confidence: float = 0.95) -> 
 
 def excess(model: ModelLosses, levels: Bool[np.ndarray, " t"]) -> Float64[np.ndarray, " n"]:
     """Loss on each held-out image in excess of the pool's closed form, as the mean over the given noise levels."""
-    assert model.heldout is not None
-    weights = model.weights[levels] / model.weights[levels].sum()
-    return np.asarray((model.heldout["loss"] - model.heldout["loss_pool"])[:, levels] @ weights)
+    own, pool = (model.heldout_at(name, levels) for name in ("loss", "loss_pool"))
+    assert own is not None
+    assert pool is not None
+    return own - pool
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from amdiff.artifacts import Artifact
-from amdiff.figures.phases_sentences import warnings
+from amdiff.figures.phases_warnings import warnings
 
 from .context import Context
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from amdiff.artifacts import Artifact
 from amdiff.files import write_json
-from amdiff.neighbors.radius import RadiusCounts, cross_counts, cross_pairs, distinct_pairs
+from amdiff.neighbors.radius import CrossCounts, RadiusCounts, cross_counts, cross_pairs, distinct_pairs
 from amdiff.neighbors.search import pair_squares
 from amdiff.neighbors.sets import Selection
 from amdiff.neighbors.vectors import Vectors
@@ -54,18 +54,25 @@ def twins(context: Context, artifact: Artifact, folder: Path) -> None:
             yield a, b
             yield b, a
 
+    across = CrossCounts(own.images, twin.images, parts)
+
+    def pairs_across() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Near pairs of a sample of the model and one of the twin, which are counted on the way."""
+        for a, b in cross_pairs(own, twin, delta_s, memory_mb=memory, device=device):
+            across.add(a, b)
+            yield a, b
+
     # samples with the same number have the same noise, so one half has even and the other one odd numbers
     even = np.arange(n) % 2 == 0
     first, second = (_members(own, apart & half) for half in (even, ~even))
-    pairs_across = cross_pairs(own, twin, delta_s, memory_mb=memory, device=device)
     joint = {
         "own": Joint.of(joint_sizes(first, second, pairs_within())),
-        "chance": Joint.of(joint_sizes(first, _members(twin, twin_apart & ~even), pairs_across)),
+        "chance": Joint.of(joint_sizes(first, _members(twin, twin_apart & ~even), pairs_across())),
     }
     found = compare_twins(
         apart,
         counts.within(delta_s),
-        cross_counts(own, twin, delta_s, parts, memory_mb=memory, device=device),
+        across.within_parts(),
         parts,
         _pair_distances(own, twin, 0),
         _pair_distances(own, twin, 1),
