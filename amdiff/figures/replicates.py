@@ -205,8 +205,9 @@ def replicates_warnings(content: Content, images: int) -> list[str]:
 def replicates_sentences(content: Content) -> list[str]:
     """Say where the spurious share is largest in each run, and how far one run can be trusted."""
     lines = []
-    if len(content.sizes) > 1:
-        peaks = Counter(int(most_spurious(run.summaries)["size"]) for run in content.runs)
+    tops = [most_spurious(run.summaries) for run in content.runs]
+    peaks = Counter(int(top["size"]) for top in tops if top["fractions"]["spurious"]["value"])  # no spurious, no peak
+    if peaks and len(content.sizes) > 1:
         told = ", ".join(f"K = {size:,} in {count}" for size, count in sorted(peaks.items()))
         lines.append(f"The spurious share is largest at {told} of {numbered(len(content.runs), 'run')}.")
     size = most_spurious(content.summaries)["size"]

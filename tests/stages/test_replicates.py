@@ -140,4 +140,6 @@ def test_exact_models_are_drawn_again_by_their_training_sets(tmp_path: Path) -> 
         read_json(tmp_path / a.folder / "summary.json") for a in plan.by_folder.values() if a.stage == "classify"
     ]
     assert len(summaries) == 6
+    page = (tmp_path / plan.experiment("tiny").report.folder / "report.html").read_text()
+    assert "The spurious share is largest at" not in page  # where there is none, there is no peak
     assert all(s["fractions"]["memorized"]["value"] == 1 for s in summaries)
