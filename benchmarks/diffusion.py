@@ -142,7 +142,7 @@ def training(
     flops = step_flops(model, images[:batch], torch.zeros(batch, dtype=torch.long, device=DEVICE))
     ours, loose, theirs, rate = [], [], [], []
     for count in (3, *[steps] * 5):  # in turns, so that other work on the machine meets all; the first warms up
-        choose_device(DEVICE.type, precision)
+        choose_device(DEVICE.type, precision, training=True)
         ours.append(timed(partial(trainer.run, count))[0] / count)
         torch.use_deterministic_algorithms(False)
         torch.backends.cudnn.deterministic = False

@@ -13,12 +13,13 @@ from amdiff.catalogue.metrics import FIRST, METRICS, MetricName
 
 from .base import Probability, Seed, Shown, Spec
 from .neighbors import NeighborsSpec
+from .precision import Evaluated
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Time = Annotated[int, Field(ge=0)]
 
 
-class AnalysisSpec(Spec):
+class AnalysisSpec(Evaluated):
     """The samples and training points at which an analysis examines a model."""
 
     count: Annotated[int, Field(ge=2)] = 512

@@ -24,8 +24,10 @@ class RuntimeSpec(Spec):
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """'auto' takes cuda if there is one, else mps, else cpu."""
-    compile: bool = False
-    """Compile the network with torch.compile, for training and sampling."""
+    compile: bool | Literal["auto"] = "auto"
+    """Compile networks with torch.compile. 'auto' compiles convolutional networks on CUDA, where it pays."""
+    graphs: bool = True
+    """On CUDA, replay training steps and evaluations of networks as CUDA graphs."""
     sampling_batch: Annotated[int, Field(ge=1)] = 512
     """Number of samples that are drawn together."""
     analysis_batch: Annotated[int, Field(ge=1)] = 4096

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from amdiff.catalogue.samplers import SAMPLERS, SamplerName
 
 from .base import Seed, Spec
+from .precision import Evaluated
 
 
 class SamplerSpec(Spec):
@@ -28,7 +29,7 @@ class SamplerSpec(Spec):
         raise NotImplementedError
 
 
-class SamplingSpec(SamplerSpec):
+class SamplingSpec(Evaluated, SamplerSpec):
     """How the synthetic set S' is drawn, and how large it is."""
 
     sampler: SamplerName = "ddpm"
@@ -78,7 +79,7 @@ class SamplingSpec(SamplerSpec):
 
     def idle(self) -> set[str]:
         """A total that is left out has no effect."""
-        return {"total"} if self.total is None else set()
+        return super().idle() | ({"total"} if self.total is None else set())
 
     def resolved_for(self, levels: int) -> dict[str, Any]:
         counted = {"per_image", "minimum", "total", "shard_per_image", "shard_largest"}

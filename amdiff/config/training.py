@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from .base import Seed, Spec
+from .precision import Precision
 
 
 class LogSnapshots(Spec):
@@ -56,8 +57,8 @@ class TrainingSpec(Spec):
     ema_warmup: bool = True
     """Use the decay min(ema_decay, (1 + i) / (10 + i)) at step i. Without it, the average after a short training still
     contains the untrained weights."""
-    precision: Literal["float32", "tfloat32", "bfloat16"] = "float32"
-    """Arithmetic of the network in training. Sampling and analyses use float32.
+    precision: Precision = "float32"
+    """Arithmetic of the network in training. Sampling and each analysis have a precision of their own.
 
     'tfloat32' multiplies numbers of 10 bits on recent NVIDIA GPUs, as PyTorch does by default in convolutions.
     'bfloat16' uses autocast. Weights are float32 in each case.

@@ -30,8 +30,11 @@ class Adam:
             parameter.grad = None
 
     @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """Take one step at the learning rate ``rate``."""
+    def step(self, rate: float | Tensor) -> None:
+        """Take one step at the learning rate ``rate``.
+
+        A rate that is a tensor, float32 () on the device of the parameters, may change between the replays of a graph.
+        """
         used = [(i, p.grad) for i, p in enumerate(self.parameters) if p.grad is not None]
         places = [i for i, _ in used]
         adam(

@@ -7,21 +7,22 @@ from jaxtyping import Float, Num
 from torch import Tensor
 
 from .processes import Process
-from .transfer import onto
 
 
-def corrupt(
-    process: Process, x0: Float[Tensor, "n ..."], generator: torch.Generator
-) -> tuple[Float[Tensor, "n ..."], Num[Tensor, " n"], Float[Tensor, "n ..."]]:
-    """Add noise to the data ``x0`` (n, *shape) at random times.
+def draw_pair(
+    process: Process, shape: torch.Size, generator: torch.Generator
+) -> tuple[Num[Tensor, " n"], Float[Tensor, "n ..."]]:
+    """Draw random times t (n,), and standard normal noise of the given ``shape`` (n, *shape), on the CPU."""
+    t = process.draw_times(shape[0], generator)
+    return t, torch.randn(shape, generator=generator)
 
-    Returns x_t (n, *shape), t (n,) and the noise (n, *shape), all on the device of ``x0``. ``generator`` is a generator
-    on the CPU and draws the times and the noise there.
-    """
-    t = onto(x0.device, process.draw_times(len(x0), generator))
-    noise = onto(x0.device, torch.randn(x0.shape, generator=generator))
+
+def noisy(
+    process: Process, x0: Float[Tensor, "n ..."], t: Num[Tensor, " n"], noise: Float[Tensor, "n ..."]
+) -> Float[Tensor, "n ..."]:
+    """Return x_t (n, *shape): the data ``x0`` with the given noise at times ``t``, all on one device."""
     signal, sigma = (_for_each(level, x0) for level in process.float_levels(t))
-    return signal * x0 + sigma * noise, t, noise
+    return signal * x0 + sigma * noise
 
 
 def _for_each(level: Tensor | float, x: Tensor) -> Tensor | float:

@@ -41,6 +41,10 @@ class SampleNoise:
     def __call__(self, shape: Sequence[int]) -> Float32[np.ndarray, "n ..."]:
         """Return the next numbers of every stream as float32 (n, *shape), where ``shape`` is that of one sample."""
         out = np.empty((len(self._streams), int(np.prod(shape))), np.float32)
-        for stream, row in zip(self._streams, out, strict=True):
-            stream.standard_normal(out=row, dtype=np.float32)
+        self.fill(out)
         return out.reshape(len(self._streams), *shape)
+
+    def fill(self, out: Float32[np.ndarray, "m size"], first: int = 0) -> None:
+        """Fill ``out`` (m, size), in place, with the next numbers of the m streams from number ``first`` on."""
+        for stream, row in zip(self._streams[first : first + len(out)], out, strict=True):
+            stream.standard_normal(out=row, dtype=np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Sequence
 
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor
 from amdiff.errors import AmdiffError
 
 from .denoisers import Denoiser
+from .noise_ahead import DRAWING, NoiseAhead
 from .processes import Process
 from .randomness import SampleNoise
 from .samplers import Step
@@ -61,10 +64,20 @@ def draw(
     ValueError
         If a sample is NaN or infinite.
     """
-    x = onto(device, noise(shape))
-    if process is not None and (scale := process.noise_at_end) != 1:
-        x = scale * x
-    return finite(reverse(denoiser, x, steps, clip=clip, noise=noise, callback=callback))
+    with _fetched(noise, shape, torch.device(device)) as fetched:
+        x = onto(device, fetched(shape))
+        if process is not None and (scale := process.noise_at_end) != 1:
+            x = scale * x
+        return finite(reverse(denoiser, x, steps, clip=clip, noise=fetched, callback=callback))
+
+
+def _fetched(
+    noise: SampleNoise, shape: tuple[int, ...], device: torch.device
+) -> contextlib.AbstractContextManager[SampleNoise | NoiseAhead]:
+    """The noise itself, or on CUDA the same noise, drawn ahead while the device computes."""
+    if device.type != "cuda":
+        return contextlib.nullcontext(noise)
+    return NoiseAhead(noise, shape, threads=min(DRAWING, os.cpu_count() or 1), pinned=True)
 
 
 def finite(samples: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
@@ -84,7 +97,7 @@ def reverse(
     steps: Sequence[Step],
     *,
     clip: bool = True,
-    noise: SampleNoise | None = None,
+    noise: SampleNoise | NoiseAhead | None = None,
     callback: Callable[[int], None] = lambda done: None,
 ) -> Float[Tensor, "n ..."]:
     """Run the reverse process from given points.

@@ -1,7 +1,8 @@
 """Training a noise-predicting network: DDPM's simple loss (Ho et al. 2020, eq. 14), Adam, EMA.
 
 A ``Trainer`` holds everything that the next step depends on. So a run that is stopped after any step and resumed from
-``state`` gives the same bits as a run without a stop.
+``state`` gives the same bits as a run without a stop. On CUDA a step is one graph. The random numbers of the next steps
+are drawn on the CPU meanwhile.
 """
 
 from __future__ import annotations
@@ -10,23 +11,23 @@ import contextlib
 import copy
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from amdiff.config import TrainingSpec
 from amdiff.errors import AmdiffError
 
 from .adam import Adam
-from .corruption import corrupt
-from .fast import fast
+from .corruption import draw_pair, noisy
+from .ema import average, ema_decay
+from .fast import arithmetic, compiled, gains_by_compiling
+from .graphs import Inputs, Replayed, Tell, Work, warn
 from .processes import Process
 from .sampling import from_uint8
-from .transfer import onto
 
 LOGGED = frozenset(math.ceil(1.05**i) for i in range(500))
 """Steps at which the log has an entry. They do not depend on the number of steps, so a training that is stopped early
@@ -47,11 +48,6 @@ def learning_rate(spec: TrainingSpec, step: int, iterations: int) -> float:
     return spec.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def ema_decay(spec: TrainingSpec, step: int) -> float:
-    """Return the decay of the moving average at ``step`` (0-based)."""
-    return min(spec.ema_decay, (1 + step) / (10 + step)) if spec.ema_warmup else spec.ema_decay
-
-
 class Trainer:
     """Trains ``network`` on ``data``. ``ema`` is the moving average of the weights, which is used for sampling."""
 
@@ -64,7 +60,9 @@ class Trainer:
         *,
         iterations: int,
         log_every: int | None = None,
-        compile: bool = False,
+        compile: bool | Literal["auto"] = "auto",
+        work: Work | None = None,
+        tell: Tell = warn,
     ) -> None:
         """Prepare a training run; ``run`` begins it.
 
@@ -83,29 +81,40 @@ class Trainer:
         log_every
             Number of steps between two entries of the log. Default None: entries are at the steps ``LOGGED``.
         compile
-            Whether to compile the network. Default False.
+            Whether to compile the network. Default 'auto': on CUDA, if it is convolutional.
+        work
+            The stream of the device and the recorder of its graphs. Default None: on CUDA a step is one graph.
+        tell
+            Called with a sentence about each thing that fails and is left out. Default: a warning.
         """
         self.network, self.data, self.spec, self.process = network, data, spec, process
         self.iterations, self.log_every = iterations, log_every
         self.device = data.device
-        self.ema = copy.deepcopy(network).requires_grad_(False).eval()
         self.generator = torch.Generator().manual_seed(spec.seed)  # on the CPU: the same draws on every device
         self.step = 0
         self.log: list[dict[str, float]] = []
-        self._loss_sum = torch.zeros((), device=self.device)
-        self._norm: Tensor | None = None
         self._parameters = list(network.parameters())
-        self.optimizer = Adam(self._parameters, fused=self.device.type in ("cpu", "cuda"))
-        self._averages = list(self.ema.parameters())
         self._batch = spec.batch_for(len(data))
         self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in network.modules())
-        self._forward = fast(network, compile=compile)
+        self._work = work or Work(self.device)
         network.train()
+        self._forward: Any = network
+        if gains_by_compiling(network, self.device) if compile == "auto" else compile:
+            with self._work.queue(), self._dropout_stream():
+                self._forward = compiled(network, self._trial, tell)
+        self.ema = copy.deepcopy(network).requires_grad_(False).eval()
+        self.optimizer = Adam(self._parameters, fused=self.device.type in ("cpu", "cuda"))
+        self._averages = list(self.ema.parameters())
+        self._loss_sum = torch.zeros((), device=self.device)
+        self._norm = torch.zeros((), device=self.device)
+        self._inputs = Inputs(self.device, fixed=self._work.recorder is not None)
+        self._update = Replayed(self._compute, self._work.recorder, tell)
 
     def run(self, steps: int) -> None:
         """Take ``steps`` steps, or fewer if the run ends before. Raises ``TrainingDiverged``."""
-        for _ in range(min(steps, self.iterations - self.step)):
-            self._take_step()
+        with self._work.queue():
+            for _ in range(min(steps, self.iterations - self.step)):
+                self._take_step()
 
     @property
     def finished(self) -> bool:
@@ -135,28 +144,49 @@ class Trainer:
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
-        self._loss_sum = state["loss_sum"].to(self.device)
-        self._norm = state.get("norm")  # states of older versions lack it
+        self._loss_sum.copy_(state["loss_sum"])
+        if (norm := state.get("norm")) is not None:  # states of older versions lack it
+            self._norm.copy_(norm)
         self.log, self.step = list(state["metrics"]), state["step"]
 
     def _take_step(self) -> None:
-        rows = onto(self.device, torch.randint(len(self.data), (self._batch,), generator=self.generator))
-        chosen = self.data[rows]
-        x0 = from_uint8(chosen) if chosen.dtype == torch.uint8 else chosen
-        x, t, noise = corrupt(self.process, x0, self.generator)
-        with self._dropout_stream(), self._autocast():
-            loss = nn.functional.mse_loss(self._forward(x, t).float(), noise)
-        self.optimizer.zero_grad()
-        loss.backward()
-        if self.spec.clip_norm is not None:
-            self._norm = nn.utils.clip_grad_norm_(self._parameters, self.spec.clip_norm)
-        self.optimizer.step(learning_rate(self.spec, self.step, self.iterations))
-        get_ema_multi_avg_fn(ema_decay(self.spec, self.step))(self._averages, self._parameters, None)
-        self._loss_sum += loss.detach()
+        self._inputs.put("rows", torch.randint(len(self.data), (self._batch,), generator=self.generator))
+        t, noise = draw_pair(self.process, torch.Size((self._batch, *self.data.shape[1:])), self.generator)
+        self._inputs.put("t", t)
+        self._inputs.put("noise", noise)
+        self._inputs.put_number("rate", learning_rate(self.spec, self.step, self.iterations))
+        self._inputs.put_number("decay", ema_decay(self.spec, self.step))
+        with self._dropout_stream():
+            self._update()
         self.step += 1
         if self.step % self.log_every == 0 if self.log_every else self.step in LOGGED:
             self.log.append(self._entry())
             self._loss_sum.zero_()
+
+    def _compute(self) -> None:
+        """What a step computes on the device, from ``_inputs``."""
+        chosen = self.data[self._inputs["rows"]]
+        x0 = from_uint8(chosen) if chosen.dtype == torch.uint8 else chosen
+        t, noise = self._inputs["t"], self._inputs["noise"]
+        x = noisy(self.process, x0, t, noise)
+        with self._arithmetic():
+            loss = nn.functional.mse_loss(self._forward(x, t).float(), noise)
+        self.optimizer.zero_grad()
+        loss.backward()
+        if self.spec.clip_norm is not None:
+            self._norm.copy_(nn.utils.clip_grad_norm_(self._parameters, self.spec.clip_norm))
+        self.optimizer.step(self._inputs["rate"])
+        average(self._averages, self._parameters, self._inputs["decay"])
+        self._loss_sum += loss.detach()
+
+    def _trial(self, forward: Any) -> None:
+        """Run the network forth and back as a step does, on zeros, and change nothing."""
+        x = torch.zeros(self._batch, *self.data.shape[1:], device=self.device)
+        t = self.process.draw_times(self._batch, torch.Generator()).to(self.device)
+        with self._arithmetic():
+            loss = forward(x, t).float().square().mean()
+        loss.backward()
+        self.network.zero_grad()
 
     @property
     def whole_log(self) -> list[dict[str, float]]:
@@ -179,7 +209,7 @@ class Trainer:
             )
         rate = learning_rate(self.spec, self.step - 1, self.iterations)
         entry = {"step": self.step, "loss": loss, "learning_rate": rate}
-        if self._norm is not None:
+        if self.spec.clip_norm is not None:
             entry["gradient_norm"] = float(self._norm)
         return entry
 
@@ -195,7 +225,5 @@ class Trainer:
             torch.manual_seed(int(key >> np.uint64(1)))
             yield
 
-    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        if self.spec.precision == "bfloat16":
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
-        return contextlib.nullcontext()
+    def _arithmetic(self) -> contextlib.AbstractContextManager[Any]:
+        return arithmetic(self.spec.precision, self.device, graphs=self._work.recorder is not None)

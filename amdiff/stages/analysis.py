@@ -20,7 +20,7 @@ from amdiff.diffusion.processes import Schedule
 from .blocks import Arrays, in_blocks
 from .context import Context
 from .hdf5 import write_h5
-from .loading import denoiser_device, load_denoiser
+from .loading import fast_denoiser
 from .targets import Targets
 
 
@@ -29,10 +29,8 @@ def load_model(context: Context, artifact: Artifact, shape: tuple[int, ...]) -> 
 
     ``shape`` is the shape (C, H, W) of one image.
     """
-    device = denoiser_device(context, artifact, double=True)
-    context.facts["device"] = str(device)
-    schedule = Schedule.of(DiffusionSpec.model_validate(artifact.params["diffusion"]))
-    return load_denoiser(context, artifact, shape, device), schedule, device
+    denoiser, device = fast_denoiser(context, artifact, shape, double=True)
+    return denoiser, Schedule.of(DiffusionSpec.model_validate(artifact.params["diffusion"])), device
 
 
 def as_images(images: np.ndarray, device: Any) -> Any:

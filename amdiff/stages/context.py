@@ -54,6 +54,11 @@ class Context:
         for note in notes:
             say(f"note: {about}: {note}")
 
+    def falls_back(self, text: str) -> None:
+        """Print that something fails here and is done in another way, and keep it in the provenance."""
+        self.facts.setdefault("fell_back", []).append(text)
+        say(f"note: {text}")
+
     def progress(self, artifact: Artifact, total: int, unit: str, done: int = 0) -> Progress:
         """Progress of an artifact, with a label for people. The arguments are those of ``Progress``."""
         label = f"{artifact.stage} {artifact.subject} {artifact.label}".rstrip()

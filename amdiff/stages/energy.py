@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ def energy(context: Context, artifact: Artifact, folder: Path) -> None:
     """
     import torch
 
+    from amdiff.diffusion.fast import in_double
     from amdiff.diffusion.randomness import SampleNoise
     from amdiff.landscape.potential import asymmetry, path_energy
 
@@ -39,7 +39,7 @@ def energy(context: Context, artifact: Artifact, folder: Path) -> None:
     denoiser, schedule, device = load_model(context, artifact, targets["train"].images.shape[1:])
     source = artifact.parent("dataset")
     rows = training_rows(context, artifact, spec.references)
-    exact = copy.deepcopy(denoiser).double() if isinstance(denoiser, torch.nn.Module) else denoiser
+    exact = in_double(denoiser)
     references = as_images(dataset_images(context.store, source).rows(rows), device)
 
     def compute(group: str, start: int, stop: int) -> Arrays:

@@ -42,7 +42,7 @@ def training_points(context: Context, artifact: Artifact) -> np.ndarray:
     return points[circle_subset(len(points), artifact.params["size"], artifact.params["subset_seed"])]
 
 
-def choose_device(wanted: str, training: str | None = None, *, double: bool = False) -> Any:
+def choose_device(wanted: str, precision: str = "float32", *, training: bool = False, double: bool = False) -> Any:
     """Choose a torch device, and set the precision and the number of threads of torch.
 
     CUDA then computes the same bits on every run.
@@ -51,9 +51,10 @@ def choose_device(wanted: str, training: str | None = None, *, double: bool = Fa
     ----------
     wanted
         'auto', 'cuda', 'mps' or 'cpu'.
+    precision
+        Precision of the computation. CUDA rounds products of float32 only for 'tfloat32'. Default 'float32'.
     training
-        Precision of a training; None for other computations. CUDA rounds products of float32 only for 'tfloat32'.
-        Default None.
+        The computation needs gradients. Default False.
     double
         The computation needs double precision. The CPU then replaces MPS, which has none. Default False.
 
@@ -65,7 +66,7 @@ def choose_device(wanted: str, training: str | None = None, *, double: bool = Fa
     import torch
 
     # by default CUDA rounds to 10 bits in convolutions, which changes the distance of two near copies by percents
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = training == "tfloat32"
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tfloat32"
     torch.set_num_threads(threads())
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
@@ -75,7 +76,7 @@ def choose_device(wanted: str, training: str | None = None, *, double: bool = Fa
     if not there[wanted]:
         raise AmdiffError(f"runtime.device is {wanted!r}, which this machine lacks; use 'auto' or 'cpu'")
     if wanted == "cuda":
-        _compute_reproducibly(training is not None)
+        _compute_reproducibly(training)
     return torch.device(wanted)
 
 
@@ -90,13 +91,28 @@ def _compute_reproducibly(training: bool) -> None:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def denoiser_device(context: Context, artifact: Artifact, *, double: bool = False) -> Any:
-    """Device for the denoiser of an artifact. Closed forms run on the CPU.
+def fast_denoiser(context: Context, artifact: Artifact, shape: tuple[int, ...], *, double: bool = False) -> Any:
+    """Load the denoiser of an artifact, ready for many evaluations in the precision that the artifact names.
 
-    If ``double`` is set, the device can compute in double precision.
+    Returns the denoiser and its device. Closed forms run on the CPU. If ``double`` is set, the device can compute in
+    double precision. ``shape`` and errors are those of ``load_denoiser``.
     """
-    runs = DENOISERS[artifact.params["denoiser"]["kind"]].runs
-    return choose_device(context.runtime.device if runs else "cpu", double=double)
+    from amdiff.diffusion.fast import fast
+
+    runtime, params = context.runtime, artifact.params
+    precision = params.get("analysis", params.get("sampling", {})).get("precision", "float32")
+    runs = DENOISERS[params["denoiser"]["kind"]].runs
+    device = choose_device(runtime.device if runs else "cpu", precision, double=double)
+    context.facts["device"] = str(device)
+    denoiser = fast(
+        load_denoiser(context, artifact, shape, device),
+        device,
+        precision=precision,
+        compile=runtime.compile,
+        graphs=runtime.graphs,
+        tell=context.falls_back,
+    )
+    return denoiser, device
 
 
 def untrained_network(params: Mapping[str, Any], shape: tuple[int, ...], generator: Any) -> Any:

@@ -25,7 +25,7 @@ def measured_rate(artifact: Artifact, shape: tuple[int, ...], runtime: RuntimeSp
     """
     import torch
 
-    device = choose_device(runtime.device, artifact.params["training"]["precision"])
+    device = choose_device(runtime.device, artifact.params["training"]["precision"], training=True)
     batch = artifact.params["training"]["batch_size"]
     used = min(FEW, batch)
     one = _seconds(artifact, shape, runtime, device, used, least=0.0)

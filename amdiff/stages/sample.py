@@ -14,7 +14,7 @@ from amdiff.diffusion.processes import process_of
 
 from .context import Context
 from .hdf5 import H5Writer, write_h5
-from .loading import denoiser_device, load_denoiser
+from .loading import fast_denoiser
 from .resuming import restore_arrays, save_arrays
 from .stored_images import dataset_images, dataset_shape
 
@@ -28,8 +28,7 @@ def sample(context: Context, artifact: Artifact, folder: Path) -> None:
         _copy_samples(context, artifact, folder)
         return
     start, stop, seed = params["start"], params["stop"], params["sampling"]["seed"]
-    device = denoiser_device(context, artifact)
-    draw, steps = _sampler(context, artifact, device)
+    draw, steps = _sampler(context, artifact)
     scratch = context.store.scratch(artifact)
     batches = _finished_batches(scratch, start)
     done = start + sum(map(len, batches))
@@ -54,7 +53,6 @@ def sample(context: Context, artifact: Artifact, folder: Path) -> None:
     if name == "images":
         attributes["images@range"] = "0 is -1 (black), 255 is 1 (white)"
     write_h5(folder / artifact.file(), {name: drawn, "index": index, "seed": key}, attributes)
-    context.facts["device"] = str(device)
 
 
 def _copy_samples(context: Context, artifact: Artifact, folder: Path) -> None:
@@ -70,19 +68,18 @@ def _copy_samples(context: Context, artifact: Artifact, folder: Path) -> None:
         file.attribute("images@range", "0 is -1 (black), 255 is 1 (white)")
 
 
-def _sampler(context: Context, artifact: Artifact, device: Any) -> tuple[Callable[..., np.ndarray], int]:
+def _sampler(context: Context, artifact: Artifact) -> tuple[Callable[..., np.ndarray], int]:
     """Returns a function that draws samples, and its number of steps.
 
     The function takes the noise and a callback, which gets the number of finished steps.
     """
-    from amdiff.diffusion.fast import fast
     from amdiff.diffusion.samplers import steps_of
     from amdiff.diffusion.sampling import draw, to_uint8
 
     process, sampling = process_of(artifact.params["diffusion"]), artifact.params["sampling"]
     steps, clip = steps_of(process, sampling), sampling.get("clip", False)
     shape = dataset_shape(context.store, *artifact.reads["dataset"])
-    denoiser = fast(load_denoiser(context, artifact, shape, device), compile=context.runtime.compile)
+    denoiser, device = fast_denoiser(context, artifact, shape)
 
     def drawn(noise: Any, report: Callable[[int], None]) -> np.ndarray:
         found = draw(denoiser, steps, noise, shape, process=process, clip=clip, device=device, callback=report)

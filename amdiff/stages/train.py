@@ -32,10 +32,11 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
     import torch
     from safetensors.torch import save
 
+    from amdiff.diffusion.graphs import Work
     from amdiff.diffusion.training import Trainer
 
     params = artifact.params
-    device = choose_device(context.runtime.device, params["training"]["precision"])
+    device = choose_device(context.runtime.device, params["training"]["precision"], training=True)
     data = torch.from_numpy(training_data(context, artifact))
     iterations = params["training"]["iterations"]
     spec = TrainingSpec.model_validate({**params["training"], "cap_batch": False})
@@ -47,6 +48,8 @@ def train(context: Context, artifact: Artifact, folder: Path) -> None:
         process_of(params["diffusion"]),
         iterations=iterations,
         compile=context.runtime.compile,
+        work=Work(device, graphs=context.runtime.graphs),
+        tell=context.falls_back,
     )
     state_file = context.store.scratch(artifact) / STATE
     if (state := _saved_state(state_file, device)) is not None:

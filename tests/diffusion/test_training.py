@@ -11,10 +11,11 @@ import torch
 
 from amdiff.config import DiffusionSpec, MlpDenoiser, TrainingSpec, UnetDenoiser
 from amdiff.diffusion.denoisers import build_network
+from amdiff.diffusion.ema import ema_decay
 from amdiff.diffusion.exact import FiniteSet
 from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.sampling import from_uint8
-from amdiff.diffusion.training import Trainer, TrainingDiverged, ema_decay, learning_rate
+from amdiff.diffusion.training import Trainer, TrainingDiverged, learning_rate
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
 MLP = MlpDenoiser(kind="mlp", width=32, blocks=1, time_features=16, dropout=0.2)

@@ -9,7 +9,7 @@ import torch
 from amdiff.config import CircleDataset, FourierMlpDenoiser, TrainingSpec
 from amdiff.data.builtin import circle
 from amdiff.data.subsets import circle_subset
-from amdiff.diffusion.corruption import corrupt
+from amdiff.diffusion.corruption import draw_pair, noisy
 from amdiff.diffusion.denoisers import Denoiser, build_network
 from amdiff.diffusion.exact import FiniteSet, Gaussian
 from amdiff.diffusion.processes import VarianceExploding
@@ -44,7 +44,9 @@ def test_the_pair_of_two_training_points_is_that_of_the_paper() -> None:
 
 def test_training_pairs_follow_the_process() -> None:
     x0 = torch.zeros(20_000, 2)
-    x, t, noise = corrupt(VarianceExploding(2.0, 0.25), x0, torch.Generator().manual_seed(0))
+    process = VarianceExploding(2.0, 0.25)
+    t, noise = draw_pair(process, x0.shape, torch.Generator().manual_seed(0))
+    x = noisy(process, x0, t, noise)
     assert 0.25 <= t.min() < 0.26
     assert 0.99 < t.max() <= 1
     assert torch.allclose(x, 2 * t.sqrt()[:, None] * noise)
@@ -86,7 +88,9 @@ def test_the_network_learns_the_exact_score() -> None:
         iterations=1500, log_every=100,
     )  # fmt: skip
     trainer.run(1500)
-    x, t, noise = corrupt(VarianceExploding(start=0.05), POINTS.repeat(500, 1), generator)
+    x0 = POINTS.repeat(500, 1)
+    t, noise = draw_pair(VarianceExploding(start=0.05), x0.shape, generator)
+    x = noisy(process, x0, t, noise)
     exact = FiniteSet(POINTS, process)(x, t)
     with torch.inference_mode():
         learned = trainer.ema(x, t)

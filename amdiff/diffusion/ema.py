@@ -1,0 +1,30 @@
+"""The moving average of the weights, with which samples are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from amdiff.config import TrainingSpec
+
+
+def ema_decay(spec: TrainingSpec, step: int) -> float:
+    """Return the decay of the moving average at ``step`` (0-based)."""
+    return min(spec.ema_decay, (1 + step) / (10 + step)) if spec.ema_warmup else spec.ema_decay
+
+
+@torch.no_grad()
+def average(averages: Sequence[Tensor], values: Sequence[Tensor], decay: float | Tensor) -> None:
+    """Move each average towards its value, in place: ``average = decay average + (1 - decay) value``.
+
+    A decay that is a tensor, float32 () on the device of the averages, may change between the replays of a graph.
+    """
+    if isinstance(decay, Tensor):
+        change = list(torch._foreach_sub(list(values), list(averages)))
+        torch._foreach_mul_(change, 1 - decay)
+        torch._foreach_add_(list(averages), change)
+    else:
+        get_ema_multi_avg_fn(decay)(list(averages), list(values), None)
