@@ -1,18 +1,21 @@
 """Sampling and training side by side with diffusers: the same network, one thread or one GPU, one run.
 
-    python benchmarks/diffusion.py [--images 64] [--steps 50] [--device cuda]
+    python benchmarks/diffusion.py [--device cuda] [--case unet-bfloat16 ...] [--images 64] [--steps 50]
 
-Sampling against ``DDPMPipeline`` on the same weights and noise, whose images must agree; a training step, of the U-Net
-and of the default MLP, against a plain loop of the same network, ``DDPMScheduler``, Adam and ``EMAModel``, and against
-the rate of matrix products. On a GPU the U-Net is that of the paper's CIFAR-10, in each precision; amdiff computes the
-same bits on every run there, the plain loop does not, and what that costs is timed too.
+Sampling is timed against ``DDPMPipeline`` on the same weights and noise; the images must agree in float32. A training
+step, of the U-Net and of the default MLP, is timed against a plain loop of the same network, ``DDPMScheduler``, Adam
+and ``EMAModel``, and against the rate of matrix products. On a GPU the U-Net is that of the paper's CIFAR-10, in each
+precision. The plain loop and the pipeline then use channels_last and a fused Adam, and amdiff is also timed without
+graphs and compilation, with its kernels launched one by one. Each case runs in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,9 +27,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from amdiff.config import DiffusionSpec, MlpDenoiser, SamplingSpec, TrainingSpec, UnetDenoiser
 from amdiff.diffusion.denoisers import build_network
+from amdiff.diffusion.fast import fast
+from amdiff.diffusion.graphs import WARM_UPS, Work
 from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.randomness import SampleNoise
-from amdiff.diffusion.samplers import sampler_steps
+from amdiff.diffusion.samplers import Step, sampler_steps
 from amdiff.diffusion.sampling import draw
 from amdiff.diffusion.training import Trainer
 from amdiff.diffusion.unet import Unet
@@ -47,20 +52,30 @@ def timed(compute: Callable[[], Any]) -> tuple[float, Any]:
 
 def network(spec: UnetDenoiser, shape: tuple[int, int, int], seed: int) -> Unet:
     """A network whose output is not zero."""
-    found = Unet(spec, shape, torch.Generator().manual_seed(seed))
+    found = Unet(spec, shape, 1000, torch.Generator().manual_seed(seed))
     with torch.no_grad():
         for parameter in found.parameters():
             parameter += 0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed + 1))
     return found.to(DEVICE).eval().requires_grad_(False)
 
 
-def sampling(spec: UnetDenoiser, shape: tuple[int, int, int], images: int, steps: int) -> None:
+def sampling(spec: UnetDenoiser, shape: tuple[int, int, int], images: int, steps: int, precision: str) -> None:
+    choose_device(DEVICE.type, precision)
     schedule, unet = Schedule.linear(DiffusionSpec()), network(spec, shape, 0)
     plan = sampler_steps(schedule, SamplingSpec(steps=steps))
-    draw(unet, plan[-2:], SampleNoise(0, range(images)), shape, device=DEVICE)
-    noise = SampleNoise(0, range(images))
-    ours, drawn = timed(lambda: draw(unet, plan, noise, shape, clip=True, device=DEVICE))
+
+    def ours(count: int, **how: Any) -> Callable[[], torch.Tensor]:
+        denoiser = fast(network(spec, shape, 0), DEVICE, precision=precision, **how)
+
+        def drawn(plan: Sequence[Step] = plan) -> torch.Tensor:
+            return draw(denoiser, plan, SampleNoise(0, range(images)), shape, device=DEVICE)
+
+        timed(lambda: drawn(plan[-count:]))
+        return drawn
+
     scheduler = DDPMScheduler(beta_start=1e-4, beta_end=0.02, clip_sample=True, timestep_spacing="linspace")
+    if DEVICE.type == "cuda":
+        unet.net.to(memory_format=torch.channels_last)
     pipeline: Any = DDPMPipeline(unet=unet.net, scheduler=scheduler)
     pipeline.set_progress_bar_config(disable=True)
     again: SampleNoise
@@ -76,13 +91,20 @@ def sampling(spec: UnetDenoiser, shape: tuple[int, int, int], images: int, steps
     def piped(steps: int) -> np.ndarray:
         nonlocal again
         again = SampleNoise(0, range(images))
-        return pipeline(batch_size=images, num_inference_steps=steps, output_type="np").images.transpose(0, 3, 1, 2)
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            found = pipeline(batch_size=images, num_inference_steps=steps, output_type="np").images
+        return found.transpose(0, 3, 1, 2)
 
+    quick, plain = ours(WARM_UPS + 2), ours(2, compile=False, graphs=False)
     piped(2)
+    one, drawn = timed(quick)
+    by_one, _ = timed(plain)
     theirs, found = timed(partial(piped, steps))
-    assert np.abs(found * 2 - 1 - drawn.clip(-1, 1).cpu().numpy()).max() < 1e-3
-    print(f"sampling, {images} images of {shape} in {steps} steps")
-    print(f"  amdiff {ours:6.2f} s, diffusers' DDPMPipeline {theirs:6.2f} s: ratio {theirs / ours:.2f}")
+    if precision == "float32":
+        assert np.abs(found * 2 - 1 - drawn.clip(-1, 1).cpu().numpy()).max() < 1e-3
+    print(f"sampling, {images} images of {shape} in {steps} steps, {precision}: amdiff {one:.2f} s "
+          f"({images / one:,.1f} images a second), diffusers' DDPMPipeline {theirs:.2f} s: ratio {theirs / one:.2f}" + (
+          f"; kernels launched one by one {by_one:.2f} s" if DEVICE.type == "cuda" else ""))  # fmt: skip
 
 
 MLP = MlpDenoiser(kind="mlp", width=96, blocks=2, time_features=128)
@@ -106,26 +128,28 @@ def step_flops(network: torch.nn.Module, x: torch.Tensor, t: torch.Tensor) -> in
 
 
 def training(
-    spec: MlpDenoiser | UnetDenoiser,
-    shape: tuple[int, int, int],
-    steps: int,
-    batch: int,
-    precision: Any = "float32",
+    spec: MlpDenoiser | UnetDenoiser, shape: tuple[int, int, int], steps: int, batch: int, precision: Any = "float32"
 ) -> None:
+    choose_device(DEVICE.type, precision, training=True)
     data = torch.randint(256, (256, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).to(DEVICE)
     schedule = Schedule.linear(DiffusionSpec())
-    ours_network, model = (
-        build_network(spec, shape, 1000, torch.Generator().manual_seed(0)).to(DEVICE) for _ in range(2)
-    )
-    trainer = Trainer(
-        ours_network, data, TrainingSpec(batch_size=batch, ema_decay=0.999, clip_norm=1.0, precision=precision),
-        schedule, iterations=10**6, log_every=10**6,
-    )  # fmt: skip
-    model.train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-4)
+    settings = TrainingSpec(batch_size=batch, ema_decay=0.999, clip_norm=1.0, precision=precision)
+
+    def built() -> torch.nn.Module:
+        return build_network(spec, shape, 1000, torch.Generator().manual_seed(0)).to(DEVICE)
+
+    def trainer(**how: Any) -> Trainer:
+        return Trainer(built(), data, settings, schedule, iterations=10**6, log_every=10**6, **how)
+
+    quick, by_one = trainer(), trainer(compile=False, work=Work(DEVICE, graphs=False))
+    model = built().train()
+    gpu = DEVICE.type == "cuda"
+    layout = torch.channels_last if gpu and isinstance(model, Unet) else torch.contiguous_format
+    model.to(memory_format=layout)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-4, fused=gpu)
     average = EMAModel(model.parameters(), decay=0.999)
     scheduler = DDPMScheduler(beta_start=1e-4, beta_end=0.02)
-    images = data.float() / 127.5 - 1
+    images = (data.float() / 127.5 - 1).to(memory_format=layout)
 
     def plain(count: int) -> None:
         for _ in range(count):
@@ -140,35 +164,58 @@ def training(
             average.step(model.parameters())
 
     flops = step_flops(model, images[:batch], torch.zeros(batch, dtype=torch.long, device=DEVICE))
-    ours, loose, theirs, rate = [], [], [], []
-    for count in (3, *[steps] * 5):  # in turns, so that other work on the machine meets all; the first warms up
-        choose_device(DEVICE.type, precision, training=True)
-        ours.append(timed(partial(trainer.run, count))[0] / count)
-        torch.use_deterministic_algorithms(False)
-        torch.backends.cudnn.deterministic = False
-        loose.append(timed(partial(trainer.run, count))[0] / count)
-        theirs.append(timed(partial(plain, count))[0] / count)
+    loops = {"amdiff": quick.run, "one by one": by_one.run, "plain": plain}
+    seconds: dict[str, list[float]] = {name: [] for name in loops}
+    rate = []
+    for count in (WARM_UPS + 2, *[steps] * 5):  # in turns, so that other work on the machine meets all
+        for name, loop in loops.items():
+            if name == "plain":  # whose kernels may sum in any order
+                torch.use_deterministic_algorithms(mode=False)
+                torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = False, True
+            seconds[name].append(timed(partial(loop, count))[0] / count)
+            torch.backends.cudnn.benchmark = False
+            choose_device(DEVICE.type, precision, training=True)
         rate.append(matrix_rate(precision))
-    one, free, other, top = (np.median(found[1:]) for found in (ours, loose, theirs, rate))
+    one, launched, other = (np.median(seconds[name][1:]) for name in loops)  # the first round warms up
     print(f"training {spec.kind}, {shape} images, batches of {batch}, "
           f"{sum(p.numel() for p in model.parameters()):,} parameters, {precision}: "
           f"amdiff {1e3 * one:.2f} ms a step, a plain diffusers loop {1e3 * other:.2f} ms: ratio {other / one:.2f}; "
-          f"{flops / one / 1e9:,.1f} of {top / 1e9:,.1f} GFLOP/s" + (
-          f"; in any order of sums {1e3 * free:.2f} ms" if DEVICE.type == "cuda" else ""))  # fmt: skip
+          f"{flops / one / 1e9:,.1f} of {np.median(rate) / 1e9:,.1f} GFLOP/s" + (
+          f"; kernels launched one by one {1e3 * launched:.2f} ms" if gpu else ""))  # fmt: skip
 
+
+COLOUR = (3, 32, 32)
+CASES: dict[str, dict[str, Callable[[], None]]] = {
+    "cpu": {
+        "mlp": lambda: training(MLP, (1, 8, 8), 400, 128),
+        "sampling": lambda: sampling(SPEC, SHAPE, args.images, args.steps, "float32"),
+        "unet": lambda: training(SPEC, SHAPE, 20, 32),
+    },
+    "cuda": {
+        "mlp": lambda: training(MLP, (1, 8, 8), 500, 128),
+        **{
+            f"unet-{kind}": partial(training, PAPER, COLOUR, 10, 128, kind)
+            for kind in ("bfloat16", "tfloat32", "float32")
+        },
+        **{
+            f"sampling-{kind}": lambda kind=kind: sampling(PAPER, COLOUR, args.images, args.steps, kind)
+            for kind in ("bfloat16", "tfloat32", "float32")
+        },
+    },
+}
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--images", type=int, default=64)
 parser.add_argument("--steps", type=int, default=50)
-parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+parser.add_argument("--device", choices=sorted(CASES), default="cpu")
+parser.add_argument("--case", nargs="+", choices=sorted({name for cases in CASES.values() for name in cases}))
 args = parser.parse_args()
-DEVICE = choose_device(args.device)
-torch.set_num_threads(1)
-training(MLP, (1, 8, 8), 400 if DEVICE.type == "cpu" else 100, 128)
-if DEVICE.type == "cpu":
-    sampling(SPEC, SHAPE, args.images, args.steps)
-    training(SPEC, SHAPE, 20, 32)
+chosen = args.case or list(CASES[args.device])
+if len(chosen) == 1:
+    DEVICE = choose_device(args.device)
+    torch.set_num_threads(1)
+    CASES[args.device][chosen[0]]()
 else:
-    sampling(PAPER, (3, 32, 32), args.images, args.steps)
-    for precision in ("float32", "tfloat32", "bfloat16"):
-        training(PAPER, (3, 32, 32), 10, 128, precision)
+    for case in chosen:
+        command = [sys.executable, __file__, "--device", args.device, "--case", case]
+        subprocess.run([*command, "--images", str(args.images), "--steps", str(args.steps)], check=False)

@@ -5,17 +5,24 @@ from __future__ import annotations
 import copy
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from amdiff.artifacts import SPEC
 from amdiff.catalogue import STAGES
-from amdiff.config import DiffusionSpec, MlpDenoiser, SamplingSpec, TrainingSpec, UnetDenoiser
+from amdiff.config import DiffusionSpec, MlpDenoiser, SamplingSpec, TrainingSpec, UnetDenoiser, parse_config
 from amdiff.diffusion.denoisers import build_network
+from amdiff.diffusion.fast import fast
+from amdiff.diffusion.graphs import WARM_UPS, Work
 from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.randomness import SampleNoise
 from amdiff.diffusion.samplers import sampler_steps
@@ -24,10 +31,13 @@ from amdiff.diffusion.training import Trainer
 from amdiff.leases import devices
 from amdiff.neighbors.embeddings import embedding_of, weights_of
 from amdiff.plan import Plan
+from amdiff.project import prepare
+from amdiff.stages import make
 from amdiff.stages.loading import choose_device
 from tests.backbones import save_backbone
 from tests.conftest import SMALL, TOY, run_project
 from tests.pipelines import tiny_pipeline
+from tests.workflow_tools import wait_for
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
@@ -39,12 +49,22 @@ NETWORKS: dict[str, MlpDenoiser | UnetDenoiser] = {
 }
 
 
-def trainer(name: str, precision: str, device: str = "cuda") -> Trainer:
+def built(name: str, **changes: Any) -> torch.nn.Module:
+    spec = NETWORKS[name].model_copy(update=changes)
+    return build_network(spec, SHAPE, 1000, torch.Generator().manual_seed(0))
+
+
+def trainer(name: str, precision: str, device: str = "cuda", *, graphs: bool = True, **changes: Any) -> Trainer:
     spec = TrainingSpec(batch_size=64, learning_rate=1e-3, warmup=10, ema_decay=0.9, precision=precision)
     where = choose_device(device, precision, training=True)
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (256, *SHAPE), dtype=np.uint8)).to(where)
-    network = build_network(NETWORKS[name], SHAPE, 1000, torch.Generator().manual_seed(0)).to(where)
-    return Trainer(network, images, spec, SCHEDULE, iterations=40, log_every=10)
+    network, work = built(name, **changes).to(where), Work(where, graphs=graphs)
+    return Trainer(network, images, spec, SCHEDULE, iterations=40, log_every=10, work=work, tell=failed)
+
+
+def failed(text: str) -> None:
+    """Nothing may fall back here."""
+    pytest.fail(text)
 
 
 def weights(t: Trainer) -> list[torch.Tensor]:
@@ -57,6 +77,7 @@ def test_training_gives_the_same_bits_also_when_resumed(name: str, precision: st
     whole, first = trainer(name, precision), trainer(name, precision)
     whole.run(40)
     first.run(23)
+    assert whole._update.recorded
     file = io.BytesIO()
     torch.save(first.state(), file)
     second = trainer(name, precision)
@@ -67,31 +88,98 @@ def test_training_gives_the_same_bits_also_when_resumed(name: str, precision: st
     assert whole.log[-1]["loss"] < 0.9 * whole.log[0]["loss"]
 
 
-def test_training_agrees_with_the_cpu() -> None:
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_graph_computes_what_its_kernels_do_one_by_one(name: str) -> None:
+    """Dropout included, whose draws the graph takes from the generator as it is at each replay."""
+    replayed, launched = trainer(name, "float32"), trainer(name, "float32", graphs=False)
+    replayed.run(20)
+    launched.run(20)
+    assert not launched._update.recorded
+    for one, other in zip(replayed.log, launched.log, strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+
+
+def test_a_graph_that_cannot_be_recorded_leaves_training_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number read from the device ends the recording. The generator of the device must be usable after it."""
+    told: list[str] = []
+    t, undisturbed = trainer("mlp", "float32"), trainer("mlp", "float32", graphs=False)
+    t._update._tell = told.append
+    compute = t._update._compute
+
+    def reads() -> None:
+        compute()
+        t._loss_sum.item()
+
+    t._update._compute = reads
+    t.run(40)
+    undisturbed.run(40)
+    assert len(told) == 1
+    assert "no CUDA graph could be recorded" in told[0]
+    assert t.log[-1] == pytest.approx(undisturbed.log[-1], rel=1e-4)
+
+
+def test_a_recorded_training_survives_kill_9(tmp_path: Path) -> None:
+    found = []
+    for name, killed in (("whole", False), ("killed", True)):
+        config = copy.deepcopy(SMALL)
+        config["experiments"]["tiny"] |= {"sizes": [4]}
+        config["experiments"]["tiny"]["training"] |= {"iterations": 10_000}
+        config["runtime"] |= {"device": "cuda", "checkpoint_seconds": 0.5}
+        root = tmp_path / name
+        root.mkdir()
+        (root / "config.yaml").write_text(yaml.safe_dump(config))
+        plan = prepare(parse_config(config), root)
+        data, training = (next(a for a in plan.by_folder.values() if a.stage == s) for s in ("dataset", "train"))
+        make(data, plan, root)
+        command = [sys.executable, "-m", "amdiff", "train", training.folder.as_posix()]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        if killed:
+            run = subprocess.Popen(command, cwd=root, env=environment)
+            wait_for(lambda root=root: list(root.glob("scratch/train/*/state.pt")))
+            run.kill()
+            assert run.wait() == -signal.SIGKILL
+        done = subprocess.run(command, cwd=root, env=environment, check=True, stderr=subprocess.PIPE, text=True)
+        assert ("resumes at step" in done.stderr) == killed
+        found.append((root / training.folder / "weights.safetensors").read_bytes())
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_training_agrees_with_the_cpu(name: str) -> None:
     """Without dropout, whose draws differ; rounding grows with the steps."""
     found = []
     for device in ("cpu", "cuda"):
-        t = trainer("unet", "float32", device)
-        for module in t.network.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
-        t._has_dropout = False
+        t = trainer(name, "float32", device, dropout=0.0)
         t.run(10)
         found.append(t.log[-1]["loss"])
     assert found[1] == pytest.approx(found[0], rel=1e-3)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_samples_agree_with_the_cpu(name: str) -> None:
+def test_samples_agree_with_the_cpu(name: str, precision: str) -> None:
     t = trainer(name, "float32")
     t.run(40)
     steps = sampler_steps(SCHEDULE, SamplingSpec(steps=20))
-    drawn = [
-        draw(t.ema.to(device), steps, SampleNoise(0, range(16)), SHAPE, device=device).cpu()
-        for device in ("cuda", "cuda", "cpu")
-    ]
+    drawn = []
+    for device, kind in (("cuda", precision), ("cuda", precision), ("cpu", "float32")):
+        where = choose_device(device, kind)
+        network = copy.deepcopy(t.ema).to(where)
+        denoiser = fast(network, where, precision=kind, tell=failed)
+        drawn.append(draw(denoiser, steps, SampleNoise(0, range(16)), SHAPE, device=where).cpu())
     assert torch.equal(drawn[0], drawn[1])
-    assert (drawn[0] - drawn[2]).abs().max() < 1e-3
+    assert (drawn[0] - drawn[2]).abs().max() < {"float32": 1e-3, "bfloat16": 0.2}[precision]
+
+
+@pytest.mark.parametrize("n", [1, 31, 512, 700])
+def test_replayed_evaluations_are_those_of_the_network(n: int) -> None:
+    where = choose_device("cuda")
+    network = built("unet").to(where).eval().requires_grad_(False)
+    quick = fast(copy.deepcopy(network), where, tell=failed)
+    for _ in range(WARM_UPS + 2):
+        x, t = torch.randn(n, *SHAPE, device=where), torch.randint(1000, (n,), device=where)
+        with torch.inference_mode():
+            assert torch.allclose(quick(x, t), network(x, t), atol=1e-4)
 
 
 @pytest.mark.parametrize("metric", ["lpips-alex", "lpips-vgg"])
