@@ -1,9 +1,11 @@
-"""Leases on the GPUs of a machine, so that no two jobs compute on the same device.
+"""Leases on the GPUs of a machine, so that no two jobs compute on the same device unless the user allows it.
 
 Snakemake counts GPUs, but does not assign a device to a job. So a job binds a socket whose name stands for one device,
 lets CUDA see only that device, and keeps the socket until it ends. The name is one of Linux's abstract names: it can be
 bound only once, needs no file, and is freed by the kernel even after kill -9. If no device is free, the job waits. Jobs
 in one allocation of a scheduler share its devices in the same way. If there is only one device, they compute in turn.
+
+With several jobs per device, each device has as many leases. A device gets a second job only while all have one.
 """
 
 from __future__ import annotations
@@ -87,16 +89,19 @@ def _allocation(environment: Mapping[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def gpu(wanted: bool, waiting: Callable[[list[str]], None] = lambda taken: None) -> Iterator[str | None]:
+def gpu(
+    wanted: bool, waiting: Callable[[list[str]], None] = lambda taken: None, *, together: int = 1
+) -> Iterator[str | None]:
     """Hold a lease on one device, and let CUDA see only that device. Yields its name, or None if there is none.
 
     If ``wanted`` is False, CUDA sees no device. If the devices cannot be found out, CUDA sees all that it finds.
-    ``waiting`` is called once, with the names of the devices, if all of them are taken.
+    ``waiting`` is called once, with the names of the devices, if all of them are taken. ``together`` is the number of
+    jobs that may compute on one device. Default 1. It should be the same for all jobs of a machine.
     """
     before = os.environ.get(VISIBLE)
     names = devices() if wanted else []
     with contextlib.ExitStack() as held:
-        name = _take(names, _allocation(os.environ), held, waiting) if names else None
+        name = _take(names * together, _allocation(os.environ), held, waiting) if names else None
         if names is not None:
             os.environ[VISIBLE] = name or ""
         try:
@@ -109,16 +114,20 @@ def gpu(wanted: bool, waiting: Callable[[list[str]], None] = lambda taken: None)
 
 
 def _take(names: list[str], allocation: str, held: contextlib.ExitStack, waiting: Callable[[list[str]], None]) -> str:
-    """Take a lease on the first free device, and return its name. Closing ``held`` releases the lease."""
+    """Take a lease on the first free device, and return its name. Closing ``held`` releases the lease.
+
+    A name that occurs several times has as many leases.
+    """
     told = False
+    places = [(name, names[:i].count(name)) for i, name in enumerate(names)]
     while True:
-        for name in names:
-            lease = take_lease(f"{os.getuid()} {allocation} {name}")
+        for name, place in places:
+            lease = take_lease(f"{os.getuid()} {allocation} {name}{f' {place}' if place else ''}")
             if lease is not None:
                 held.enter_context(lease)
                 return name
         if not told:
-            waiting(names)
+            waiting(list(dict.fromkeys(names)))
             told = True
         time.sleep(POLL)
 

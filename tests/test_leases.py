@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,25 @@ def test_twelve_jobs_share_four_devices(own: list[str], monkeypatch: pytest.Monk
         intervals = sorted((start, stop) for d, start, stop, _ in held if d == device)
         assert all(a[1] <= b[0] for a, b in itertools.pairwise(intervals))
     assert any(waited for *_, waited in held)
+
+
+def test_jobs_share_devices_where_the_user_allows_it(own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two at a time on each of two devices: an idle device comes first, and the fifth job waits."""
+    monkeypatch.setenv(leases.DEVICES, ",".join(own[:2]))
+    told: list[list[str]] = []
+
+    def stop(names: list[str]) -> None:
+        told.append(names)
+        raise TimeoutError
+
+    with ExitStack() as held:
+        taken = [held.enter_context(leases.gpu(True, together=2)) for _ in range(4)]
+        assert taken == [own[0], own[1], own[0], own[1]]
+        with pytest.raises(TimeoutError), leases.gpu(True, stop, together=2):
+            pass
+        assert told == [own[:2]]
+    with leases.gpu(True, together=2) as device:
+        assert device == own[0]
 
 
 def test_kill_9_frees_a_device(own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,9 @@ class RuntimeSpec(Spec):
     """Compile networks with torch.compile. 'auto' compiles convolutional networks on CUDA, where it pays."""
     graphs: bool = True
     """On CUDA, replay training steps and evaluations of networks as CUDA graphs."""
+    jobs_per_device: Annotated[int, Field(ge=1, le=64)] = 1
+    """Number of jobs that may compute on one GPU at the same time, which pays for small networks. Tell Snakemake so
+    many GPUs more: with 2 jobs on each of 4 GPUs, ``--resources gpu=8``."""
     sampling_batch: Annotated[int, Field(ge=1)] = 512
     """Number of samples that are drawn together."""
     analysis_batch: Annotated[int, Field(ge=1)] = 4096

@@ -44,7 +44,8 @@ def make(artifact: Artifact, plan: Plan, root: Path = Path()) -> bool:
         def busy(names: list[str]) -> None:
             say(f"{artifact.folder}: all GPUs ({', '.join(names)}) are taken; waiting for one")
 
-        with gpu(wants_gpu(artifact, plan.config.runtime.device), busy) as device:
+        runtime = plan.config.runtime
+        with gpu(wants_gpu(artifact, runtime.device), busy, together=runtime.jobs_per_device) as device:
             if device is not None:
                 context.facts["gpu"] = device
             context.start()
