@@ -82,11 +82,15 @@ def plan(
     measure: Annotated[
         bool, typer.Option("--measure", help="Time each network on this machine and estimate hours from that.")
     ] = False,
+    device: Annotated[
+        str | None, typer.Option(help="Estimate hours for a GPU on which networks were timed: h100 or h200.")
+    ] = None,
+    hourly: Annotated[float | None, typer.Option(help="Price of an hour. The price of the whole is shown too.")] = None,
 ) -> None:
-    """Show what would run: experiments, models, jobs, parameters, disk space and hours."""
+    """Show what would run: experiments, models, jobs, parameters, disk space, hours and price."""
     from amdiff.commands.planning import show_plan
 
-    show_plan(configfile, json, steps_per_second, measure)
+    show_plan(configfile, json, steps_per_second, measure, device, hourly)
 
 
 @app.command()

@@ -10,20 +10,22 @@ from amdiff.catalogue import STAGES
 from amdiff.leases import has_driver
 from amdiff.plan import Plan, wants_gpu
 from amdiff.plan.costs import seconds
+from amdiff.plan.devices import Device
 from amdiff.store import Store
 
 DAY = 86400.0
 """Seconds of work above which the user is warned."""
 
 
-def cost(plan: Plan, artifact: Artifact, gpu: bool | None = None) -> float:
+def cost(plan: Plan, artifact: Artifact, gpu: bool | None = None, device: Device | None = None) -> float:
     """Seconds that an artifact takes, about.
 
     ``gpu`` tells whether it is made on a GPU. By default, it is if the artifact uses one and this machine has one.
+    ``device`` is the GPU, if it was timed.
     """
     if gpu is None:
         gpu = wants_gpu(artifact, plan.config.runtime.device) and has_driver()
-    return seconds(artifact, plan.shapes.get(artifact.subject, (1, 1, 1)), gpu)
+    return seconds(artifact, plan.shapes.get(artifact.subject, (1, 1, 1)), gpu, device)
 
 
 def long_runs(plan: Plan, root: Path = Path()) -> list[str]:

@@ -19,7 +19,7 @@ from amdiff.data.datasets import DATASETS, OWN, PEEKED
 from amdiff.diffusion.denoisers import NETWORKS
 from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.samplers import SAMPLERS, sampler_steps
-from amdiff.plan.costs import total_passes
+from amdiff.plan.costs import by_stage, by_work, passes
 from amdiff.project import open_plan
 from amdiff.stages import stage_function
 from tests.conftest import REPO
@@ -57,7 +57,7 @@ def test_every_stage_that_counts_passes_says_what_they_are_counted_under() -> No
     """Those of every artifact of the default run and of the paper are finite, and none falls to another's keys."""
     for configuration in ("config.yaml", "workflow/config/smoke.yaml"):
         plan = open_plan(REPO / configuration, REPO)
-        found = total_passes(plan.by_folder.values(), 64)
+        found = by_work(by_stage(plan.by_folder.values(), lambda artifact: passes(artifact, 64)))
         assert all(value > 0 for value in found.values())
     assert {stage.work for stage in STAGES.values() if stage.passes} == {"training", "sampling", "analyses"}
 

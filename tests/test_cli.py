@@ -19,7 +19,7 @@ import yaml
 
 from amdiff.catalogue import STAGES
 from amdiff.catalogue.landscape import FLOW_EVALUATIONS
-from amdiff.config import parse_config
+from amdiff.config import UnetDenoiser, parse_config
 from amdiff.frozen import freeze
 from amdiff.project import prepare
 from tests.conftest import REPO, SMALL, TOY, run_project
@@ -253,6 +253,42 @@ def test_plan_estimates_hours(root: Path) -> None:
     wrong = amdiff(root, "plan", "--steps-per-second", "0")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "expected a positive number" in wrong.stderr
+
+
+def test_plan_estimates_hours_and_money_for_a_gpu_that_is_not_here(tmp_path: Path) -> None:
+    """At the rate of a training step in bfloat16, 45 TFLOP a second."""
+    config = copy.deepcopy(SMALL)
+    config["experiments"]["tiny"] |= {
+        "denoiser": {"kind": "unet", "width": 256, "multipliers": [1, 1], "attention_at": []},
+        "sizes": [4], "basin": None, "curvature": None, "losses": None,
+        "training": {"iterations": 10**7, "batch_size": 128, "cap_batch": False, "precision": "bfloat16"},
+    }  # fmt: skip
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    command = ("plan", "--device", "h200", "--hourly", "2.5")
+    entry = json.loads(amdiff(tmp_path, *command, "--json").stdout)["experiments"][0]
+    found, spec = entry["hours"], UnetDenoiser(kind="unet", width=256, multipliers=(1, 1), attention_at=())
+    assert found["training"] == pytest.approx(3 * 128e7 * spec.flops((1, 8, 8)) / 45e12 / 3600, rel=1e-3)
+    assert found["stages"].keys() == {"train", "sample", "energy"}
+    assert found["analyses"] == found["stages"]["energy"]
+    text = amdiff(tmp_path, *command).stdout
+    total = sum(found["stages"].values())
+    assert f"note: {total:.3g} hours at 2.5 are {2.5 * total:.3g} in all" in text
+    assert "note: the NVIDIA H200 was timed with version 0.2.0" in text
+    assert "not timed on it" not in text
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--device", "abacus"), "--device: got 'abacus'; timed were h100, h200"),
+        (("--hourly", "-1"), "--hourly: got -1, expected a positive number"),
+        (("--device", "h200", "--measure"), "--measure and --device: give one of them"),
+    ],
+)
+def test_estimates_that_cannot_be_made_are_refused(options: tuple[str, ...], said: str) -> None:
+    done = amdiff(REPO, "plan", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
 
 
 def test_plans_of_days_say_so(tmp_path: Path) -> None:

@@ -5,25 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import statistics
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from amdiff.artifacts import Artifact, short_digest
 from amdiff.catalogue import STAGES
 from amdiff.catalogue.landscape import spectrum_passes
-from amdiff.config import ConfigError, ExperimentSpec, Sweep
-from amdiff.effort import cost, long_runs
+from amdiff.config import ExperimentSpec, Sweep
+from amdiff.effort import long_runs
 from amdiff.errors import ArtifactError, DataError
 from amdiff.files import read_json, write_json
-from amdiff.leases import has_driver
-from amdiff.plan import ExperimentPlan, PagePlan, Plan, wants_gpu
-from amdiff.plan.costs import hours, total_passes
+from amdiff.plan import ExperimentPlan, PagePlan, Plan
 from amdiff.project import image_shape, open_plan
 from amdiff.store import Store
 
+from .estimating import How, effort, effort_lines, effort_notes
 from .telling import show
 
 
@@ -32,11 +29,13 @@ def show_plan(
     as_json: bool,
     steps_per_second: float | None = None,
     measure: bool = False,
+    device: str | None = None,
+    hourly: float | None = None,
     root: Path = Path(),
 ) -> None:
     """Print what a configuration asks for, how much of it exists already, and how long the work would take.
 
-    Raises ``ConfigError`` if the configuration or ``steps_per_second`` cannot be used.
+    Raises ``ConfigError`` if the configuration or another argument cannot be used.
 
     Parameters
     ----------
@@ -49,16 +48,19 @@ def show_plan(
         ``measure``, else from finished trainings, else from the arithmetic of the networks.
     measure
         Time each network on this machine. Default False.
+    device
+        Name of a GPU in ``plan.devices.DEVICES``, for whose rates hours are estimated. Default None.
+    hourly
+        Price of an hour, above 0, from which the price of the whole is estimated. Default None.
     root
         Folder that holds artifacts and results. Default: the current folder.
     """
-    if steps_per_second is not None and not steps_per_second > 0:
-        raise ConfigError(f"--steps-per-second: got {steps_per_second:g}, expected a positive number")
+    how = How.asked(steps_per_second, measure, device, hourly)
     chosen = open_plan(configfile, root)
     described = [_describe(chosen, experiment, root) for experiment in chosen.experiments]
     counted: set[Path] = set()
     for entry, experiment in zip(described, chosen.experiments, strict=True):
-        entry["passes"], entry["hours"] = _effort(chosen, experiment, counted, steps_per_second, measure, root)
+        entry["passes"], entry["hours"] = effort(chosen, experiment, counted, how, root)
     artifacts = list(chosen.by_folder.values())
     total = len(artifacts) + len(chosen.pages)
     if as_json:
@@ -75,14 +77,16 @@ def show_plan(
             state = "there" if store.complete(model.weights) else "to do"
             show(f"  {model.size:>8,} {entry_model['parameters']:>12,} {model.iterations:>11,} "
                    f"{entry_model['samples']:>9,}  {entry_model['address']}  {state}")  # fmt: skip
-        show(f"  {_effort_line(entry)}")
+        for line in effort_lines(entry["hours"], how):
+            show(f"  {line}")
         if not experiment.settled:
             show("  this sparse sweep will find the other sizes; they are listed once it is done")
     for entry in (_prompts(chosen, page) for page in chosen.prompts):
         show(f"{entry['name']}: {entry['prompts']} prompts, {entry['images']} images, {entry['jobs']} jobs")
         show(f"  about {entry['passes']['sampling']:.3g} forward passes of one latent to draw the images, and "
              f"{entry['passes']['spectra']:.3g} for their spectra")  # fmt: skip
-    for note in (*chosen.notes, *long_runs(chosen, root)):
+    notes = effort_notes([entry["hours"] for entry in described], how)
+    for note in (*notes, *chosen.notes, *long_runs(chosen, root)):
         show(f"note: {note}")
     show(f"{total} jobs in all; {len(missing)} of {len(artifacts)} artifacts are still to be made"
            + _by_stage(missing))  # fmt: skip
@@ -111,79 +115,6 @@ def _prompts(chosen: Plan, page: PagePlan) -> dict[str, Any]:
 
 STABLE_DIFFUSION = 4 * 64 * 64
 """Number of values of a latent of Stable Diffusion v1."""
-
-
-def _effort(
-    chosen: Plan,
-    experiment: ExperimentPlan,
-    counted: set[Path],
-    steps_per_second: float | None,
-    measure: bool,
-    root: Path,
-) -> tuple[dict[str, float], dict[str, Any]]:
-    """Forward passes, and their hours, of the artifacts that are not yet in ``counted``. They are added to it."""
-    new = [a for a in experiment.artifacts() if a.folder not in counted]
-    counted |= {a.folder for a in new}
-    shape = image_shape(chosen, experiment.spec.dataset, root)
-    passes = total_passes(new, math.prod(shape))
-    trained = [m.train for m in experiment.models if m.train is not None]
-    networks = [a for a in new if STAGES[a.stage].passes and wants_gpu(a, chosen.config.runtime.device)]
-    device = "GPU" if networks and has_driver() else "CPU"
-    if not trained:
-        return passes, _by_arithmetic(chosen, new, device)
-    largest = trained[-1]
-    batch = largest.params["training"]["batch_size"]
-    if steps_per_second is not None:
-        rate, source, device = steps_per_second, "given", ""
-    elif measure:
-        from amdiff.leases import gpu
-        from amdiff.stages.rates import measured_rate
-
-        with gpu(wants_gpu(largest, chosen.config.runtime.device)):
-            rate, name = measured_rate(largest, shape, chosen.config.runtime)
-        source, device = f"measured here, {name}", "CPU" if name == "cpu" else "GPU"
-    else:
-        store = Store(root)
-        # compared by images per second, since small training sets have smaller batches
-        made = [(a, store.record(a)["provenance"]) for a in trained if store.complete(a)]
-        known = [
-            float(steps) * a.params["training"]["batch_size"] / batch
-            for a, provenance in made
-            if (steps := provenance.get("steps_per_second"))
-        ]
-        if not known:
-            return passes, _by_arithmetic(chosen, new, device)
-        rate, source = statistics.median(known), "median of the trainings that are done"
-        device = "CPU" if all(provenance.get("device") == "cpu" for _, provenance in made) else "GPU"
-    found: dict[str, Any] = {kind: hours(count, rate * batch) for kind, count in passes.items()}
-    return passes, {**found, "steps_per_second": rate, "device": device, "source": source}
-
-
-def _by_arithmetic(chosen: Plan, artifacts: Sequence[Artifact], device: str) -> dict[str, Any]:
-    """Estimate hours from the networks' arithmetic, without any timing. Right within a factor of three."""
-    found = dict.fromkeys(("training", "sampling", "analyses"), 0.0)
-    for artifact in artifacts:
-        if (stage := STAGES[artifact.stage]).passes:
-            found[stage.work] += cost(chosen, artifact) / 3600
-    return {**found, "steps_per_second": None, "device": device, "source": "by arithmetic, within a factor of three"}
-
-
-def _effort_line(entry: dict[str, Any]) -> str:
-    found = entry["hours"]
-    hour = f"{found['device']} hours".strip()
-    if found["steps_per_second"] is None:
-        rate = found["source"] + ("; --measure times them here" if found["training"] else "")
-    else:
-        rate = f"at {found['steps_per_second']:.3g} training steps/s ({found['source']})"
-    return (
-        f"about {_short(found['training'])} {hour} of training, {_short(found['sampling'])} of sampling, at most "
-        f"{_short(found['analyses'])} of analyses, {rate}"
-    )
-
-
-def _short(number: float) -> str:
-    """A number with at least three digits and without powers of ten."""
-    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _by_stage(artifacts: list[Artifact]) -> str:

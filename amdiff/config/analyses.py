@@ -19,7 +19,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Time = Annotated[int, Field(ge=0)]
 
 
-class AnalysisSpec(Evaluated):
+class AnalysisSpec(Spec):
     """The samples and training points at which an analysis examines a model."""
 
     count: Annotated[int, Field(ge=2)] = 512
@@ -48,7 +48,7 @@ class AnalysisSpec(Evaluated):
         return None
 
 
-class BasinSpec(AnalysisSpec):
+class BasinSpec(Evaluated, AnalysisSpec):
     """Basins of attraction, measured by critical times (algorithm 1)."""
 
     metric: MetricName = FIRST
@@ -173,7 +173,10 @@ class SpectrumSpec(Spec):
 
 
 class CurvatureSpec(SpectrumSpec, AnalysisSpec):
-    """Curvature of the energy at samples and training points."""
+    """Curvature of the energy at samples and training points.
+
+    It is computed in float32, since it takes differences of scores at near points, which bfloat16 rounds away.
+    """
 
     train_count: Annotated[int, Field(ge=2)] = 1024
     """The analysis takes at most this many training points."""
@@ -183,7 +186,7 @@ class CurvatureSpec(SpectrumSpec, AnalysisSpec):
         return {"times": self.times}
 
 
-class EnergySpec(AnalysisSpec):
+class EnergySpec(Evaluated, AnalysisSpec):
     """Relative energy along paths to reference images (section 4.3)."""
 
     train_count: Annotated[int, Field(ge=2)] = 2048

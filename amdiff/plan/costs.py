@@ -7,13 +7,15 @@ three. This suffices to tell a run of days from one of minutes before anything i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from amdiff.artifacts import Artifact
 from amdiff.catalogue import STAGES
 from amdiff.catalogue.metrics import FIRST, METRICS, Metric
 from amdiff.catalogue.models import TRAINING_PASS, evaluations
 from amdiff.config import DENOISERS, RuntimeSpec, denoiser_of
+
+from .devices import Device
 
 CORE_FLOPS, GPU_FLOPS = 3e10, 1e13
 """Floating-point operations a second that a network reaches, about, on a processor core and on a GPU."""
@@ -39,9 +41,22 @@ def passes(artifact: Artifact, dimension: int) -> float:
     return counted(artifact.params, _samples(artifact), dimension)
 
 
-def seconds(artifact: Artifact, shape: tuple[int, ...], gpu: bool) -> float:
-    """Seconds that an artifact takes, about, on one processor core or on a GPU. ``shape`` is that of its images."""
+def precision_of(artifact: Artifact) -> str:
+    """The precision in which the networks of an artifact compute."""
+    params = artifact.params
+    spec = params.get("training") if STAGES[artifact.stage].work == "training" else None
+    return (spec or params.get("analysis") or params.get("sampling") or {}).get("precision", "float32")
+
+
+def seconds(artifact: Artifact, shape: tuple[int, ...], gpu: bool, device: Device | None = None) -> float:
+    """Seconds that an artifact takes, about, on one processor core or on a GPU.
+
+    ``shape`` is that of its images. A ``device`` was timed, which is closer than the speed of a usual GPU.
+    """
     stage, rate = STAGES[artifact.stage], GPU_FLOPS if gpu else CORE_FLOPS
+    step = STEP[gpu]
+    if device is not None and gpu:
+        rate, step = device.rate(stage.work == "training", precision_of(artifact)), device.step
     if stage.searches:
         return START + _comparisons(artifact) * 2 * _metric(artifact).length(shape) / rate
     count = passes(artifact, math.prod(shape))
@@ -55,7 +70,7 @@ def seconds(artifact: Artifact, shape: tuple[int, ...], gpu: bool) -> float:
     if stage.work == "sampling":
         together = RuntimeSpec().sampling_batch
         batches = math.ceil((params["stop"] - params["start"]) / together) * float(evaluations(params["sampling"]))
-    return START + flops / rate + batches * STEP[gpu]
+    return START + max(flops / rate, batches * step)
 
 
 def _samples(artifact: Artifact) -> int:
@@ -79,12 +94,20 @@ def _metric(artifact: Artifact) -> Metric:
     return METRICS[_tables(artifact)[0].params.get("metric", FIRST)]
 
 
-def total_passes(artifacts: Iterable[Artifact], dimension: int) -> dict[str, float]:
-    """Forward passes of many artifacts: the totals of 'training', 'sampling' and 'analyses'."""
-    found = {"training": 0.0, "sampling": 0.0, "analyses": 0.0}
+def by_stage(artifacts: Iterable[Artifact], amount: Callable[[Artifact], float]) -> dict[str, float]:
+    """The sum of an amount over many artifacts, for each stage in which a network runs."""
+    found: dict[str, float] = {}
     for artifact in artifacts:
-        if (stage := STAGES[artifact.stage]).passes is not None:
-            found[stage.work] += passes(artifact, dimension)
+        if STAGES[artifact.stage].passes is not None:
+            found[artifact.stage] = found.get(artifact.stage, 0.0) + amount(artifact)
+    return {stage: found[stage] for stage in STAGES if stage in found}
+
+
+def by_work(stages: Mapping[str, float]) -> dict[str, float]:
+    """Amounts of stages as totals of 'training', 'sampling' and 'analyses'."""
+    found = {"training": 0.0, "sampling": 0.0, "analyses": 0.0}
+    for stage, amount in stages.items():
+        found[STAGES[stage].work] += amount
     return found
 
 
