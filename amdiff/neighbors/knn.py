@@ -120,10 +120,15 @@ def nearest_neighbors(
         near, squares = blocks.search(queries.rows(start, stop), wanted)
         groups = np.arange(start, stop)
         equal = groups if exclude_self else _equal_groups(left, right, groups)
-        squares[near == equal[:, None]] = 0.0
+        squares[(near == equal[:, None]) & (near >= 0)] = 0.0
         metric = database.embedding.distance(squares)
-        for row, group in enumerate(groups):
-            for query in left.members[group].tolist():
+        alone = left.alone[groups] & (right.alone[near] | (near < 0)).all(axis=1)
+        table = NeighborTable(np.where(near < 0, -1, right.first[near])[alone], metric[alone])
+        queried = left.first[groups[alone]]
+        table = table.without(queried) if exclude_self else table
+        index[queried], distance[queried] = table.index, table.distance
+        for row in np.flatnonzero(~alone):
+            for query in left.members[groups[row]].tolist():
                 numbers, values = _expand(near[row], metric[row], right, k, query if exclude_self else -1)
                 index[query, : len(numbers)] = numbers
                 distance[query, : len(values)] = values
@@ -140,7 +145,10 @@ def _equal_groups(queries: DistinctSet, database: DistinctSet, groups: np.ndarra
 def _expand(
     near: np.ndarray, metric: np.ndarray, database: DistinctSet, k: int, itself: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Expand the nearest distinct images to the k nearest images, with ties ordered by number."""
+    """Expand the nearest distinct images to the k nearest images, with ties ordered by number.
+
+    Where no image has an equal one, there is nothing to expand: distinct images are ordered in the same way.
+    """
     numbers: list[np.ndarray] = []
     values: list[np.ndarray] = []
     found = 0

@@ -139,7 +139,6 @@ def pair_squares(
     out = np.empty(len(i))
     for start in range(0, len(i), most):
         piece = slice(start, start + most)
-        difference = right[j[piece]].astype(np.float64)
-        difference -= left[i[piece]]
+        difference = np.subtract(right[j[piece]], left[i[piece]], dtype=np.float64)
         out[piece] = np.einsum("pd,pd->p", difference, difference)
     return out

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int64, Num, Shaped
+from jaxtyping import Bool, Int64, Num, Shaped
 
 
 @runtime_checkable
@@ -87,6 +88,11 @@ class DistinctSet:
         order = np.argsort(group, kind="stable")
         members = np.split(order, np.cumsum(np.bincount(group, minlength=len(first)))[:-1]) if len(first) else []
         return cls(source, np.array(first, np.int64), group, keys, members)
+
+    @cached_property
+    def alone(self) -> Bool[np.ndarray, " u"]:
+        """Whether a group has one image only."""
+        return np.bincount(self.group, minlength=self.distinct) == 1
 
     @property
     def size(self) -> int:

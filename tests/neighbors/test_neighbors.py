@@ -55,6 +55,22 @@ def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @by_each
+@pytest.mark.parametrize("repeated", [False, True])
+def test_a_database_of_fewer_images_than_neighbours(rng: np.random.Generator, device: str, repeated: bool) -> None:
+    """Whether queries have equals in it or not, what is missing is at infinity."""
+    train, samples = rng.integers(0, 256, (3, 2, 4, 4), dtype=np.uint8), planted(rng, 100)
+    samples[7] = train[1]
+    if repeated:
+        train[2] = train[0]
+    found = nearest_neighbors(vectors(samples), vectors(train), 5, device=device)
+    index, distance = brute_force(samples, train, 5, exclude_self=False)
+    assert np.array_equal(found.index[:, :3], index)
+    assert np.allclose(found.distance[:, :3], distance)
+    assert (found.index[:, 3:] == -1).all()
+    assert np.isinf(found.distance[:, 3:]).all()
+
+
+@by_each
 @pytest.mark.parametrize(("k", "memory"), [(1, 1024), (1, 0.05), (5, 1024), (5, 0.05), (200, 1024)])
 def test_neighbors_are_those_of_brute_force(rng: np.random.Generator, memory: float, k: int, device: str) -> None:
     samples, train = planted(rng, 300), planted(rng, 150)
