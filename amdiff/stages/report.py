@@ -152,4 +152,7 @@ def provenance(context: Context, artifact: Artifact) -> list[tuple[str, str]]:
         ("libraries", ", ".join(f"{name} {version}" for name, version in now["libraries"].items())),
     ]
     devices = sorted({str(store.record(a)["provenance"].get("device", "?")) for a in artifact.reads["train"]})
-    return [*rows, ("trained on", ", ".join(devices) or "nothing was trained")]
+    rows.append(("trained on", ", ".join(devices) or "nothing was trained"))
+    records = (store.record(a)["provenance"] for group in artifact.reads.values() for a in group)
+    fell_back = sorted({text for made in records for text in made.get("fell_back", ())})
+    return [*rows, *([("done in another way", "; ".join(fell_back))] if fell_back else [])]
