@@ -103,7 +103,7 @@ def test_a_graph_that_cannot_be_recorded_leaves_training_as_it_was(monkeypatch: 
     """A number read from the device ends the recording. The generator of the device must be usable after it."""
     told: list[str] = []
     t, undisturbed = trainer("mlp", "float32"), trainer("mlp", "float32", graphs=False)
-    t._update._tell = told.append
+    t._update._tell = told.append  # and not ``failed``
     compute = t._update._compute
 
     def reads() -> None:
@@ -174,7 +174,12 @@ def test_samples_agree_with_the_cpu(name: str, precision: str) -> None:
 @pytest.mark.parametrize("n", [1, 31, 512, 700])
 def test_replayed_evaluations_are_those_of_the_network(n: int) -> None:
     where = choose_device("cuda")
-    network = built("unet").to(where).eval().requires_grad_(False)
+    network = built("unet")
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():  # an untrained U-Net returns 0
+        for parameter in network.parameters():
+            parameter += 0.02 * torch.randn(parameter.shape, generator=generator)
+    network = network.to(where).eval().requires_grad_(False)
     quick = fast(copy.deepcopy(network), where, tell=failed)
     for _ in range(WARM_UPS + 2):
         x, t = torch.randn(n, *SHAPE, device=where), torch.randint(1000, (n,), device=where)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from amdiff.config import TrainingSpec
 
@@ -17,14 +16,14 @@ def ema_decay(spec: TrainingSpec, step: int) -> float:
 
 
 @torch.no_grad()
-def average(averages: Sequence[Tensor], values: Sequence[Tensor], decay: float | Tensor) -> None:
-    """Move each average towards its value, in place: ``average = decay average + (1 - decay) value``.
+def average(averages: Sequence[Tensor], values: Sequence[Tensor], new: float | Tensor) -> None:
+    """Move each average towards its value, in place: ``average = (1 - new) average + new value``.
 
-    A decay that is a tensor, float32 () on the device of the averages, may change between the replays of a graph.
+    A weight that is a tensor, float32 () on the device of the averages, may change between the replays of a graph.
     """
-    if isinstance(decay, Tensor):
+    if isinstance(new, Tensor):
         change = list(torch._foreach_sub(list(values), list(averages)))
-        torch._foreach_mul_(change, 1 - decay)
+        torch._foreach_mul_(change, new)
         torch._foreach_add_(list(averages), change)
     else:
-        get_ema_multi_avg_fn(decay)(list(averages), list(values), None)
+        torch._foreach_lerp_(list(averages), list(values), new)

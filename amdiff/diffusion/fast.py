@@ -44,7 +44,7 @@ def gains_by_compiling(network: Any, device: torch.device) -> bool:
     return device.type == "cuda" and isinstance(network, nn.Module) and _convolutional(network)
 
 
-def compiled(network: nn.Module, trial: Callable[[Any], None], tell: Tell = warn) -> Any:
+def compiled(network: nn.Module, trial: Callable[[Any], None], tell: Tell = warn, *, one_size: bool = False) -> Any:
     """Compile a network in place, in the layout channels_last if it is convolutional.
 
     Parameters
@@ -56,6 +56,9 @@ def compiled(network: nn.Module, trial: Callable[[Any], None], tell: Tell = warn
         it.
     tell
         Called with a sentence if compilation fails. Default: a warning.
+    one_size
+        Compile for each batch size alone. Kernels then do not depend on the sizes that came before, and are faster.
+        Default False: after two sizes, one program serves all.
 
     Returns
     -------
@@ -63,21 +66,38 @@ def compiled(network: nn.Module, trial: Callable[[Any], None], tell: Tell = warn
         The compiled network, or the network itself if it cannot be compiled here.
     """
     layout = torch.channels_last if _convolutional(network) else torch.contiguous_format
-    network.to(memory_format=layout)
+    _lay_out(network, layout)
 
     def evaluate(x: Tensor, t: Tensor) -> Tensor:
         return network(x.contiguous(memory_format=layout) if x.ndim == 4 else x, t)
 
     try:
-        found = torch.compile(evaluate, options=_same_kernels_on_every_run())
+        _compile_many()
+        found = torch.compile(
+            evaluate, fullgraph=True, dynamic=False if one_size else None, options=_same_kernels_on_every_run()
+        )
         trial(found)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # of torch's compiler, of Triton, or of the C compiler that they call
-        network.to(memory_format=torch.contiguous_format)
+        _lay_out(network, torch.contiguous_format)
         tell(f"the network could not be compiled ({one_line(error)}); it computes without")
         return network
     return found
+
+
+def _lay_out(network: nn.Module, layout: torch.memory_format) -> None:
+    with torch.inference_mode(mode=False):  # weights made in inference mode could not be differentiated outside it
+        network.to(memory_format=layout)
+
+
+def _compile_many() -> None:
+    """Let a process compile many networks and batch sizes. Beyond its limit the compiler would stop in silence."""
+    import torch._dynamo.config as dynamo
+
+    for name in ("recompile_limit", "cache_size_limit"):  # the name in newer and in older versions
+        if hasattr(dynamo, name):
+            setattr(dynamo, name, 256)
 
 
 def _same_kernels_on_every_run() -> dict[str, Any]:
@@ -148,7 +168,7 @@ class FastDenoiser:
     ) -> None:
         self.network = network
         self._work, self._device, self._precision, self._tell = work, device, precision, tell
-        self._compile = compile
+        self._graphs = work.recorder is not None
         self._forward: Any = None if compile else network
         self._slots: dict[tuple[Any, ...], _Slot] = {}
 
@@ -156,15 +176,15 @@ class FastDenoiser:
         """Predict the noise, as ``Denoiser`` says, in the type of ``x``."""
         if x.dtype == torch.float64 or (torch.is_grad_enabled() and x.requires_grad):
             return self.network(x, t)
-        if self._work.recorder is None:
+        if not self._graphs:
             return self._evaluate(x, t)
         parts = zip(x.split(LARGEST), t.split(LARGEST), strict=True)
         return torch.cat([self._replay(*part) for part in parts])
 
     def _evaluate(self, x: Tensor, t: Tensor) -> Tensor:
-        with arithmetic(self._precision, self._device, graphs=self._work.recorder is not None):
+        with arithmetic(self._precision, self._device, graphs=self._graphs):
             if self._forward is None:
-                self._forward = compiled(self.network, lambda forward: forward(x, t), self._tell)
+                self._forward = compiled(self.network, lambda forward: forward(x, t), self._tell, one_size=self._graphs)
             return self._forward(x, t).to(x.dtype)
 
     def _replay(self, x: Tensor, t: Tensor) -> Tensor:
@@ -187,7 +207,7 @@ class _Slot:
             self._t = torch.zeros(size, dtype=t.dtype, device=t.device)
             self._out = torch.zeros_like(self._x)
         self._evaluate, self._work = evaluate, work
-        self._run = Replayed(self._compute, work.recorder, tell)
+        self._run = Replayed(self._compute, work, tell)
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         with torch.inference_mode(mode=False), torch.no_grad():

@@ -42,7 +42,8 @@ class Work:
     """The stream of a device on which fast work runs, and the recorder of its graphs.
 
     All warm-ups, the recording and all replays must run inside ``queue``. On a device without graphs, ``recorder`` is
-    None, and ``queue`` does nothing.
+    None, and ``queue`` does nothing. ``recorder`` is None too once a recording has failed: the memory of graphs is then
+    unusable.
     """
 
     def __init__(self, device: torch.device, *, graphs: bool = True) -> None:
@@ -59,21 +60,27 @@ class Work:
             return
         caller = torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(caller)
-        with torch.cuda.stream(self.stream):
-            yield
-        caller.wait_stream(self.stream)
+        try:
+            with torch.cuda.stream(self.stream):
+                yield
+        finally:
+            caller.wait_stream(self.stream)
 
     def _record(self, compute: Compute) -> Compute:
         graph = torch.cuda.CUDAGraph()
         assert self.stream is not None
+        generator = torch.cuda.default_generators[self.stream.device.index or 0]
+        state = generator.get_state()
         try:
             # other threads may meanwhile allocate pinned memory, which the default mode forbids
             with torch.cuda.graph(graph, self._pool, self.stream, capture_error_mode="thread_local"):
                 compute()
         except RuntimeError:
-            # the generator of the device still believes that a graph is recorded; give it a state of its own
-            fresh = torch.Generator(self.stream.device).graphsafe_get_state()
-            torch.cuda.default_generators[self.stream.device.index or 0].graphsafe_set_state(fresh)
+            try:
+                torch.empty(1, device=self.stream.device).uniform_()
+            except RuntimeError:  # the generator of the device still believes that a graph is recorded
+                generator.graphsafe_set_state(torch.Generator(self.stream.device).graphsafe_get_state())
+            generator.set_state(state)
             raise
         return graph.replay
 
@@ -114,19 +121,19 @@ class Replayed:
     Where recording fails, it tells so once, and goes on as it is.
     """
 
-    def __init__(self, compute: Compute, recorder: Recorder | None, tell: Tell = warn) -> None:
+    def __init__(self, compute: Compute, work: Work, tell: Tell = warn) -> None:
         """Prepare the computation; nothing runs yet.
 
         Parameters
         ----------
         compute
             The computation.
-        recorder
-            What records it; None to run it as it is at each call.
+        work
+            Has the recorder. Without one, the computation runs as it is at each call.
         tell
             Called with a sentence if the computation cannot be recorded. Default: a warning.
         """
-        self._compute, self._recorder, self._tell = compute, recorder, tell
+        self._compute, self._work, self._tell = compute, work, tell
         self._calls = 0
         self._replay: Compute | None = None
 
@@ -137,8 +144,8 @@ class Replayed:
 
     def __call__(self) -> None:
         """Run the computation once."""
-        if self._replay is None and self._recorder is not None and self._calls >= WARM_UPS:
-            self._record(self._recorder)
+        if self._replay is None and self._work.recorder is not None and self._calls >= WARM_UPS:
+            self._record(self._work.recorder)
         self._calls += 1
         (self._replay or self._compute)()
 
@@ -148,7 +155,7 @@ class Replayed:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            self._recorder = None
+            self._work.recorder = None
             self._tell(f"no CUDA graph could be recorded ({one_line(error)}); the kernels are launched one by one")
 
 

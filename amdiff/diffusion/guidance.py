@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from amdiff.config import DiffusionSpec
 
 from .diffusers_format import forward_process, prediction_of
-from .pretrained import as_noise
+from .pretrained import as_noise, levels_at
 from .processes import Schedule
 from .randomness import SampleNoise
 from .sampling import finite, to_uint8
@@ -67,7 +67,7 @@ class Guided:
         if times == 2:
             free, prompted = out.chunk(2)
             out = free + self.scale * (prompted - free)
-        return as_noise(out, x.float(), t, self.prediction, self.schedule)
+        return as_noise(out, x.float(), self.prediction, *levels_at(t, self.schedule, torch.float32))
 
 
 class TextToImage:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -15,9 +14,6 @@ from amdiff.errors import AmdiffError
 
 from .randomness import SampleNoise
 
-AHEAD = 2
-"""Calls whose noise is drawn ahead."""
-
 DRAWING = 8
 """Threads that draw, at most. By then they draw as fast as a GPU takes steps."""
 
@@ -26,7 +22,7 @@ class NoiseAhead:
     """The noise of a ``SampleNoise``, drawn by threads before it is asked for: the same numbers in the same order.
 
     A GPU takes less time for a step of sampling than one processor core for the noise of it. Use it as a context. It
-    draws more than is asked for, so its ``SampleNoise`` must not be used any more.
+    draws the noise of one call more than is asked for, so its ``SampleNoise`` must not be used any more.
     """
 
     def __init__(self, noise: SampleNoise, shape: Sequence[int], *, threads: int, pinned: bool = False) -> None:
@@ -48,7 +44,7 @@ class NoiseAhead:
         self._parts = [slice(first, first + share) for first in range(0, len(noise), share)]
         # one thread for each part, since the numbers of a stream must be drawn in order
         self._lanes = [ThreadPoolExecutor(1, thread_name_prefix="noise") for _ in self._parts]
-        self._next: deque[tuple[Tensor, list[Future[None]]]] = deque(self._begin() for _ in range(AHEAD))
+        self._next = self._begin()
 
     def __enter__(self) -> NoiseAhead:
         return self
@@ -61,10 +57,10 @@ class NoiseAhead:
         """Return the next numbers of every stream (n, *shape), on the CPU, as ``SampleNoise`` would."""
         if tuple(shape) != self._shape:
             raise AmdiffError(f"noise of shape {self._shape} is drawn ahead, but {tuple(shape)} was asked for")
-        out, parts = self._next.popleft()
+        out, parts = self._next
         for part in parts:
             part.result()
-        self._next.append(self._begin())
+        self._next = self._begin()
         return out
 
     def _begin(self) -> tuple[Tensor, list[Future[None]]]:

@@ -21,21 +21,38 @@ from .processes import Process, Schedule
 class Pretrained(nn.Module):
     """Turns a ``UNet2DModel`` that predicts the noise, v or the image into a predictor of the noise."""
 
+    levels: Tensor
+    """Signal and sigma at each time of the process, float32 (2, T)."""
+
     def __init__(self, net: nn.Module, prediction: str, process: Process) -> None:
         """``prediction`` is 'epsilon' (the noise n), 'v_prediction' (v = signal n - sigma x_0) or 'sample' (x_0)."""
         super().__init__()
         self.net, self.prediction, self.process = net, prediction, process
+        levels = np.stack(process.levels(np.arange(process.count)))
+        # on the device of the network, since a CUDA graph cannot ask the process, which computes on the CPU
+        self.register_buffer("levels", torch.from_numpy(levels).float(), persistent=False)
 
     def forward(self, x: Float[Tensor, "n c h w"], t: Num[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
-        return as_noise(self.net(x, t, return_dict=False)[0], x, t, self.prediction, self.process)
+        out = self.net(x, t, return_dict=False)[0]
+        if self.prediction == "epsilon":
+            return out
+        tabled = x.dtype == torch.float32 and not t.is_floating_point()
+        signal, sigma = self.levels[:, t] if tabled else levels_at(t, self.process, x.dtype)
+        return as_noise(out, x, self.prediction, signal, sigma)
+
+
+def levels_at(t: Num[Tensor, " n"], process: Process, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return signal and sigma of a process at times ``t``, (n,) each, on the device of ``t``, rounded from float64."""
+    signal, sigma = (np.asarray(level) for level in process.levels(t.cpu().numpy()))
+    return torch.as_tensor(signal, dtype=dtype, device=t.device), torch.as_tensor(sigma, dtype=dtype, device=t.device)
 
 
 def as_noise(
     out: Float[Tensor, "n c h w"],
     x: Float[Tensor, "n c h w"],
-    t: Num[Tensor, " n"],
     prediction: str,
-    process: Process,
+    signal: Float[Tensor, " n"],
+    sigma: Float[Tensor, " n"],
 ) -> Float[Tensor, "n c h w"]:
     """Compute the noise from the output of a network.
 
@@ -45,12 +62,10 @@ def as_noise(
         The output of the network, (n, C, H, W).
     x
         Noisy images, which were the input, (n, C, H, W).
-    t
-        Time of each image, (n,).
     prediction
         The quantity in ``out``: 'epsilon', 'v_prediction' or 'sample'.
-    process
-        The forward process.
+    signal, sigma
+        Levels of the forward process at the time of each image, (n,) each.
 
     Returns
     -------
@@ -59,10 +74,7 @@ def as_noise(
     """
     if prediction == "epsilon":
         return out
-    signal, sigma = (
-        torch.as_tensor(np.asarray(level), dtype=x.dtype, device=x.device)[:, None, None, None]
-        for level in process.levels(t.cpu().numpy())
-    )
+    signal, sigma = signal[:, None, None, None], sigma[:, None, None, None]
     return signal * out + sigma * x if prediction == "v_prediction" else (x - signal * out) / sigma
 
 

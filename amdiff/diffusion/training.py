@@ -97,18 +97,19 @@ class Trainer:
         self._batch = spec.batch_for(len(data))
         self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in network.modules())
         self._work = work or Work(self.device)
+        self._graphs = self._work.recorder is not None
         network.train()
         self._forward: Any = network
         if gains_by_compiling(network, self.device) if compile == "auto" else compile:
             with self._work.queue(), self._dropout_stream():
-                self._forward = compiled(network, self._trial, tell)
+                self._forward = compiled(network, self._trial, tell, one_size=True)
         self.ema = copy.deepcopy(network).requires_grad_(False).eval()
         self.optimizer = Adam(self._parameters, fused=self.device.type in ("cpu", "cuda"))
         self._averages = list(self.ema.parameters())
         self._loss_sum = torch.zeros((), device=self.device)
         self._norm = torch.zeros((), device=self.device)
-        self._inputs = Inputs(self.device, fixed=self._work.recorder is not None)
-        self._update = Replayed(self._compute, self._work.recorder, tell)
+        self._inputs = Inputs(self.device, fixed=self._graphs)
+        self._update = Replayed(self._compute, self._work, tell)
 
     def run(self, steps: int) -> None:
         """Take ``steps`` steps, or fewer if the run ends before. Raises ``TrainingDiverged``."""
@@ -155,7 +156,7 @@ class Trainer:
         self._inputs.put("t", t)
         self._inputs.put("noise", noise)
         self._inputs.put_number("rate", learning_rate(self.spec, self.step, self.iterations))
-        self._inputs.put_number("decay", ema_decay(self.spec, self.step))
+        self._inputs.put_number("new", 1 - ema_decay(self.spec, self.step))
         with self._dropout_stream():
             self._update()
         self.step += 1
@@ -176,7 +177,7 @@ class Trainer:
         if self.spec.clip_norm is not None:
             self._norm.copy_(nn.utils.clip_grad_norm_(self._parameters, self.spec.clip_norm))
         self.optimizer.step(self._inputs["rate"])
-        average(self._averages, self._parameters, self._inputs["decay"])
+        average(self._averages, self._parameters, self._inputs["new"])
         self._loss_sum += loss.detach()
 
     def _trial(self, forward: Any) -> None:
@@ -226,4 +227,4 @@ class Trainer:
             yield
 
     def _arithmetic(self) -> contextlib.AbstractContextManager[Any]:
-        return arithmetic(self.spec.precision, self.device, graphs=self._work.recorder is not None)
+        return arithmetic(self.spec.precision, self.device, graphs=self._graphs)

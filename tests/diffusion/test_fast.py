@@ -101,7 +101,7 @@ def test_a_trainer_that_has_recorded_can_be_set_back() -> None:
     state = io.BytesIO()
     torch.save(again.state(), state)
     again.run(7)
-    places = {name: again._inputs[name].data_ptr() for name in ("rows", "t", "noise", "rate", "decay")}
+    places = {name: again._inputs[name].data_ptr() for name in ("rows", "t", "noise", "rate", "new")}
     held = [again._loss_sum, again._norm, *again.network.parameters(), *again.optimizer._means]
     again.restore(torch.load(io.BytesIO(state.getvalue()), weights_only=True))
     again.run(10)
@@ -118,7 +118,7 @@ def test_the_first_calls_run_as_they_are_and_one_is_recorded() -> None:
         calls.append("recorded")
         return lambda: calls.append("replayed")
 
-    run = Replayed(lambda: calls.append("plain"), recorder)
+    run = Replayed(lambda: calls.append("plain"), recording(recorder))
     for _ in range(WARM_UPS + 2):
         run()
     assert calls == ["plain"] * WARM_UPS + ["recorded", "replayed", "replayed"]
