@@ -49,7 +49,10 @@ def learning_rate(spec: TrainingSpec, step: int, iterations: int) -> float:
 
 
 class Trainer:
-    """Trains ``network`` on ``data``. ``ema`` is the moving average of the weights, which is used for sampling."""
+    """Trains ``network`` on ``data``. ``ema`` is the moving average of the weights, which is used for sampling.
+
+    ``recording`` tells whether a step is recorded as a graph, after ``graphs.WARM_UPS`` steps.
+    """
 
     def __init__(
         self,
@@ -97,7 +100,7 @@ class Trainer:
         self._batch = spec.batch_for(len(data))
         self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in network.modules())
         self._work = work or Work(self.device)
-        self._graphs = self._work.recorder is not None
+        self.recording = self._work.recorder is not None
         network.train()
         self._forward: Any = network
         if gains_by_compiling(network, self.device) if compile == "auto" else compile:
@@ -108,7 +111,7 @@ class Trainer:
         self._averages = list(self.ema.parameters())
         self._loss_sum = torch.zeros((), device=self.device)
         self._norm = torch.zeros((), device=self.device)
-        self._inputs = Inputs(self.device, fixed=self._graphs)
+        self._inputs = Inputs(self.device, fixed=self.recording)
         self._update = Replayed(self._compute, self._work, tell)
 
     def run(self, steps: int) -> None:
@@ -227,4 +230,4 @@ class Trainer:
             yield
 
     def _arithmetic(self) -> contextlib.AbstractContextManager[Any]:
-        return arithmetic(self.spec.precision, self.device, graphs=self._graphs)
+        return arithmetic(self.spec.precision, self.device, graphs=self.recording)

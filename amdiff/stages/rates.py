@@ -12,7 +12,7 @@ from amdiff.diffusion.processes import Schedule, process_of
 from .loading import choose_device, untrained_network
 
 LEAST_SECONDS = 5.0
-"""Steps are timed for at least this long, after two steps that are not timed."""
+"""Steps are timed for at least this long, after the first steps, which are not timed."""
 
 FEW = 4
 """Images in a step if a step of the whole batch would take longer than ``LEAST_SECONDS``. The rate is then scaled."""
@@ -41,6 +41,7 @@ def _seconds(
     """Mean time of a training step of ``batch`` images, in seconds, measured for at least ``least`` seconds."""
     import torch
 
+    from amdiff.diffusion.graphs import WARM_UPS, Work
     from amdiff.diffusion.training import Trainer
 
     params, process = artifact.params, process_of(artifact.params["diffusion"])
@@ -55,13 +56,14 @@ def _seconds(
         iterations=10**9,
         log_every=10**9,
         compile=runtime.compile,
+        work=Work(device, graphs=runtime.graphs),
     )
 
     def wait() -> None:
         if device.type == "cuda":
             torch.cuda.synchronize()
 
-    trainer.run(2)
+    trainer.run(WARM_UPS + 1 if trainer.recording else 2)
     wait()
     start, steps = time.monotonic(), 0
     while steps == 0 or time.monotonic() - start < least:

@@ -161,8 +161,12 @@ def test_whatever_is_predicted_becomes_the_noise(prediction: str) -> None:
         def forward(self, x: torch.Tensor, t: torch.Tensor, return_dict: bool) -> tuple[torch.Tensor]:
             return (told,)
 
-    found = Pretrained(Told(), prediction, schedule)(signal * x0 + sigma * noise, t)
+    model, x = Pretrained(Told(), prediction, schedule), signal * x0 + sigma * noise
+    found = model(x, t)
     torch.testing.assert_close(found, noise, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(model(x, t.double()), found)  # levels between times are computed, not looked up
+    assert model(x.double(), t).dtype == (torch.float32 if prediction == "epsilon" else torch.float64)
+    assert "levels" not in model.state_dict()
 
 
 def pipeline(folder: Path, scheduler: dict[str, Any] | None = None, **unet: Any) -> Path:
