@@ -36,6 +36,7 @@ from amdiff.stages import make
 from amdiff.stages.loading import choose_device
 from tests.backbones import save_backbone
 from tests.conftest import SMALL, TOY, run_project
+from tests.networks import perturbed
 from tests.pipelines import tiny_pipeline
 from tests.workflow_tools import wait_for
 
@@ -99,7 +100,7 @@ def test_a_graph_computes_what_its_kernels_do_one_by_one(name: str) -> None:
         assert one == pytest.approx(other, rel=1e-4)
 
 
-def test_a_graph_that_cannot_be_recorded_leaves_training_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_that_cannot_be_recorded_leaves_training_as_it_was() -> None:
     """A number read from the device ends the recording. The generator of the device must be usable after it."""
     told: list[str] = []
     t, undisturbed = trainer("mlp", "float32"), trainer("mlp", "float32", graphs=False)
@@ -174,12 +175,7 @@ def test_samples_agree_with_the_cpu(name: str, precision: str) -> None:
 @pytest.mark.parametrize("n", [1, 31, 512, 700])
 def test_replayed_evaluations_are_those_of_the_network(n: int) -> None:
     where = choose_device("cuda")
-    network = built("unet")
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():  # an untrained U-Net returns 0
-        for parameter in network.parameters():
-            parameter += 0.02 * torch.randn(parameter.shape, generator=generator)
-    network = network.to(where).eval().requires_grad_(False)
+    network = perturbed(built("unet"), 0.02).to(where)
     quick = fast(copy.deepcopy(network), where, tell=failed)
     for _ in range(WARM_UPS + 2):
         x, t = torch.randn(n, *SHAPE, device=where), torch.randint(1000, (n,), device=where)

@@ -73,8 +73,9 @@ def effort(
         from amdiff.leases import gpu
         from amdiff.stages.rates import measured_rate
 
-        with gpu(wants_gpu(largest, chosen.config.runtime.device)):
-            rate, name = measured_rate(largest, shape, chosen.config.runtime)
+        runtime = chosen.config.runtime
+        with gpu(wants_gpu(largest, runtime.device), together=runtime.jobs_per_device):
+            rate, name = measured_rate(largest, shape, runtime)
         source, device = f"measured here, {name}", "CPU" if name == "cpu" else "GPU"
     else:
         store = Store(root)
@@ -90,14 +91,18 @@ def effort(
         rate, source = statistics.median(known), "median of the trainings that are done"
         device = "CPU" if all(provenance.get("device") == "cpu" for _, provenance in made) else "GPU"
     stages = {stage: hours(count, rate * batch) for stage, count in counts.items()}
-    return told, {**by_work(stages), "stages": stages, "steps_per_second": rate, "device": device, "source": source}
+    return told, _hours(stages, device, source, rate)
+
+
+def _hours(stages: dict[str, float], device: str, source: str, rate: float | None = None) -> dict[str, Any]:
+    """Hours of each stage and of each kind of work, and how they were found."""
+    return {**by_work(stages), "stages": stages, "steps_per_second": rate, "device": device, "source": source}
 
 
 def _by_arithmetic(chosen: Plan, artifacts: Sequence[Artifact], device: str) -> dict[str, Any]:
     """Estimate hours from the networks' arithmetic, without any timing. Right within a factor of three."""
     stages = by_stage(artifacts, lambda artifact: cost(chosen, artifact) / 3600)
-    source = "by arithmetic, within a factor of three"
-    return {**by_work(stages), "stages": stages, "steps_per_second": None, "device": device, "source": source}
+    return _hours(stages, device, "by arithmetic, within a factor of three")
 
 
 def _on_device(chosen: Plan, artifacts: Sequence[Artifact], device: Device) -> dict[str, Any]:
@@ -107,8 +112,7 @@ def _on_device(chosen: Plan, artifacts: Sequence[Artifact], device: Device) -> d
         (STAGES[a.stage].work == "training", precision_of(a)) for a in artifacts if STAGES[a.stage].passes is not None
     }
     lacking = sorted(f"{'training' if t else 'evaluations'} in {p}" for t, p in asked if device.lacks(t, p))
-    found = {**by_work(stages), "stages": stages, "steps_per_second": None, "device": "GPU", "not_timed": lacking}
-    return {**found, "source": f"by the rates of an {device.title}, upper limits"}
+    return {**_hours(stages, "GPU", f"by the rates of an {device.title}, upper limits"), "not_timed": lacking}
 
 
 def effort_lines(found: dict[str, Any], how: How) -> list[str]:

@@ -23,6 +23,7 @@ from amdiff.diffusion.fast import LARGEST, FastDenoiser, fast, in_double
 from amdiff.diffusion.graphs import WARM_UPS, Compute, Replayed, Work
 from amdiff.diffusion.processes import Schedule
 from amdiff.diffusion.training import Trainer
+from tests.networks import perturbed
 
 SCHEDULE = Schedule.linear(DiffusionSpec())
 MLP = MlpDenoiser(kind="mlp", width=32, blocks=1, time_features=16, dropout=0.2)
@@ -51,12 +52,7 @@ def weights(t: Trainer) -> list[torch.Tensor]:
 
 
 def network(name: str = "unet") -> Any:
-    found = build_network(NETWORKS[name], (1, 4, 4), 1000, torch.Generator().manual_seed(0))
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in found.parameters():
-            parameter += 0.05 * torch.randn(parameter.shape, generator=generator)
-    return found.eval().requires_grad_(False)
+    return perturbed(build_network(NETWORKS[name], (1, 4, 4), 1000, torch.Generator().manual_seed(0)), 0.05)
 
 
 def batch(n: int) -> tuple[torch.Tensor, torch.Tensor]:
